@@ -1,0 +1,238 @@
+//! The extension point: where records live.
+//!
+//! Five operations carry a session: [`load`](Store::load), [`create`](Store::create),
+//! [`replace`](Store::replace), [`touch`](Store::touch) and [`delete`](Store::delete). Each is atomic for one
+//! handle; no store needs a transaction across two. What a store can do beside them it says in
+//! [`Capabilities`].
+
+mod erased;
+mod error;
+
+use std::future::Future;
+
+pub(crate) use erased::ErasedStore;
+pub use error::{StoreError, StoreErrorKind};
+
+use crate::record::{Principal, Record};
+use crate::time::Timestamp;
+use crate::token::Handle;
+
+/// Where records live.
+///
+/// # Contract
+///
+/// *Who calls it*: [`Sessions`](crate::Sessions), from many tasks at once. *Who implements it*: the crates under
+/// `crates/stores`, and anybody; the suite in `fasthttpsession-conformance` tells whether it was done right.
+///
+/// * **Atomic.** An operation happens as a whole or not at all, as if at one moment between its call and its answer.
+/// * **Told the time.** Every operation gets `now`. A record for which [`Header::is_live`] is false at `now` is
+///   absent, purged or not: it is not returned, replaced, touched, listed or counted, and it does not stand in the
+///   way of a creation.
+/// * **Never revives.** Only [`create`](Store::create) makes a record. What was deleted or has expired stays so
+///   whatever `replace` or `touch` was under way.
+/// * **Durable as documented.** Once an operation has answered, its effect lasts as the store's page promises.
+/// * **Bounded.** Every wait of an operation has a limit; past it the answer is a [`StoreError`].
+/// * **Cancel-safe.** A future may be dropped at any await point. The operation then happened or did not; no later
+///   caller gets its answer, and nothing stays locked.
+/// * **Says what may have happened.** An error after which a write may still take effect is
+///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again.
+///
+/// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
+/// secrets and the application's values; a store never prints them.
+///
+/// [`Header::is_live`]: crate::Header::is_live
+pub trait Store: Send + Sync + 'static {
+    /// A short lower-case name for messages: `"memory"`, `"redis"`.
+    fn name(&self) -> &'static str;
+
+    /// What this store, as configured, can do beside the five operations.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Reads the record of `handle`.
+    ///
+    /// * Missing or expired: `None`.
+    /// * Bytes that are not a record: an error of kind [`Corrupt`](StoreErrorKind::Corrupt), and they stay as
+    ///   they are.
+    fn load(
+        &self,
+        handle: Handle,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
+
+    /// Writes a record under a handle that has none.
+    ///
+    /// * A live record is there: [`Created::Exists`], and it stays as it is.
+    /// * No room: an error of kind [`Full`](StoreErrorKind::Full).
+    fn create(
+        &self,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Created, StoreError>> + Send;
+
+    /// Writes `record` in place of the one whose version is `expected`. The caller has set the new record's version
+    /// to `expected + 1`.
+    ///
+    /// * The record has another version: [`Replaced::Conflict`] with the record as it is now, nothing is written.
+    /// * Missing or expired: [`Replaced::Gone`], nothing is written.
+    fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Replaced, StoreError>> + Send;
+
+    /// Moves the idle deadline of the record to `idle_deadline` without writing anything else.
+    ///
+    /// * The record has another version, or a later idle deadline: nothing changes, [`Touched::Touched`].
+    /// * Missing or expired: [`Touched::Gone`].
+    fn touch(
+        &self,
+        handle: Handle,
+        version: u64,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Touched, StoreError>> + Send;
+
+    /// Removes the record of `handle`, whatever its version.
+    ///
+    /// * Missing or expired: [`Deleted::Gone`].
+    fn delete(
+        &self,
+        handle: Handle,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Deleted, StoreError>> + Send;
+
+    /// Every live session of `principal`, in no particular order; empty when there is none. A session is listed from
+    /// the answer of the operation that bound it to `principal` until it ends.
+    ///
+    /// Needs [`Capabilities::sessions_of`].
+    fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<(Handle, Record)>, StoreError>> + Send {
+        let _ = (principal, now);
+        async { Err(unsupported(self.name(), "list the sessions of a principal")) }
+    }
+
+    /// About `limit` live sessions that follow `after`, and where to go on. A session that lives during the whole
+    /// scan is returned at least once; one that begins or ends meanwhile may be.
+    ///
+    /// Needs [`Capabilities::scan`].
+    fn scan(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send {
+        let _ = (after, limit, now);
+        async { Err(unsupported(self.name(), "scan its sessions")) }
+    }
+
+    /// How many live sessions there are.
+    ///
+    /// Needs [`Capabilities::count`].
+    fn count(&self, now: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        let _ = now;
+        async { Err(unsupported(self.name(), "count its sessions")) }
+    }
+
+    /// Removes at most `limit` expired records and answers how many it removed; fewer than `limit` when no more are
+    /// due. Costs what it removes, not what is stored. Two callers at once share the work.
+    ///
+    /// Needs [`Capabilities::purge`]. A store whose server expires records by itself lacks it.
+    fn purge(
+        &self,
+        limit: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        let _ = (limit, now);
+        async { Err(unsupported(self.name(), "purge expired sessions: its server expires them by itself")) }
+    }
+
+    /// Asks whether the store answers.
+    fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What a store can do beside the five operations. Documentation tables, builders and suites read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// [`Store::sessions_of`].
+    pub sessions_of: bool,
+    /// [`Store::scan`].
+    pub scan: bool,
+    /// [`Store::count`].
+    pub count: bool,
+    /// [`Store::purge`].
+    pub purge: bool,
+}
+
+impl Capabilities {
+    /// The five operations and nothing else.
+    pub const fn none() -> Self {
+        Self { sessions_of: false, scan: false, count: false, purge: false }
+    }
+
+    /// Everything a store can do.
+    pub const fn all() -> Self {
+        Self { sessions_of: true, scan: true, count: true, purge: true }
+    }
+}
+
+/// What [`Store::create`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The record was written.
+    Created,
+    /// A live record was there already; nothing was written.
+    Exists,
+}
+
+/// What [`Store::replace`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// The record was written.
+    Replaced,
+    /// The record has another version; this is the record as it is now.
+    Conflict(Record),
+    /// There is no record any more.
+    Gone,
+}
+
+/// What [`Store::touch`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// The record lives at least until the deadline asked for, or has a newer version.
+    Touched,
+    /// There is no record any more.
+    Gone,
+}
+
+/// What [`Store::delete`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The record was removed.
+    Deleted,
+    /// There was no record.
+    Gone,
+}
+
+/// Where a [`Store::scan`] goes on: bytes that only the store which made them understands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub bytes::Bytes);
+
+/// One page of a [`Store::scan`].
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The sessions of this page; may be empty although the scan goes on.
+    pub sessions: Vec<(Handle, Record)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+fn unsupported(store: &'static str, what: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, format!("the {store} store can't {what}"))
+}

@@ -1,0 +1,95 @@
+//! How an operation of a store fails.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// How an operation of a store failed. A store maps its driver's errors to this type at one place.
+#[derive(Clone, Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: Box<str>,
+    may_have_applied: bool,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The server can't be reached, or cut the connection.
+    Unavailable,
+    /// The answer did not come within the limit, or no connection was free within it.
+    Timeout,
+    /// There is no room for another session.
+    Full,
+    /// What the store holds under a handle is not a record.
+    Corrupt,
+    /// The record is larger than the store takes.
+    TooLarge,
+    /// The store can't do this at all.
+    Unsupported,
+    /// The store is set up wrongly: a missing table, a refused password.
+    Misconfigured,
+    /// Anything else.
+    Internal,
+}
+
+impl StoreError {
+    /// A failure with a sentence that says what was being done and what went wrong, in lower case, without secrets.
+    ///
+    /// A write that failed as [`Unavailable`](StoreErrorKind::Unavailable), [`Timeout`](StoreErrorKind::Timeout) or
+    /// [`Internal`](StoreErrorKind::Internal) counts as one that may have been applied, unless
+    /// [`not_applied`](Self::not_applied) says otherwise.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        use StoreErrorKind::{Internal, Timeout, Unavailable};
+        Self {
+            kind,
+            message: message.into().into_boxed_str(),
+            may_have_applied: matches!(kind, Unavailable | Timeout | Internal),
+            source: None,
+        }
+    }
+
+    /// Keeps the error that this one came from.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// States that the operation certainly had no effect: it was never sent, or it was refused.
+    #[must_use]
+    pub fn not_applied(mut self) -> Self {
+        self.may_have_applied = false;
+        self
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// Whether the operation may have taken effect, or may yet, although no answer came.
+    pub fn may_have_applied(&self) -> bool {
+        self.may_have_applied
+    }
+
+    /// Whether the same operation may succeed later without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        use StoreErrorKind::{Full, Timeout, Unavailable};
+        matches!(self.kind, Unavailable | Timeout | Full)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for StoreError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,180 @@
+//! What the client carries: `handle.secret`. The handle names the record; the secret proves possession and is kept
+//! only as a hash.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use thiserror::Error;
+use zeroize::Zeroize;
+
+/// The public half of a token: the name of the record, for as long as the session lives. It opens nothing, so it may
+/// be logged, listed and shown; its text is 22 characters of base64url.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle([u8; Handle::BYTES]);
+
+impl Handle {
+    /// How many bytes a handle has.
+    pub const BYTES: usize = 16;
+    /// How many characters its text has.
+    pub const TEXT_BYTES: usize = 22;
+
+    /// The handle with these bytes.
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Handle {
+    type Err = InvalidHandle;
+
+    /// Reads the 22 characters that `Display` writes, and no other spelling.
+    fn from_str(text: &str) -> Result<Self, InvalidHandle> {
+        decode_exact(text.as_bytes()).map(Self).ok_or(InvalidHandle(()))
+    }
+}
+
+/// A text that is not a handle.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("a handle is 22 characters of base64url without padding")]
+pub struct InvalidHandle(());
+
+/// The private half of a token. Wiped from memory when dropped.
+#[derive(Clone)]
+pub(crate) struct Secret {
+    bytes: [u8; Secret::MAX_BYTES],
+    len: u8,
+}
+
+impl Secret {
+    /// How many bytes come from the operating system's generator.
+    pub(crate) const SYSTEM_BYTES: usize = 16;
+    /// How many bytes an application's own generator may add.
+    pub(crate) const MAX_ADDED_BYTES: usize = 32;
+    const MAX_BYTES: usize = Self::SYSTEM_BYTES + Self::MAX_ADDED_BYTES;
+
+    /// `system` followed by at most [`Self::MAX_ADDED_BYTES`] of `added`.
+    pub(crate) fn new(system: [u8; Self::SYSTEM_BYTES], added: &[u8]) -> Self {
+        let added = &added[..added.len().min(Self::MAX_ADDED_BYTES)];
+        let mut bytes = [0; Self::MAX_BYTES];
+        bytes[..Self::SYSTEM_BYTES].copy_from_slice(&system);
+        bytes[Self::SYSTEM_BYTES..][..added.len()].copy_from_slice(added);
+        // At most 48, which fits.
+        Self { bytes, len: (Self::SYSTEM_BYTES + added.len()) as u8 }
+    }
+
+    fn decode(text: &[u8]) -> Option<Self> {
+        let mut secret = Self { bytes: [0; Self::MAX_BYTES], len: 0 };
+        let len = URL_SAFE_NO_PAD.decode_slice(text, &mut secret.bytes).ok()?;
+        secret.len = u8::try_from(len).ok()?;
+        (len >= Self::SYSTEM_BYTES).then_some(secret)
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// What a record keeps of a secret: SHA-256 over a fixed prefix, the handle and the secret. As the secret has at least
+/// 128 random bits, a slow password hash would add nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct SecretHash([u8; SecretHash::BYTES]);
+
+impl SecretHash {
+    pub(crate) const BYTES: usize = 32;
+
+    pub(crate) const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    /// Whether both are the same, in a time that does not depend on where they differ.
+    pub(crate) fn matches(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+/// What the client carries. Its text is `handle.secret`, both base64url without padding: 45 characters, up to 88 with
+/// a generator that adds to the secret.
+#[derive(Clone)]
+pub(crate) struct Token {
+    pub(crate) handle: Handle,
+    secret: Secret,
+}
+
+impl Token {
+    /// The longest text that is looked at.
+    pub(crate) const MAX_TEXT_BYTES: usize = Handle::TEXT_BYTES + 1 + 64;
+
+    pub(crate) fn new(handle: Handle, secret: Secret) -> Self {
+        Self { handle, secret }
+    }
+
+    /// Reads a token from what a client sent; `None` for anything that is not one.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        if text.len() > Self::MAX_TEXT_BYTES || *text.get(Handle::TEXT_BYTES)? != b'.' {
+            return None;
+        }
+        let handle = Handle(decode_exact(&text[..Handle::TEXT_BYTES])?);
+        Some(Self { handle, secret: Secret::decode(&text[Handle::TEXT_BYTES + 1..])? })
+    }
+
+    /// The text that goes to the client: the only place where a secret is written out.
+    pub(crate) fn expose(&self) -> String {
+        let mut text = String::with_capacity(Self::MAX_TEXT_BYTES);
+        URL_SAFE_NO_PAD.encode_string(self.handle.0, &mut text);
+        text.push('.');
+        URL_SAFE_NO_PAD.encode_string(self.secret.as_bytes(), &mut text);
+        text
+    }
+
+    /// What the record keeps of this token's secret.
+    pub(crate) fn hash(&self) -> SecretHash {
+        let mut hasher = Sha256::new();
+        hasher.update(b"fasthttpsession/1");
+        hasher.update(self.handle.0);
+        hasher.update(self.secret.as_bytes());
+        SecretHash(hasher.finalize().into())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({}.…)", self.handle)
+    }
+}
+
+fn decode_exact<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let written = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    (written == N).then_some(bytes)
+}
