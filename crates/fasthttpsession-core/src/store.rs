@@ -10,7 +10,7 @@ mod error;
 
 use std::future::Future;
 
-pub(crate) use erased::ErasedStore;
+pub use erased::AnyStore;
 pub use error::{StoreError, StoreErrorKind};
 
 use crate::record::{Principal, Record};

@@ -1,17 +1,36 @@
-//! [`Store`] without its type: `Sessions` holds any store, and boxes a future per operation for it.
+//! [`Store`] without its type: what `Sessions` holds, at the price of a boxed future per operation.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use super::{Capabilities, Created, Deleted, Replaced, Store, StoreError, Touched};
-use crate::record::Record;
+use super::{Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError, Touched};
+use crate::record::{Principal, Record};
 use crate::time::Timestamp;
 use crate::token::Handle;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// The operations that sessions need, callable through a pointer. See [`Store`] for what each promises.
-pub(crate) trait ErasedStore: Send + Sync {
+/// A store whose type is known only when the program runs: what a URL named, say. Clones share it.
+#[derive(Clone)]
+pub struct AnyStore(Arc<dyn Erased>);
+
+impl AnyStore {
+    /// Forgets the type of `store`.
+    pub fn new(store: impl Store) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+impl fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AnyStore({})", self.0.name())
+    }
+}
+
+/// [`Store`], callable through a pointer.
+trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn capabilities(&self) -> Capabilities;
     fn load(&self, handle: Handle, now: Timestamp) -> Answer<'_, Option<Record>>;
@@ -31,10 +50,14 @@ pub(crate) trait ErasedStore: Send + Sync {
         now: Timestamp,
     ) -> Answer<'_, Touched>;
     fn delete(&self, handle: Handle, now: Timestamp) -> Answer<'_, Deleted>;
+    fn sessions_of<'a>(&'a self, principal: &'a Principal, now: Timestamp) -> Answer<'a, Vec<(Handle, Record)>>;
+    fn scan<'a>(&'a self, after: Option<&'a Cursor>, limit: usize, now: Timestamp) -> Answer<'a, Page>;
+    fn count(&self, now: Timestamp) -> Answer<'_, u64>;
+    fn purge(&self, limit: usize, now: Timestamp) -> Answer<'_, u64>;
     fn check(&self) -> Answer<'_, ()>;
 }
 
-impl<S: Store> ErasedStore for S {
+impl<S: Store> Erased for S {
     fn name(&self) -> &'static str {
         Store::name(self)
     }
@@ -75,7 +98,85 @@ impl<S: Store> ErasedStore for S {
         Box::pin(Store::delete(self, handle, now))
     }
 
+    fn sessions_of<'a>(&'a self, principal: &'a Principal, now: Timestamp) -> Answer<'a, Vec<(Handle, Record)>> {
+        Box::pin(Store::sessions_of(self, principal, now))
+    }
+
+    fn scan<'a>(&'a self, after: Option<&'a Cursor>, limit: usize, now: Timestamp) -> Answer<'a, Page> {
+        Box::pin(Store::scan(self, after, limit, now))
+    }
+
+    fn count(&self, now: Timestamp) -> Answer<'_, u64> {
+        Box::pin(Store::count(self, now))
+    }
+
+    fn purge(&self, limit: usize, now: Timestamp) -> Answer<'_, u64> {
+        Box::pin(Store::purge(self, limit, now))
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         Box::pin(Store::check(self))
+    }
+}
+
+impl Store for AnyStore {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        self.0.load(handle, now).await
+    }
+
+    async fn create(&self, handle: Handle, record: &Record, now: Timestamp) -> Result<Created, StoreError> {
+        self.0.create(handle, record, now).await
+    }
+
+    async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        self.0.replace(handle, expected, record, now).await
+    }
+
+    async fn touch(
+        &self,
+        handle: Handle,
+        version: u64,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        self.0.touch(handle, version, idle_deadline, now).await
+    }
+
+    async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
+        self.0.delete(handle, now).await
+    }
+
+    async fn sessions_of(&self, principal: &Principal, now: Timestamp) -> Result<Vec<(Handle, Record)>, StoreError> {
+        self.0.sessions_of(principal, now).await
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
+        self.0.scan(after, limit, now).await
+    }
+
+    async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.0.count(now).await
+    }
+
+    async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        self.0.purge(limit, now).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.0.check().await
     }
 }

@@ -1,0 +1,231 @@
+//! How using a session fails, and how building [`Sessions`](crate::Sessions) fails.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::record::InvalidText;
+use crate::store::{StoreError, StoreErrorKind};
+use crate::token::Handle;
+
+/// Why a session could not be read, changed or committed. Never an empty session instead, and never a secret in it.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store failed.
+    #[error("could not {operation} the session: {source}")]
+    Store {
+        /// What was being done: "load", "create", "commit", "touch", "delete", "check".
+        operation: &'static str,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// The record is there, but is not one that this process can read. It stays as it is.
+    #[error("the record of session {handle} can't be read: {reason}")]
+    Unreadable {
+        /// Whose record.
+        handle: Handle,
+        /// What is wrong with it.
+        reason: Unreadable,
+    },
+    /// A value is there, but is not of the type asked for. It stays as it is.
+    #[error("the value of {key:?} can't be decoded as {expected}")]
+    Decode {
+        /// Its key.
+        key: Box<str>,
+        /// The type asked for.
+        expected: &'static str,
+        /// What the codec said.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
+    /// A value can't be encoded.
+    #[error("the value for {key:?} can't be encoded")]
+    Encode {
+        /// Its key.
+        key: Box<str>,
+        /// What the codec said.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
+    /// A key is empty or longer than 255 bytes.
+    #[error("a key has 1 to 255 bytes, this one has {bytes}")]
+    InvalidKey {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// A principal or label that no store could keep.
+    #[error(transparent)]
+    InvalidText(#[from] InvalidText),
+    /// Lifetimes that no session can have.
+    #[error("a session's lifetimes are at least a millisecond, and the idle one is at most the absolute one")]
+    InvalidLifetimes,
+    /// The values would take more bytes than [`Limits::record_bytes`](crate::Limits::record_bytes).
+    #[error("the session would take {bytes} bytes, and may take {limit}")]
+    TooLarge {
+        /// How many bytes the encoded values would take.
+        bytes: usize,
+        /// How many they may take.
+        limit: usize,
+    },
+    /// There would be more values than [`Limits::values`](crate::Limits::values).
+    #[error("the session would have more than {limit} values")]
+    TooManyValues {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// Other requests kept committing first, [`Limits::retries`](crate::Limits::retries) times in a row.
+    #[error("gave up committing to session {handle} after {conflicts} conflicts with other requests")]
+    Contention {
+        /// Whose record.
+        handle: Handle,
+        /// How often another commit was first.
+        conflicts: u32,
+    },
+    /// The store did not answer, and what it holds now does not tell whether the commit landed.
+    #[error("it is unknown whether the commit to session {handle} landed")]
+    OutcomeUnknown {
+        /// Whose record.
+        handle: Handle,
+        /// The error in place of an answer, if the last attempt gave one.
+        source: Option<StoreError>,
+    },
+    /// An `update` refused the value that it found when the commit was made. Nothing was committed.
+    #[error("an update refused the session's value: {source}")]
+    Refused {
+        /// What the closure returned.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
+    /// The request is finished; a session can no longer be written through it.
+    #[error("the request is finished, so its session can't be written any more")]
+    Finished,
+    /// The session ended, or somebody signed in to it, before the commit.
+    #[error("the session ended before this could be committed")]
+    Ended,
+    /// No fresh handle was free within [`Limits::retries`](crate::Limits::retries) tries: the generator repeats itself.
+    #[error("no free handle was found in {tries} tries; is the random generator broken?")]
+    NoFreeHandle {
+        /// How many handles were tried.
+        tries: u32,
+    },
+    /// The system's random generator failed.
+    #[error("the random generator failed: {reason}")]
+    Random {
+        /// What it said.
+        reason: Box<str>,
+    },
+}
+
+impl Error {
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store { source, .. } => source.is_retryable(),
+            Self::Contention { .. } | Self::OutcomeUnknown { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The HTTP status that suits a response made in place of the handler's: 503 for what may pass, 413 for a session
+    /// that outgrew its limits, 409 for a refused update, 500 for the rest.
+    pub fn status(&self) -> u16 {
+        match self {
+            _ if self.is_retryable() => 503,
+            Self::TooLarge { .. } | Self::TooManyValues { .. } => 413,
+            Self::Store { source, .. } if source.kind() == StoreErrorKind::TooLarge => 413,
+            Self::Refused { .. } | Self::Ended => 409,
+            _ => 500,
+        }
+    }
+
+    pub(crate) fn store(operation: &'static str) -> impl Fn(StoreError) -> Self {
+        move |source| Self::Store { operation, source }
+    }
+}
+
+/// What is wrong with a record's body.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// Written by a later version of this library.
+    #[error("its envelope has version {found}, this process reads version 1")]
+    Version {
+        /// The version found.
+        found: u8,
+    },
+    /// It ends early, or holds what no version of this library writes.
+    #[error("its bytes are malformed at {at}")]
+    Malformed {
+        /// The part that could not be read.
+        at: &'static str,
+    },
+    /// A value is in a format that was not compiled in.
+    #[error("it has values in {format}; turn on the feature {feature:?}")]
+    FormatOff {
+        /// "MessagePack" or "CBOR".
+        format: &'static str,
+        /// The feature of this crate that turns it on.
+        feature: &'static str,
+    },
+    /// It was written by a map codec that this process was not given.
+    #[error("it was written by the codec {name:?}; add that codec with `also_read`")]
+    UnknownCodec {
+        /// The name of the codec.
+        name: Box<str>,
+    },
+    /// The application's own function could not decode the values.
+    #[error("the codec {name:?} failed: {source}")]
+    Codec {
+        /// The name of the codec.
+        name: Box<str>,
+        /// What the function returned.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
+}
+
+/// Why [`SessionsBuilder::build`](crate::SessionsBuilder::build) refuses a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Lifetimes of zero, or an idle lifetime over the absolute one.
+    #[error("lifetimes: each is at least a millisecond, and idle ({idle_ms} ms) is at most absolute ({absolute_ms} ms)")]
+    Lifetimes {
+        /// The idle lifetime in milliseconds.
+        idle_ms: u64,
+        /// The absolute lifetime in milliseconds.
+        absolute_ms: u64,
+    },
+    /// A touch threshold outside 0 to 50 %.
+    #[error("touch_after_percent is at most 50, not {percent}")]
+    TouchAfter {
+        /// The percentage given.
+        percent: u8,
+    },
+    /// A renewal period that is not longer than its grace.
+    #[error("renew_every ({every_ms} ms) is longer than the grace ({grace_ms} ms)")]
+    Renewal {
+        /// The renewal period in milliseconds.
+        every_ms: u64,
+        /// The grace in milliseconds.
+        grace_ms: u64,
+    },
+    /// A limit that would make sessions unusable.
+    #[error("limits: {what} is at least {least}")]
+    Limit {
+        /// The field.
+        what: &'static str,
+        /// The smallest value taken.
+        least: usize,
+    },
+    /// Cookie attributes that contradict each other or that browsers refuse.
+    #[error("cookie: {reason}")]
+    Cookie {
+        /// Which field, and what is wrong with it.
+        reason: String,
+    },
+    /// Two codecs of one name.
+    #[error("codecs: {name:?} is given twice")]
+    Codec {
+        /// The name.
+        name: String,
+    },
+}

@@ -1,0 +1,64 @@
+//! How long sessions live: an idle and an absolute lifetime.
+
+use std::time::Duration;
+
+use crate::time::whole_millis;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// How long a session lives. Both clocks run at once, whichever is first ends it; sign-in and re-authentication reset
+/// both.
+///
+/// The default is [`Lifetimes::aal2`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    pub(crate) idle: Duration,
+    pub(crate) absolute: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self::aal2()
+    }
+}
+
+impl Lifetimes {
+    /// `idle` without a request, or `absolute` after sign-in, ends a session. Each is at least a millisecond and
+    /// `idle` is at most `absolute`; anything else is refused where the lifetimes are used.
+    pub const fn new(idle: Duration, absolute: Duration) -> Self {
+        Self { idle, absolute }
+    }
+
+    /// 1 hour idle, 24 hours absolute: NIST SP 800-63B-4, authentication assurance level 2.
+    pub const fn aal2() -> Self {
+        Self::new(Duration::from_secs(HOUR), Duration::from_secs(24 * HOUR))
+    }
+
+    /// 15 minutes idle, 12 hours absolute: NIST SP 800-63B-4, authentication assurance level 3.
+    pub const fn aal3() -> Self {
+        Self::new(Duration::from_secs(15 * MINUTE), Duration::from_secs(12 * HOUR))
+    }
+
+    /// `days` of each: "remember me". Usually set per session at sign-in, with
+    /// [`Session::set_lifetimes`](crate::Session::set_lifetimes).
+    pub const fn remember(days: u16) -> Self {
+        let span = Duration::from_secs(days as u64 * DAY);
+        Self::new(span, span)
+    }
+
+    /// How long a session lives without a request.
+    pub const fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// How long a session lives however much it is used.
+    pub const fn absolute(&self) -> Duration {
+        self.absolute
+    }
+
+    pub(crate) fn are_possible(&self) -> bool {
+        whole_millis(self.idle) > 0 && self.idle <= self.absolute
+    }
+}

@@ -1,0 +1,55 @@
+//! What bounds a session's size and a commit's patience.
+
+/// Bounds, each with a default. What exceeds one is a typed [`Error`](crate::Error).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The most bytes that a session's encoded values may take, keys included. Default 65 536.
+    pub record_bytes: usize,
+    /// The most values that a session may have. Default 1 024.
+    pub values: usize,
+    /// How often a commit that met a conflict is tried again, and how many fresh handles are tried for a new session.
+    /// Default 32.
+    pub retries: u32,
+    /// How often a write without answer is sent again to learn what became of it. Default 3.
+    pub resends: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { record_bytes: 64 * 1024, values: 1024, retries: 32, resends: 3 }
+    }
+}
+
+impl Limits {
+    /// Sets [`record_bytes`](Self::record_bytes).
+    #[must_use]
+    pub fn record_bytes(mut self, bytes: usize) -> Self {
+        self.record_bytes = bytes;
+        self
+    }
+
+    /// Sets [`values`](Self::values).
+    #[must_use]
+    pub fn values(mut self, count: usize) -> Self {
+        self.values = count;
+        self
+    }
+
+    /// Sets [`retries`](Self::retries).
+    #[must_use]
+    pub fn retries(mut self, count: u32) -> Self {
+        self.retries = count;
+        self
+    }
+
+    /// Sets [`resends`](Self::resends).
+    #[must_use]
+    pub fn resends(mut self, count: u32) -> Self {
+        self.resends = count;
+        self
+    }
+}
+
+/// The longest key, in bytes.
+pub(crate) const MAX_KEY_BYTES: usize = 255;
