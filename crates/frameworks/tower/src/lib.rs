@@ -1,1 +1,17 @@
-//! todo
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
+
+#[cfg(feature = "axum")]
+mod axum;
+mod failure;
+mod future;
+mod headers;
+mod layer;
+mod request;
+
+#[cfg(feature = "axum")]
+pub use axum::Session;
+pub use failure::{NoDetail, OnError, SessionFailed};
+pub use future::ResponseFuture;
+pub use layer::{SessionLayer, SessionService};
+pub use request::RequestSession;

@@ -1,0 +1,75 @@
+//! The extractor for axum handlers.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum_core::body::Body;
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use fasthttpsession_core as core;
+use http::request::Parts;
+
+use crate::failure::SessionFailed;
+use crate::request::RequestSession;
+
+/// The session of the request, as an argument of an axum handler. Everything that
+/// [a session](fasthttpsession_core::Session) can do, it can do.
+///
+/// It is loaded when axum calls the handler. A handler that needs the session on some of its ways only takes
+/// `Extension<RequestSession>` and asks that one.
+///
+/// Rejected with [`SessionFailed`] when it can't be loaded, or when there is no layer with the marker `M`.
+pub struct Session<M = ()> {
+    session: core::Session,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<S: Sync, M: 'static> FromRequestParts<S> for Session<M> {
+    type Rejection = SessionFailed<M>;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionFailed<M>> {
+        let found = parts
+            .extensions
+            .get::<RequestSession<M>>()
+            .ok_or_else(SessionFailed::no_layer)?;
+        Ok(Self {
+            session: found.session().await?,
+            marker: PhantomData,
+        })
+    }
+}
+
+impl<M> Deref for Session<M> {
+    type Target = core::Session;
+
+    fn deref(&self) -> &core::Session {
+        &self.session
+    }
+}
+
+impl<M> Clone for Session<M> {
+    fn clone(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for Session<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.fmt(f)
+    }
+}
+
+impl<M: 'static> IntoResponse for SessionFailed<M> {
+    fn into_response(self) -> Response {
+        let explanation = self.error().is_none().then(|| self.to_string());
+        let response = self.response::<Body>();
+        match explanation {
+            Some(sentence) => response.map(|_| Body::from(sentence)),
+            None => response,
+        }
+    }
+}

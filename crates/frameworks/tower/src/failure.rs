@@ -1,0 +1,155 @@
+//! What a client gets when its session could not be loaded or committed: one answer, whether the handler or the layer
+//! met the error.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use fasthttpsession_core::Error;
+use http::header::{CACHE_CONTROL, HeaderValue};
+use http::{Response, StatusCode};
+
+/// Makes the response for a session that could not be loaded or committed. Implemented by functions
+/// `Fn(&Error) -> Response<B>`, see [`SessionLayer::on_error`](crate::SessionLayer::on_error), and by [`NoDetail`].
+pub trait OnError<B> {
+    /// The response in place of the handler's.
+    fn response(&self, error: &Error) -> Response<B>;
+}
+
+impl<B, F: Fn(&Error) -> Response<B>> OnError<B> for F {
+    fn response(&self, error: &Error) -> Response<B> {
+        self(error)
+    }
+}
+
+/// The default answer to an error: the status that [`Error::status`] names, and an empty body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoDetail;
+
+impl<B: Default> OnError<B> for NoDetail {
+    fn response(&self, error: &Error) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = status(error);
+        response
+    }
+}
+
+/// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
+///
+/// The layer that has the marker `M` sees it pass, answers as it would answer an error of its own, and commits nothing
+/// of what the handler wrote before: the error is all that came of the request.
+///
+/// In axum it is the rejection of the extractor and a response. Elsewhere, [`response`](Self::response) makes one:
+///
+/// ```
+/// use fasthttpsession_tower::{RequestSession, SessionFailed};
+/// use http::{Request, Response};
+///
+/// async fn handle(request: Request<String>) -> Response<String> {
+///     visits(request).await.map_or_else(SessionFailed::response, Response::new)
+/// }
+///
+/// async fn visits(request: Request<String>) -> Result<String, SessionFailed> {
+///     let found = request.extensions().get::<RequestSession>().ok_or_else(SessionFailed::no_layer)?;
+///     let visits: Option<u64> = found.session().await?.get("visits")?;
+///     Ok(format!("{visits:?}"))
+/// }
+/// ```
+pub struct SessionFailed<M = ()> {
+    error: Option<Error>,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<M> SessionFailed<M> {
+    /// There is no layer with the marker `M` around the handler: a mistake in the program, answered with 500 and a
+    /// sentence that says so.
+    pub fn no_layer() -> Self {
+        Self {
+            error: None,
+            marker: PhantomData,
+        }
+    }
+
+    /// The error; `None` when there is [no layer](Self::no_layer).
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+}
+
+impl<M: 'static> SessionFailed<M> {
+    /// A response for the layer to replace. It has the right status and no body, for when there is no layer to do so.
+    pub fn response<B: Default>(self) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = self
+            .error
+            .as_ref()
+            .map_or(StatusCode::INTERNAL_SERVER_ERROR, status);
+        never_cached(&mut response);
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// Takes the error out of a response that [`response`](Self::response) made.
+    pub(crate) fn taken_from<B>(response: &mut Response<B>) -> Option<Error> {
+        response.extensions_mut().remove::<Self>()?.error
+    }
+}
+
+impl<M> From<Error> for SessionFailed<M> {
+    fn from(error: Error) -> Self {
+        Self {
+            error: Some(error),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> Clone for SessionFailed<M> {
+    fn clone(&self) -> Self {
+        Self {
+            error: self.error.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SessionFailed<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionFailed").field(&self.error).finish()
+    }
+}
+
+impl<M> fmt::Display for SessionFailed<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => error.fmt(f),
+            None => write!(
+                f,
+                "no SessionLayer with the marker {} is around this route",
+                std::any::type_name::<M>()
+            ),
+        }
+    }
+}
+
+impl<M> std::error::Error for SessionFailed<M> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.as_ref().map(|error| error as _)
+    }
+}
+
+pub(crate) fn error_response<B>(on_error: &impl OnError<B>, error: &Error) -> Response<B> {
+    let mut response = on_error.response(error);
+    never_cached(&mut response);
+    response
+}
+
+fn never_cached<B>(response: &mut Response<B>) {
+    response
+        .headers_mut()
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}
+
+fn status(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

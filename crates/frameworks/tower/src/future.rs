@@ -1,0 +1,105 @@
+//! The way back: wait for the inner service, commit, and only then let the response go.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use fasthttpsession_core::{Error, Exchange, HeaderEdit};
+use http::Response;
+use pin_project_lite::pin_project;
+
+use crate::failure::{OnError, SessionFailed, error_response};
+use crate::headers;
+
+/// Boxed, because the type has no name; made only for a request that asked for its session.
+type Commit = Pin<Box<dyn Future<Output = Result<Vec<HeaderEdit>, Error>> + Send>>;
+
+pin_project! {
+    /// The response of a [`SessionService`](crate::SessionService).
+    pub struct ResponseFuture<Fut, B, M, F> {
+        #[pin]
+        state: State<Fut, B>,
+        exchange: Option<Exchange>,
+        on_error: F,
+        marker: PhantomData<fn() -> M>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<Fut, B> {
+        Calling { #[pin] inner: Fut },
+        Committing { response: Option<Response<B>>, commit: Commit },
+    }
+}
+
+impl<Fut, B, M, F> ResponseFuture<Fut, B, M, F> {
+    /// Without an exchange there is nothing to commit.
+    pub(crate) fn new(inner: Fut, exchange: Option<Exchange>, on_error: F) -> Self {
+        Self {
+            state: State::Calling { inner },
+            exchange,
+            on_error,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<Fut, B, E, M, F> Future for ResponseFuture<Fut, B, M, F>
+where
+    Fut: Future<Output = Result<Response<B>, E>>,
+    M: 'static,
+    F: OnError<B>,
+{
+    type Output = Result<Response<B>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProjection::Calling { inner } => {
+                    let mut response = ready!(inner.poll(cx))?;
+                    if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
+                        return Poll::Ready(Ok(error_response(this.on_error, &error)));
+                    }
+                    let Some(exchange) = this.exchange.take().filter(Exchange::is_loaded) else {
+                        return Poll::Ready(Ok(response));
+                    };
+                    this.state.set(State::committing(response, exchange));
+                }
+                StateProjection::Committing { response, commit } => {
+                    let committed = ready!(commit.as_mut().poll(cx));
+                    let response = response
+                        .take()
+                        .expect("a future is not polled after it was ready");
+                    return Poll::Ready(Ok(finished(response, committed, this.on_error)));
+                }
+            }
+        }
+    }
+}
+
+impl<Fut, B> State<Fut, B> {
+    fn committing(response: Response<B>, exchange: Exchange) -> Self {
+        let commit = Box::pin(async move { exchange.finish().await });
+        Self::Committing {
+            response: Some(response),
+            commit,
+        }
+    }
+}
+
+fn finished<B>(
+    mut response: Response<B>,
+    committed: Result<Vec<HeaderEdit>, Error>,
+    on_error: &impl OnError<B>,
+) -> Response<B> {
+    match committed {
+        Ok(edits) => {
+            headers::apply(edits, response.headers_mut());
+            response
+        }
+        Err(error) => error_response(on_error, &error),
+    }
+}

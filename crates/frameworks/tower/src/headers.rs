@@ -1,0 +1,160 @@
+//! Applies what a finished exchange says to a response's headers, beside what the handler put there.
+
+use fasthttpsession_core::HeaderEdit;
+use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+
+pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
+    for edit in edits {
+        match edit {
+            HeaderEdit::SetCookie { name, value } => set_cookie(headers, &name, &value),
+            HeaderEdit::Append { name, value } => append(headers, name, value),
+            HeaderEdit::Default { name, value } => {
+                headers
+                    .entry(HeaderName::from_static(name))
+                    .or_insert(HeaderValue::from_static(value));
+            }
+        }
+    }
+}
+
+/// A browser takes the last of two cookies of one name, and RFC 6265bis forbids sending two: ours replaces the
+/// handler's.
+fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str) {
+    if headers.contains_key(SET_COOKIE) {
+        remove_cookie(headers, name);
+    }
+    let mut value = HeaderValue::from_str(value).expect("core makes cookies of visible ASCII");
+    // Printed as "Sensitive", and never put into a compression table.
+    value.set_sensitive(true);
+    headers.append(SET_COOKIE, value);
+}
+
+fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    let all: Vec<_> = headers.get_all(SET_COOKIE).into_iter().cloned().collect();
+    headers.remove(SET_COOKIE);
+    for other in all
+        .into_iter()
+        .filter(|other| cookie_name(other) != name.as_bytes())
+    {
+        headers.append(SET_COOKIE, other);
+    }
+}
+
+/// What stands before the first `=`, which is where browsers end a cookie's name.
+fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
+    let pair = set_cookie
+        .as_bytes()
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default();
+    pair.split(|byte| *byte == b'=')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii()
+}
+
+/// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
+fn append(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
+    let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
+    let present = headers
+        .get_all(name)
+        .into_iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|entry| listed(entry.trim_ascii()));
+    if !present {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{CACHE_CONTROL, VARY};
+
+    use super::*;
+
+    fn headers(lines: &[(HeaderName, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
+            .collect()
+    }
+
+    fn values(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+        headers
+            .get_all(name)
+            .into_iter()
+            .map(|value| value.to_str().unwrap())
+            .collect()
+    }
+
+    fn cookie(name: &str, value: &str) -> HeaderEdit {
+        HeaderEdit::SetCookie {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    #[test]
+    fn a_cookie_replaces_the_one_of_exactly_its_name() {
+        let mut headers = headers(&[
+            (SET_COOKIE, "id=old; Path=/"),
+            (SET_COOKIE, "idle=1"),
+            (SET_COOKIE, " id =old2"),
+            (SET_COOKIE, "ID=x"),
+        ]);
+        apply(vec![cookie("id", "id=new")], &mut headers);
+        assert_eq!(values(&headers, SET_COOKIE), ["idle=1", "ID=x", "id=new"]);
+    }
+
+    #[test]
+    fn a_cookie_is_not_printed() {
+        let mut headers = HeaderMap::new();
+        apply(vec![cookie("id", "id=handle.secret")], &mut headers);
+        assert!(!format!("{headers:?}").contains("secret"));
+    }
+
+    #[test]
+    fn vary_names_cookie_once() {
+        for present in ["cookie", "Accept, COOKIE", "*"] {
+            let mut headers = headers(&[(VARY, present)]);
+            apply(
+                vec![HeaderEdit::Append {
+                    name: "vary",
+                    value: "cookie",
+                }],
+                &mut headers,
+            );
+            assert_eq!(values(&headers, VARY), [present]);
+        }
+    }
+
+    #[test]
+    fn vary_keeps_what_the_handler_named() {
+        let mut headers = headers(&[(VARY, "accept, cookie-consent")]);
+        apply(
+            vec![HeaderEdit::Append {
+                name: "vary",
+                value: "cookie",
+            }],
+            &mut headers,
+        );
+        assert_eq!(values(&headers, VARY), ["accept, cookie-consent", "cookie"]);
+    }
+
+    #[test]
+    fn a_default_yields_to_the_handler() {
+        let edit = || {
+            vec![HeaderEdit::Default {
+                name: "cache-control",
+                value: "no-store",
+            }]
+        };
+        let (mut own, mut none) = (headers(&[(CACHE_CONTROL, "private")]), HeaderMap::new());
+        apply(edit(), &mut own);
+        apply(edit(), &mut none);
+        assert_eq!(
+            (values(&own, CACHE_CONTROL), values(&none, CACHE_CONTROL)),
+            (vec!["private"], vec!["no-store"])
+        );
+    }
+}

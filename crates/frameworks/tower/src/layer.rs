@@ -1,0 +1,179 @@
+//! The layer and the service it makes: begin an exchange for each request, and hand it on.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::task::{Context, Poll};
+
+use fasthttpsession_core::{Error, Exchange, Sessions};
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::failure::{NoDetail, OnError};
+use crate::future::ResponseFuture;
+use crate::request::RequestSession;
+
+/// Gives every request of the service under it a session, and commits it before the response's head leaves.
+///
+/// What it does on every occasion is told on the [front page](crate).
+///
+/// `M` is a marker that keeps several layers apart; `F` answers errors.
+pub struct SessionLayer<M = (), F = NoDetail> {
+    sessions: Sessions,
+    on_error: F,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl SessionLayer {
+    /// A layer over `sessions`, for [`RequestSession`] and the extractor `Session` without a marker. Errors become
+    /// responses without a body; see [`on_error`](Self::on_error).
+    pub fn new(sessions: Sessions) -> Self {
+        Self {
+            sessions,
+            on_error: NoDetail,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M, F> SessionLayer<M, F> {
+    /// The same layer for [`RequestSession<Marker>`](RequestSession) and `Session<Marker>`, beside layers with other
+    /// markers. The marker is any type of the application, usually an `enum Admin {}`.
+    ///
+    /// Layers side by side need cookies of different names.
+    #[must_use]
+    pub fn marked<Marker>(self) -> SessionLayer<Marker, F> {
+        SessionLayer {
+            sessions: self.sessions,
+            on_error: self.on_error,
+            marker: PhantomData,
+        }
+    }
+
+    /// Answers a session that could not be loaded or committed with `response`, and is the place to log the error.
+    ///
+    /// Default [`NoDetail`]: the status that [`Error::status`] names, and no body. Whatever the function returns gets
+    /// `Cache-Control: no-store`, unless it has a `Cache-Control` of its own.
+    ///
+    /// ```
+    /// # use fasthttpsession_core::{Error, Sessions};
+    /// # use fasthttpsession_tower::SessionLayer;
+    /// use http::Response;
+    ///
+    /// # fn example(sessions: Sessions) {
+    /// let layer = SessionLayer::new(sessions).on_error(|error: &Error| {
+    ///     eprintln!("{error}");
+    ///     let sentence = "We could not read your session. Please try again.".to_owned();
+    ///     Response::builder().status(error.status()).body(sentence).expect("the status is one of HTTP's")
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_error<B, R>(self, response: R) -> SessionLayer<M, R>
+    where
+        R: Fn(&Error) -> Response<B> + Clone,
+    {
+        SessionLayer {
+            sessions: self.sessions,
+            on_error: response,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M, F: Clone> Clone for SessionLayer<M, F> {
+    fn clone(&self) -> Self {
+        Self {
+            sessions: self.sessions.clone(),
+            on_error: self.on_error.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M, F> fmt::Debug for SessionLayer<M, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, M, F: Clone> Layer<S> for SessionLayer<M, F> {
+    type Service = SessionService<S, M, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// A service under a [`SessionLayer`].
+pub struct SessionService<S, M = (), F = NoDetail> {
+    inner: S,
+    layer: SessionLayer<M, F>,
+}
+
+impl<S, M: 'static, F> SessionService<S, M, F> {
+    /// Puts a new exchange into the request's extensions; `None` if this layer, applied a second time, finds its own
+    /// there, which the outer one will finish.
+    fn begin<B>(&self, request: &mut Request<B>) -> Option<Exchange> {
+        let sessions = &self.layer.sessions;
+        if request
+            .extensions()
+            .get::<RequestSession<M>>()
+            .is_some_and(|found| found.belongs_to(sessions))
+        {
+            return None;
+        }
+        let exchange = sessions.begin(request.headers(), request.uri().query());
+        request
+            .extensions_mut()
+            .insert(RequestSession::<M>::new(exchange.clone()));
+        Some(exchange)
+    }
+}
+
+impl<S, M, F, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S, M, F>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    M: 'static,
+    F: OnError<ResBody> + Clone,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResBody, M, F>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let exchange = self.begin(&mut request);
+        ResponseFuture::new(
+            self.inner.call(request),
+            exchange,
+            self.layer.on_error.clone(),
+        )
+    }
+}
+
+impl<S: Clone, M, F: Clone> Clone for SessionService<S, M, F> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            layer: self.layer.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, M, F> fmt::Debug for SessionService<S, M, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService")
+            .field("inner", &self.inner)
+            .field("layer", &self.layer)
+            .finish()
+    }
+}

@@ -1,0 +1,67 @@
+//! The session of a request as other middleware and handlers find it: in the request's extensions, not loaded yet.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use fasthttpsession_core::{Error, Exchange, Session, Sessions};
+
+/// The session of a request, which nobody may have asked for yet. [`SessionLayer`](crate::SessionLayer) puts it into
+/// the request's extensions; clones share it.
+///
+/// To have it in hand costs nothing; only [`session`](Self::session) reads the store, once for the whole request.
+///
+/// ```
+/// # use fasthttpsession_core::Error;
+/// use fasthttpsession_tower::RequestSession;
+///
+/// # async fn example<B>(request: http::Request<B>) -> Result<(), Error> {
+/// if let Some(request_session) = request.extensions().get::<RequestSession>() {
+///     let session = request_session.session().await?;
+///     session.set("seen", &true)?;
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// `M` is the marker of the layer, see [`SessionLayer::marked`](crate::SessionLayer::marked).
+pub struct RequestSession<M = ()> {
+    exchange: Exchange,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<M> RequestSession<M> {
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        Self {
+            exchange,
+            marker: PhantomData,
+        }
+    }
+
+    /// The session, loaded at the first call of this request. A visitor without one gets an empty session that becomes
+    /// a record only if something is written to it.
+    pub async fn session(&self) -> Result<Session, Error> {
+        self.exchange.session().await
+    }
+
+    /// Whether anybody asked for the session in this request.
+    pub fn is_loaded(&self) -> bool {
+        self.exchange.is_loaded()
+    }
+
+    pub(crate) fn belongs_to(&self, sessions: &Sessions) -> bool {
+        self.exchange.belongs_to(sessions)
+    }
+}
+
+impl<M> Clone for RequestSession<M> {
+    fn clone(&self) -> Self {
+        Self::new(self.exchange.clone())
+    }
+}
+
+impl<M> fmt::Debug for RequestSession<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSession")
+            .field("loaded", &self.is_loaded())
+            .finish_non_exhaustive()
+    }
+}
