@@ -1,16 +1,175 @@
-//! How values become bytes.
+//! How values become bytes: one of the built-in formats for each value, or a pair of the application's own functions
+//! over the whole map.
 
-/// How values become bytes.
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// How values are written. Each value keeps the format it was written in until it is written again, so a record
+/// stays readable after the codec was changed.
 #[derive(Clone)]
-pub struct Codec(());
+pub struct Codec(pub(crate) Kind);
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    Each(Format),
+    Map(Arc<MapCodec>),
+}
 
 impl Codec {
-    /// JSON. The default: readable by anything.
-    pub fn json() -> Self { todo!() }
-    /// `MessagePack` with field names.
+    /// JSON. The default: everything can read it.
+    pub fn json() -> Self {
+        Self(Kind::Each(Format::Json))
+    }
+
+    /// `MessagePack` with field names, so that a struct may gain fields.
     #[cfg(feature = "messagepack")]
-    pub fn message_pack() -> Self { todo!() }
-    /// CBOR.
+    pub fn message_pack() -> Self {
+        Self(Kind::Each(Format::MessagePack))
+    }
+
+    /// CBOR (RFC 8949).
     #[cfg(feature = "cbor")]
-    pub fn cbor() -> Self { todo!() }
+    pub fn cbor() -> Self {
+        Self(Kind::Each(Format::Cbor))
+    }
+
+    /// A pair of functions over the whole map of values. `name` (1 to 64 bytes) is written into each record, so that it
+    /// finds its function again; a process that was not given the codec of that name can't read the record.
+    pub fn map<E: Into<Box<dyn StdError + Send + Sync>>>(
+        name: &str,
+        encode: impl Fn(&Map<String, Value>) -> Result<Vec<u8>, E> + Send + Sync + 'static,
+        decode: impl Fn(&[u8]) -> Result<Map<String, Value>, E> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Kind::Map(Arc::new(MapCodec {
+            name: name.into(),
+            encode: Box::new(move |map| encode(map).map_err(Into::into)),
+            decode: Box::new(move |bytes| decode(bytes).map_err(Into::into)),
+        })))
+    }
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Each(format) => format.fmt(f),
+            Kind::Map(codec) => f.write_str(&codec.name),
+        }
+    }
+}
+
+/// A named pair of functions over the whole map.
+pub(crate) struct MapCodec {
+    pub(crate) name: Box<str>,
+    pub(crate) encode: Box<EncodeMap>,
+    pub(crate) decode: Box<DecodeMap>,
+}
+
+type EncodeMap = dyn Fn(&Map<String, Value>) -> Result<Vec<u8>, BoxError> + Send + Sync;
+type DecodeMap = dyn Fn(&[u8]) -> Result<Map<String, Value>, BoxError> + Send + Sync;
+
+/// The format of one value. The numbers stand in records and never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Json = 1,
+    MessagePack = 2,
+    Cbor = 3,
+}
+
+impl Format {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Json),
+            2 => Some(Self::MessagePack),
+            3 => Some(Self::Cbor),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, BoxError> {
+        match self {
+            Self::Json => Ok(serde_json::to_vec(value)?),
+            #[cfg(feature = "messagepack")]
+            Self::MessagePack => Ok(rmp_serde::to_vec_named(value)?),
+            #[cfg(feature = "cbor")]
+            Self::Cbor => {
+                let mut bytes = Vec::new();
+                ciborium::into_writer(value, &mut bytes)?;
+                Ok(bytes)
+            }
+            #[cfg(not(all(feature = "messagepack", feature = "cbor")))]
+            off => Err(FormatOff(off).into()),
+        }
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, BoxError> {
+        match self {
+            Self::Json => Ok(serde_json::from_slice(bytes)?),
+            #[cfg(feature = "messagepack")]
+            Self::MessagePack => Ok(rmp_serde::from_slice(bytes)?),
+            #[cfg(feature = "cbor")]
+            Self::Cbor => Ok(ciborium::from_reader(bytes)?),
+            #[cfg(not(all(feature = "messagepack", feature = "cbor")))]
+            off => Err(FormatOff(off).into()),
+        }
+    }
+}
+
+/// A value is in a format that was not compiled in.
+#[derive(Debug, thiserror::Error)]
+#[error("it is in {0:?}, which this program was built without: turn on the feature of that name")]
+#[cfg(not(all(feature = "messagepack", feature = "cbor")))]
+struct FormatOff(Format);
+
+/// Every codec that a manager knows: the one it writes with, and map codecs that it also reads.
+pub(crate) struct Codecs {
+    write: Codec,
+    read: Vec<Arc<MapCodec>>,
+}
+
+impl Codecs {
+    pub(crate) fn new(write: Codec, also_read: Vec<Codec>) -> Self {
+        let read = [&write]
+            .into_iter()
+            .chain(&also_read)
+            .filter_map(Codec::as_map)
+            .cloned()
+            .collect();
+        Self { write, read }
+    }
+
+    /// The format in which a value is kept while a request holds it.
+    pub(crate) fn format(&self) -> Format {
+        match self.write.0 {
+            Kind::Each(format) => format,
+            Kind::Map(_) => Format::Json,
+        }
+    }
+
+    /// The map codec to write with, if that is what was chosen.
+    pub(crate) fn map_to_write(&self) -> Option<&MapCodec> {
+        self.write.as_map().map(Arc::as_ref)
+    }
+
+    pub(crate) fn map_named(&self, name: &str) -> Option<&MapCodec> {
+        self.read
+            .iter()
+            .find(|codec| &*codec.name == name)
+            .map(Arc::as_ref)
+    }
+}
+
+impl Codec {
+    pub(crate) fn as_map(&self) -> Option<&Arc<MapCodec>> {
+        match &self.0 {
+            Kind::Map(codec) => Some(codec),
+            Kind::Each(_) => None,
+        }
+    }
 }

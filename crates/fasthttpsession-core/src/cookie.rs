@@ -1,39 +1,36 @@
-//! The cookie that carries a token.
+//! The cookie that carries the token: RFC 6265bis, with names that browsers protect by their prefix.
 
 use std::time::Duration;
 
+use cookie::CookieBuilder;
+use cookie::time::Duration as CookieDuration;
+
+use crate::error::BuildError;
+use crate::exchange::Presented;
+use crate::token::Token;
+
 /// The cookie that carries the token.
+///
+/// The default is as strict as browsers allow: `__Host-id`, `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`, no
+/// `Domain`, gone when the browser closes.
+///
+/// ```
+/// use fasthttpsession_core::{Cookie, SameSite};
+///
+/// // Shared by the hosts of a domain; the name becomes `__Secure-app`.
+/// let cookie = Cookie::new("app").domain("example.org").same_site(SameSite::Strict).persistent();
+/// # let _ = cookie;
+/// ```
 #[derive(Clone, Debug)]
-pub struct Cookie(());
-
-impl Default for Cookie {
-    fn default() -> Self { Self::new("id") }
-}
-
-impl Cookie {
-    /// A cookie named `name`, with the prefix `__Host-` (or `__Secure-` when a domain or path is set, or none when not
-    /// `Secure`) put before it.
-    pub fn new(name: &str) -> Self { todo!() }
-    /// A cookie named `name` without Secure and so without a prefix: for development over plain HTTP.
-    pub fn insecure(name: &str) -> Self { todo!() }
-    /// `Domain`. Default none: the host alone.
-    #[must_use]
-    pub fn domain(self, domain: &str) -> Self { todo!() }
-    /// `Path`. Default `/`.
-    #[must_use]
-    pub fn path(self, path: &str) -> Self { todo!() }
-    /// `HttpOnly`. Default on.
-    #[must_use]
-    pub fn http_only(self, on: bool) -> Self { todo!() }
-    /// `SameSite`. Default Lax.
-    #[must_use]
-    pub fn same_site(self, same_site: SameSite) -> Self { todo!() }
-    /// `Partitioned` (CHIPS). Default off.
-    #[must_use]
-    pub fn partitioned(self) -> Self { todo!() }
-    /// Persistent: `Max-Age` is the time left until the idle deadline, re-dated with it. Default until browser closes.
-    #[must_use]
-    pub fn persistent(self) -> Self { todo!() }
+pub struct Cookie {
+    name: String,
+    domain: Option<String>,
+    path: String,
+    secure: bool,
+    http_only: bool,
+    same_site: SameSite,
+    partitioned: bool,
+    persistent: bool,
 }
 
 /// `SameSite` of RFC 6265bis.
@@ -43,6 +40,256 @@ pub enum SameSite {
     Strict,
     /// Also with top-level navigation from other sites.
     Lax,
-    /// Always; needs Secure.
+    /// Always; needs `Secure`.
     None,
+}
+
+impl Default for Cookie {
+    /// `Cookie::new("id")`.
+    fn default() -> Self {
+        Self::new("id")
+    }
+}
+
+impl Cookie {
+    /// A `Secure` cookie. Its prefix is put before `name`: `__Host-`, or `__Secure-` with a domain or a path.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            domain: None,
+            path: "/".to_owned(),
+            secure: true,
+            http_only: true,
+            same_site: SameSite::Lax,
+            partitioned: false,
+            persistent: false,
+        }
+    }
+
+    /// A cookie without `Secure`, and so without a prefix: for development over plain HTTP.
+    pub fn insecure(name: &str) -> Self {
+        Self {
+            secure: false,
+            ..Self::new(name)
+        }
+    }
+
+    /// `Domain`: every host under it gets the cookie. Default none, so only the host that set it does.
+    #[must_use]
+    pub fn domain(mut self, domain: &str) -> Self {
+        self.domain = Some(domain.to_owned());
+        self
+    }
+
+    /// `Path`. Default `/`. Not a protection: RFC 6265bis, section 8.5.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// `HttpOnly`. Default on: scripts need no token.
+    #[must_use]
+    pub fn http_only(mut self, on: bool) -> Self {
+        self.http_only = on;
+        self
+    }
+
+    /// `SameSite`. Default Lax.
+    #[must_use]
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// `Partitioned` (CHIPS): one cookie for each site that embeds this one. Default off; needs `Secure`.
+    #[must_use]
+    pub fn partitioned(mut self) -> Self {
+        self.partitioned = true;
+        self
+    }
+
+    /// Outlives the browser: `Max-Age` is what is left of the session (400 days at most, as browsers have it), and the
+    /// cookie is set again whenever the session's idle deadline is extended. Default: gone when the browser closes.
+    #[must_use]
+    pub fn persistent(mut self) -> Self {
+        self.persistent = true;
+        self
+    }
+
+    fn full_name(&self) -> String {
+        let prefix = match (self.secure, &self.domain, self.path.as_str()) {
+            (false, ..) => "",
+            (true, None, "/") => "__Host-",
+            (true, ..) => "__Secure-",
+        };
+        format!("{prefix}{}", self.name)
+    }
+}
+
+/// A [`Cookie`] whose attributes fit each other: reads tokens from requests, and writes `Set-Cookie` values.
+pub(crate) struct CookieWriter {
+    name: String,
+    cookie: Cookie,
+}
+
+impl CookieWriter {
+    /// How many tokens of one request are tried.
+    const MAX_TOKENS: usize = 4;
+    /// RFC 6265bis, section 5.6.
+    const MAX_NAME_AND_VALUE: usize = 4096;
+    /// RFC 6265bis, section 5.6.
+    const MAX_ATTRIBUTE: usize = 1024;
+    /// RFC 6265bis, section 5.5.
+    const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+    pub(crate) fn new(cookie: Cookie) -> Result<Self, BuildError> {
+        let refuse = |reason: &str| {
+            Err(BuildError::Cookie {
+                reason: reason.to_owned(),
+            })
+        };
+        let name = cookie.full_name();
+        if cookie.name.is_empty() || !cookie.name.bytes().all(is_token_char) {
+            return refuse(
+                "the name has letters, digits and !#$%&'*+-.^_`|~ only, and at least one",
+            );
+        }
+        if ["__host-", "__secure-"]
+            .iter()
+            .any(|prefix| cookie.name.to_ascii_lowercase().starts_with(prefix))
+        {
+            return refuse(
+                "the name is given without a prefix; the one that fits is put before it",
+            );
+        }
+        if name.len() + Token::MAX_TEXT_BYTES > Self::MAX_NAME_AND_VALUE {
+            return refuse("the name and a token have at most 4096 bytes together");
+        }
+        if !cookie.path.starts_with('/') || !is_attribute(&cookie.path) {
+            return refuse(
+                "the path begins with / and has at most 1024 visible characters without ;",
+            );
+        }
+        if cookie
+            .domain
+            .as_deref()
+            .is_some_and(|domain| domain.is_empty() || !domain.bytes().all(is_domain_char))
+        {
+            return refuse("the domain is a host name of letters, digits, - and .");
+        }
+        if cookie
+            .domain
+            .as_deref()
+            .is_some_and(|domain| !is_attribute(domain))
+        {
+            return refuse("the domain has at most 1024 characters");
+        }
+        if cookie.partitioned && !cookie.secure {
+            return refuse("partitioned needs Secure");
+        }
+        if cookie.same_site == SameSite::None && !cookie.secure {
+            return refuse("same_site None needs Secure");
+        }
+        Ok(Self { name, cookie })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.cookie.persistent
+    }
+
+    /// The tokens in the `Cookie` headers, in order. What is not a token is passed over, so that it hides none that is.
+    pub(crate) fn tokens<N: AsRef<str>, V: AsRef<[u8]>>(
+        &self,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Presented {
+        let mut tokens = Presented::new();
+        for (_, value) in headers
+            .into_iter()
+            .filter(|(name, _)| name.as_ref().eq_ignore_ascii_case("cookie"))
+        {
+            let found = value
+                .as_ref()
+                .split(|byte| *byte == b';')
+                .filter_map(|pair| self.token_in(pair));
+            tokens.extend(found.take(Self::MAX_TOKENS - tokens.len()));
+        }
+        tokens
+    }
+
+    /// The name is compared byte for byte: one that only decodes to it could have been set from where the prefix forbids.
+    fn token_in(&self, pair: &[u8]) -> Option<Token> {
+        let value = pair
+            .trim_ascii_start()
+            .strip_prefix(self.name.as_bytes())?
+            .strip_prefix(b"=")?;
+        Token::parse(value.trim_ascii_end())
+    }
+
+    /// A `Set-Cookie` value that gives `token` to the client for as long as `left`.
+    pub(crate) fn set(&self, token: &Token, left: Duration) -> String {
+        let builder = self.attributes(token.expose());
+        if self.cookie.persistent {
+            let seconds = left.min(Self::MAX_AGE).as_secs();
+            return builder
+                .max_age(CookieDuration::seconds(seconds.cast_signed()))
+                .to_string();
+        }
+        builder.to_string()
+    }
+
+    /// A `Set-Cookie` value that takes the cookie away. Browsers look for the same name, domain and path.
+    pub(crate) fn remove(&self) -> String {
+        let expired = cookie::time::OffsetDateTime::UNIX_EPOCH;
+        self.attributes(String::new())
+            .max_age(CookieDuration::ZERO)
+            .expires(expired)
+            .to_string()
+    }
+
+    fn attributes(&self, value: String) -> CookieBuilder<'_> {
+        let Cookie {
+            domain,
+            path,
+            secure,
+            http_only,
+            same_site,
+            partitioned,
+            ..
+        } = &self.cookie;
+        let mut builder = CookieBuilder::new(&*self.name, value)
+            .path(path.as_str())
+            .secure(*secure)
+            .http_only(*http_only)
+            .same_site(match same_site {
+                SameSite::Strict => cookie::SameSite::Strict,
+                SameSite::Lax => cookie::SameSite::Lax,
+                SameSite::None => cookie::SameSite::None,
+            })
+            .partitioned(*partitioned);
+        if let Some(domain) = domain {
+            builder = builder.domain(domain.as_str());
+        }
+        builder
+    }
+}
+
+/// A character of a token as RFC 9110, section 5.6.2, has it.
+fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_domain_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'
+}
+
+fn is_attribute(text: &str) -> bool {
+    text.len() <= CookieWriter::MAX_ATTRIBUTE
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b';')
 }

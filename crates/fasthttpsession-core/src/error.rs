@@ -30,7 +30,7 @@ pub enum Error {
         reason: Unreadable,
     },
     /// A value is there, but is not of the type asked for. It stays as it is.
-    #[error("the value of {key:?} can't be decoded as {expected}")]
+    #[error("the value of {key:?} can't be decoded as {expected}: {source}")]
     Decode {
         /// Its key.
         key: Box<str>,
@@ -40,11 +40,19 @@ pub enum Error {
         source: Arc<dyn StdError + Send + Sync>,
     },
     /// A value can't be encoded.
-    #[error("the value for {key:?} can't be encoded")]
+    #[error("the value for {key:?} can't be encoded: {source}")]
     Encode {
         /// Its key.
         key: Box<str>,
         /// What the codec said.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
+    /// The application's own function can't encode the values.
+    #[error("the codec {name:?} can't encode the values: {source}")]
+    EncodeMap {
+        /// The name of the codec.
+        name: Box<str>,
+        /// What the function returned.
         source: Arc<dyn StdError + Send + Sync>,
     },
     /// A key is empty or longer than 255 bytes.
@@ -57,7 +65,9 @@ pub enum Error {
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
     /// Lifetimes that no session can have.
-    #[error("a session's lifetimes are at least a millisecond, and the idle one is at most the absolute one")]
+    #[error(
+        "a session's lifetimes are at least a millisecond, and the idle one is at most the absolute one"
+    )]
     InvalidLifetimes,
     /// The values would take more bytes than [`Limits::record_bytes`](crate::Limits::record_bytes).
     #[error("the session would take {bytes} bytes, and may take {limit}")]
@@ -74,7 +84,9 @@ pub enum Error {
         limit: usize,
     },
     /// Other requests kept committing first, [`Limits::retries`](crate::Limits::retries) times in a row.
-    #[error("gave up committing to session {handle} after {conflicts} conflicts with other requests")]
+    #[error(
+        "gave up committing to session {handle} after {conflicts} conflicts with other requests"
+    )]
     Contention {
         /// Whose record.
         handle: Handle,
@@ -158,14 +170,6 @@ pub enum Unreadable {
         /// The part that could not be read.
         at: &'static str,
     },
-    /// A value is in a format that was not compiled in.
-    #[error("it has values in {format}; turn on the feature {feature:?}")]
-    FormatOff {
-        /// "MessagePack" or "CBOR".
-        format: &'static str,
-        /// The feature of this crate that turns it on.
-        feature: &'static str,
-    },
     /// It was written by a map codec that this process was not given.
     #[error("it was written by the codec {name:?}; add that codec with `also_read`")]
     UnknownCodec {
@@ -187,7 +191,9 @@ pub enum Unreadable {
 #[non_exhaustive]
 pub enum BuildError {
     /// Lifetimes of zero, or an idle lifetime over the absolute one.
-    #[error("lifetimes: each is at least a millisecond, and idle ({idle_ms} ms) is at most absolute ({absolute_ms} ms)")]
+    #[error(
+        "lifetimes: each is at least a millisecond, and idle ({idle_ms} ms) is at most absolute ({absolute_ms} ms)"
+    )]
     Lifetimes {
         /// The idle lifetime in milliseconds.
         idle_ms: u64,
@@ -222,8 +228,8 @@ pub enum BuildError {
         /// Which field, and what is wrong with it.
         reason: String,
     },
-    /// Two codecs of one name.
-    #[error("codecs: {name:?} is given twice")]
+    /// A map codec without a usable name, or two of one name.
+    #[error("codec {name:?}: a name has 1 to 64 bytes and is given once")]
     Codec {
         /// The name.
         name: String,

@@ -1,56 +1,111 @@
 //! One HTTP exchange: begin it from the request, finish it into headers for the response. What every framework
 //! adapter is made of, without the types of any.
 
-use crate::error::Error;
-use crate::session::Session;
+use std::fmt;
+use std::sync::Arc;
 
-/// One request and its response. Made by [`Sessions::begin`](crate::Sessions::begin); clones share it.
+use smallvec::SmallVec;
+
+use crate::error::Error;
+use crate::session::{Inner, Session};
+use crate::sessions::Sessions;
+use crate::token::Token;
+
+/// One request and its response. Made by [`Sessions::begin`]; clones share it.
 ///
 /// Nothing is read from the store until [`session`](Self::session) is awaited, and a request that never does costs no
 /// store call.
 #[derive(Clone)]
-pub struct Exchange(());
+pub struct Exchange(Arc<Inner>);
+
+/// The tokens that a client presented. Rarely more than one.
+pub(crate) type Presented = SmallVec<[Token; 1]>;
 
 impl Exchange {
+    pub(crate) fn new(sessions: &Sessions, presented: Presented) -> Self {
+        Self(Arc::new(Inner::new(sessions.manager(), presented)))
+    }
+
     /// The session of this request, loaded at the first call. A visitor without one gets an empty session that becomes
     /// a record only if something is written to it.
-    pub async fn session(&self) -> Result<Session, Error> { todo!() }
-
-    /// Whether [`session`](Self::session) was asked for.
-    pub fn is_loaded(&self) -> bool { todo!() }
-
-    /// Whether this exchange was begun by `sessions` (or a clone of it).
-    pub fn belongs_to(&self, sessions: &crate::Sessions) -> bool { todo!() }
-
-    /// Commits, and says which headers the response needs. To be called once, when the handler has made its
-    /// response and before the response's headers leave.
     ///
-    /// On an error, the response is to be replaced by an error response (see [`Error::status`]).
-    pub async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> { todo!() }
+    /// # Errors
+    /// [`Error::Store`] when the store fails, [`Error::Unreadable`] when the record can't be read: never an empty
+    /// session in place of one that could not be loaded.
+    pub async fn session(&self) -> Result<Session, Error> {
+        self.0.load().await?;
+        Ok(Session(Arc::clone(&self.0)))
+    }
+
+    /// Whether [`session`](Self::session) was asked for, and answered.
+    pub fn is_loaded(&self) -> bool {
+        self.0.is_loaded()
+    }
+
+    /// Whether `sessions`, or a clone of it, began this exchange.
+    pub fn belongs_to(&self, sessions: &Sessions) -> bool {
+        Arc::ptr_eq(self.0.manager(), sessions.manager())
+    }
+
+    /// Commits, and says which headers the response needs: none if the session was never asked for. To be called once,
+    /// when the handler has made its response and before the response's headers leave; a second call has nothing to
+    /// commit and nothing to say.
+    ///
+    /// # Errors
+    /// The commit failed: the response is to be replaced by an error response (see [`Error::status`]).
+    ///
+    /// # Panics
+    /// With the panic of an [`update`](Session::update) closure that panicked when it was run again.
+    pub async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
+        if !self.0.is_loaded() {
+            return Ok(Vec::new());
+        }
+        self.0.finish().await
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("loaded", &self.is_loaded())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A change to a response's headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum HeaderEdit {
     /// Append `Set-Cookie: {value}`, in place of any other that the response has for the cookie `name`.
     SetCookie {
         /// The cookie's name.
         name: String,
-        /// The whole header value.
+        /// The whole header value. It holds the token: not to be logged.
         value: String,
     },
-    /// Append this header.
+    /// Append this header, unless the response has it with that value already.
     Append {
         /// Lower-case name.
         name: &'static str,
         /// Value.
         value: &'static str,
     },
-    /// Set this header unless the response has one of that name.
+    /// Set this header, unless the response has one of that name.
     Default {
         /// Lower-case name.
         name: &'static str,
         /// Value.
         value: &'static str,
     },
+}
+
+impl fmt::Debug for HeaderEdit {
+    /// Without the value of a cookie, which is a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetCookie { name, .. } => write!(f, "set-cookie: {name}=…"),
+            Self::Append { name, value } | Self::Default { name, value } => {
+                write!(f, "{name}: {value}")
+            }
+        }
+    }
 }

@@ -19,7 +19,10 @@ pub struct Key<T> {
 impl<T> Key<T> {
     /// A key of this name.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, value: PhantomData }
+        Self {
+            name,
+            value: PhantomData,
+        }
     }
 
     /// The name as it stands in the record.
@@ -43,7 +46,7 @@ impl<T> std::fmt::Debug for Key<T> {
 }
 
 /// What names a value of type `T`: a [`Key<T>`], or a string, which names values of every type.
-pub trait ValueKey<T> {
+pub trait ValueKey<T: ?Sized> {
     /// The name as it stands in the record.
     fn name(&self) -> &str;
 }
@@ -54,19 +57,19 @@ impl<T> ValueKey<T> for Key<T> {
     }
 }
 
-impl<T> ValueKey<T> for str {
+impl<T: ?Sized> ValueKey<T> for str {
     fn name(&self) -> &str {
         self
     }
 }
 
-impl<T> ValueKey<T> for String {
+impl<T: ?Sized> ValueKey<T> for String {
     fn name(&self) -> &str {
         self
     }
 }
 
-impl<T, K: ValueKey<T> + ?Sized> ValueKey<T> for &K {
+impl<T: ?Sized, K: ValueKey<T> + ?Sized> ValueKey<T> for &K {
     fn name(&self) -> &str {
         (**self).name()
     }

@@ -1,11 +1,13 @@
 //! core
-pub mod codec;
-pub mod cookie;
+mod codec;
+mod commit;
+mod cookie;
 mod error;
 mod exchange;
 mod key;
 mod lifetimes;
 mod limits;
+mod random;
 mod record;
 mod session;
 mod sessions;
@@ -13,6 +15,7 @@ mod store;
 mod time;
 mod token;
 mod values;
+mod wire;
 
 pub use codec::Codec;
 pub use cookie::{Cookie, SameSite};
@@ -25,7 +28,9 @@ pub use record::{Header, InvalidText, Label, Principal, Record};
 pub use session::{Outcome, Saved, Session, TransactError, UpdateResult};
 pub use sessions::{Sessions, SessionsBuilder, Snapshot};
 pub use store::{
-    AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError, StoreErrorKind, Touched,
+    AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError,
+    StoreErrorKind, Touched,
 };
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::{Handle, InvalidHandle};
+pub use values::Values;

@@ -38,7 +38,10 @@ impl Lifetimes {
 
     /// 15 minutes idle, 12 hours absolute: NIST SP 800-63B-4, authentication assurance level 3.
     pub const fn aal3() -> Self {
-        Self::new(Duration::from_secs(15 * MINUTE), Duration::from_secs(12 * HOUR))
+        Self::new(
+            Duration::from_secs(15 * MINUTE),
+            Duration::from_secs(12 * HOUR),
+        )
     }
 
     /// `days` of each: "remember me". Usually set per session at sign-in, with

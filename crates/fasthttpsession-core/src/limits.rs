@@ -17,7 +17,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { record_bytes: 64 * 1024, values: 1024, retries: 32, resends: 3 }
+        Self {
+            record_bytes: 64 * 1024,
+            values: 1024,
+            retries: 32,
+            resends: 3,
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! What a store keeps for one session: a [`Header`] that it may read, and a body that it must not. What the body
-//! says is in [`envelope`](crate::envelope) and concerns no store.
+//! says stands in `record/envelope.rs` and concerns no store.
+
+pub(crate) mod commits;
+pub(crate) mod envelope;
+pub(crate) mod secrets;
 
 use std::fmt;
 
@@ -146,7 +150,10 @@ fn check_text(what: &'static str, text: &str) -> Result<(), InvalidText> {
         return Err(InvalidText::Empty { what });
     }
     if text.len() > Record::MAX_TEXT_BYTES {
-        return Err(InvalidText::TooLong { what, bytes: text.len() });
+        return Err(InvalidText::TooLong {
+            what,
+            bytes: text.len(),
+        });
     }
     if text.chars().any(char::is_control) {
         return Err(InvalidText::Control { what });

@@ -1,18 +1,29 @@
 //! What a handler holds for one request. Reads and writes are synchronous: they see and change a view of the values,
 //! and keep a log that the commit applies to the record as it is then.
 
-use std::fmt;
+mod load;
+mod save;
+pub(crate) mod state;
 
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use futures_util::lock::Mutex as AsyncMutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::commit::{Change, Closure, Failure};
 use crate::error::Error;
+use crate::exchange::{HeaderEdit, Presented};
 use crate::key::ValueKey;
 use crate::lifetimes::Lifetimes;
-use crate::record::{Label, Principal};
+use crate::record::{Header, Label, Principal};
+use crate::sessions::Manager;
 use crate::time::Timestamp;
-use crate::token::Handle;
-use crate::values::Values;
+use crate::token::{Handle, SecretHash};
+use crate::values::{Encoded, Values, check_key, decode};
+use state::State;
 
 /// The session of one request. Clones share it; it may be moved to other tasks.
 ///
@@ -24,18 +35,31 @@ use crate::values::Values;
 /// only [`transact`](Self::transact) and [`is_alive`](Self::is_alive) reach the store: that is what long-lived tasks
 /// (server-sent events, WebSockets) use.
 #[derive(Clone)]
-pub struct Session(());
+pub struct Session(pub(crate) Arc<Inner>);
 
 /// Values.
 impl Session {
     /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
-    pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> { todo!() }
+    pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> {
+        self.state().values.get(key)
+    }
 
     /// Sets `key` to `value`. Requests that set the same key at once: the last one to commit wins, for that key alone.
-    pub fn set<T: Serialize>(&self, key: impl ValueKey<T>, value: &T) -> Result<(), Error> { todo!() }
+    pub fn set<T: Serialize + ?Sized>(
+        &self,
+        key: impl ValueKey<T>,
+        value: &T,
+    ) -> Result<(), Error> {
+        let key = key.name();
+        let value = self.0.manager.rules().encode(key, value)?;
+        self.state().writable()?.set(key, value)
+    }
 
     /// Removes `key`; removing what is not there is no error.
-    pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> { todo!() }
+    pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> {
+        self.state().writable()?.remove(key.as_ref());
+        Ok(())
+    }
 
     /// Changes the value of `key` in place, starting from `T::default()` when there is none.
     ///
@@ -46,77 +70,165 @@ impl Session {
     ///
     /// The closure returns nothing, or a `Result<(), E>`. An error from its run here is returned from here, and the
     /// update is not recorded; an error at the commit aborts the whole commit with [`Error::Refused`].
-    pub fn update<T, F, R>(&self, key: impl ValueKey<T>, change: F) -> Result<(), Error>
+    pub fn update<T, F, R>(&self, key: impl ValueKey<T>, mut change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R + Send + 'static,
         R: UpdateResult,
-    { todo!() }
+    {
+        let key: Box<str> = key.name().into();
+        check_key(&key)?;
+        let (name, rules) = (key.clone(), self.0.manager.rules());
+        let mut updater = move |old: Option<Encoded>| {
+            let mut value = match old {
+                Some(old) => decode(&name, old.format, &old.bytes)?,
+                None => T::default(),
+            };
+            change(&mut value)
+                .into_result()
+                .map_err(|source| Error::Refused {
+                    source: source.into(),
+                })?;
+            rules.encode(&name, &value)
+        };
+        loop {
+            let (old, edits) = {
+                let mut state = self.state();
+                let values = &state.writable()?.values;
+                (values.encoded(&key), values.edits())
+            };
+            // Outside the lock, for it may do anything, even use this session.
+            let new = updater(old)?;
+            let mut state = self.state();
+            if state.values.edits() == edits {
+                return state.writable()?.update(key, new, Box::new(updater));
+            }
+        }
+    }
 
     /// Whether `key` has a value.
-    pub fn contains(&self, key: impl AsRef<str>) -> bool { todo!() }
+    pub fn contains(&self, key: impl AsRef<str>) -> bool {
+        self.state().values.contains(key)
+    }
 
     /// All keys, sorted.
-    pub fn keys(&self) -> Vec<String> { todo!() }
+    pub fn keys(&self) -> Vec<String> {
+        self.state().values.keys().map(str::to_owned).collect()
+    }
 
     /// All values with their keys, sorted by key, each decoded as `T` (`serde_json::Value` takes any).
-    pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> { todo!() }
+    pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
+        self.state().values.entries()
+    }
 
     /// Removes every value.
-    pub fn clear(&self) -> Result<(), Error> { todo!() }
+    pub fn clear(&self) -> Result<(), Error> {
+        self.state().writable()?.clear();
+        Ok(())
+    }
 
     /// How many values there are.
-    pub fn len(&self) -> usize { todo!() }
+    pub fn len(&self) -> usize {
+        self.state().values.len()
+    }
 
     /// Whether there are no values.
-    pub fn is_empty(&self) -> bool { todo!() }
+    pub fn is_empty(&self) -> bool {
+        self.state().values.is_empty()
+    }
 }
 
 /// Who and how long.
 impl Session {
     /// The session's name; `None` while it has no record.
-    pub fn handle(&self) -> Option<Handle> { todo!() }
+    pub fn handle(&self) -> Option<Handle> {
+        self.state().base.as_ref().map(|base| base.token.handle)
+    }
 
     /// Whether this request began without a session that could be found.
-    pub fn is_new(&self) -> bool { todo!() }
+    pub fn is_new(&self) -> bool {
+        self.state().is_new
+    }
 
     /// When the session was created; `None` while it has no record.
-    pub fn created_at(&self) -> Option<Timestamp> { todo!() }
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.header(|header| header.created_at)
+    }
 
     /// When it ends unless it is used; `None` while it has no record.
-    pub fn idle_deadline(&self) -> Option<Timestamp> { todo!() }
+    pub fn idle_deadline(&self) -> Option<Timestamp> {
+        self.header(|header| header.idle_deadline)
+    }
 
     /// When it ends however much it is used; `None` while it has no record.
-    pub fn absolute_deadline(&self) -> Option<Timestamp> { todo!() }
+    pub fn absolute_deadline(&self) -> Option<Timestamp> {
+        self.header(|header| header.absolute_deadline)
+    }
 
     /// Gives this session lifetimes of its own.
-    pub fn set_lifetimes(&self, lifetimes: Lifetimes) -> Result<(), Error> { todo!() }
+    pub fn set_lifetimes(&self, lifetimes: Lifetimes) -> Result<(), Error> {
+        if !lifetimes.are_possible() {
+            return Err(Error::InvalidLifetimes);
+        }
+        self.state()
+            .writable()?
+            .changes
+            .push(Change::Lifetimes(lifetimes));
+        Ok(())
+    }
 
     /// Who the session belongs to; `None` before sign-in.
-    pub fn principal(&self) -> Option<Principal> { todo!() }
+    pub fn principal(&self) -> Option<Principal> {
+        self.state().principal.clone()
+    }
 
     /// What the application noted about it.
-    pub fn label(&self) -> Option<Label> { todo!() }
+    pub fn label(&self) -> Option<Label> {
+        self.state().label.clone()
+    }
 
     /// Notes something about the session (a device, an address) for lists of sessions: 1 to 255 bytes.
-    pub fn set_label(&self, label: &str) -> Result<(), Error> { todo!() }
+    pub fn set_label(&self, label: &str) -> Result<(), Error> {
+        let label = Label::new(label)?;
+        self.state().writable()?.set_label(label);
+        Ok(())
+    }
 
     /// Signs `principal` (1 to 255 bytes) in: binds it, gives a new secret, kills every older one, and resets both
     /// deadlines. Values stay, unless the session belonged to another principal: then it starts empty.
     ///
     /// Requests that were under way before change nothing after it. If the session ended or somebody signed in to it
     /// meanwhile, what was logged before `login` is dropped and a fresh session is made.
-    pub fn login(&self, principal: &str) -> Result<(), Error> { todo!() }
+    pub fn login(&self, principal: &str) -> Result<(), Error> {
+        let principal = Principal::new(principal)?;
+        let generator = &self.0.manager.generator;
+        let sign_in = generator.sign_in()?;
+        let mut state = self.state();
+        let state = state.writable()?;
+        let next = match &state.base {
+            Some(base) => generator.token_for(base.token.handle)?,
+            None => generator.token()?,
+        };
+        state.login(principal, sign_in, next);
+        Ok(())
+    }
 
     /// Signs out: destroys the session at the store, and its cookie. Whatever was written before in this request is
     /// dropped; what is written after begins a new session.
-    pub fn logout(&self) -> Result<(), Error> { todo!() }
+    pub fn logout(&self) -> Result<(), Error> {
+        self.state().writable()?.logout();
+        Ok(())
+    }
 
     /// Gives the session a new secret and kills every older one. For changes of privilege.
-    pub fn rotate(&self) -> Result<(), Error> { todo!() }
+    pub fn rotate(&self) -> Result<(), Error> {
+        self.replace_secret(|secret| Change::Rotate { secret })
+    }
 
     /// States that the principal proved itself again: a new secret, and both deadlines reset.
-    pub fn reauthenticated(&self) -> Result<(), Error> { todo!() }
+    pub fn reauthenticated(&self) -> Result<(), Error> {
+        self.replace_secret(|secret| Change::Reauthenticate { secret })
+    }
 }
 
 /// The store.
@@ -124,7 +236,11 @@ impl Session {
     /// Commits now what was written so far, for those who need the result before the response.
     ///
     /// After an error, what was written so far is dropped: it is not tried again at the end of the request.
-    pub async fn save(&self) -> Result<Saved, Error> { todo!() }
+    pub async fn save(&self) -> Result<Saved, Error> {
+        let _turn = self.0.turn.lock().await;
+        self.state().writable()?;
+        self.0.commit(None).await.map_err(raise)
+    }
 
     /// Reads and changes values in one atomic step, committed when this returns, together with what was written
     /// before.
@@ -140,15 +256,188 @@ impl Session {
     pub async fn transact<R, E, F>(&self, change: F) -> Result<R, TransactError<E>>
     where
         F: FnMut(&mut Values) -> Result<R, E> + Send,
-        R: Send, E: Send,
-    { todo!() }
+        R: Send,
+        E: Send,
+    {
+        let _turn = self.0.turn.lock().await;
+        if self.state().is_over() {
+            return Err(TransactError::Session(Error::Ended));
+        }
+        run(change, async |closure| self.0.commit(Some(closure)).await).await
+    }
 
     /// Asks the store whether the session still lives, and still belongs to whom it did.
-    pub async fn is_alive(&self) -> Result<bool, Error> { todo!() }
+    pub async fn is_alive(&self) -> Result<bool, Error> {
+        let Some((handle, sign_in)) = self
+            .state()
+            .base
+            .as_ref()
+            .map(|base| (base.token.handle, base.authority.sign_in))
+        else {
+            return Ok(false);
+        };
+        let stored = self.0.manager.load(handle).await?;
+        Ok(stored.is_some_and(|stored| stored.control.sign_in == sign_in))
+    }
+}
+
+impl Session {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state()
+    }
+
+    fn header<T>(&self, read: impl FnOnce(&Header) -> T) -> Option<T> {
+        self.state()
+            .base
+            .as_ref()
+            .map(|base| read(&base.stored.header))
+    }
+
+    /// A session without a record has no secret to replace: it will get a fresh one anyway.
+    fn replace_secret(&self, change: impl FnOnce(SecretHash) -> Change) -> Result<(), Error> {
+        let mut state = self.state();
+        let state = state.writable()?;
+        if let Some(base) = &state.base {
+            let next = self.0.manager.generator.token_for(base.token.handle)?;
+            state.replace_secret(change(next.hash()), next);
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { todo!() }
+    /// The handle and the keys; never the secret, never a value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Session")
+            .field("handle", &state.base.as_ref().map(|base| base.token.handle))
+            .field("principal", &state.principal)
+            .field("keys", &state.values)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an exchange and the sessions that it handed out share.
+pub(crate) struct Inner {
+    manager: Arc<Manager>,
+    presented: Presented,
+    /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
+    turn: AsyncMutex<()>,
+    state: OnceLock<Mutex<State>>,
+}
+
+impl Inner {
+    pub(crate) fn new(manager: &Arc<Manager>, presented: Presented) -> Self {
+        Self {
+            manager: Arc::clone(manager),
+            presented,
+            turn: AsyncMutex::new(()),
+            state: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn manager(&self) -> &Arc<Manager> {
+        &self.manager
+    }
+
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.state.get().is_some()
+    }
+
+    pub(crate) async fn load(&self) -> Result<(), Error> {
+        if self.is_loaded() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        if !self.is_loaded() {
+            let state = self.manager.find(&self.presented).await?;
+            // Whoever holds the turn is the only one to set it.
+            let _ = self.state.set(Mutex::new(state));
+        }
+        Ok(())
+    }
+
+    /// Commits what is left, makes the touch that is due, and says what the response needs.
+    pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
+        let _turn = self.turn.lock().await;
+        if std::mem::replace(&mut self.state().finished, true) {
+            return Ok(Vec::new());
+        }
+        let only_renews = self
+            .state()
+            .renew(&self.manager, self.manager.clock.now())?;
+        match self.commit(None).await.map_err(raise) {
+            Ok(Saved {
+                outcome: Outcome::Unchanged,
+                ..
+            }) => self.touch().await,
+            Ok(_) => {}
+            // A renewal can wait for the next request.
+            Err(_) if only_renews => self.state().muted = true,
+            Err(error) => return Err(error),
+        }
+        let change = self.state().cookie_change(&self.manager);
+        Ok(self.manager.header_edits(change, self.header_deadline()))
+    }
+
+    fn header_deadline(&self) -> Option<Timestamp> {
+        self.state()
+            .base
+            .as_ref()
+            .map(|base| base.stored.header.expires_at())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let state = self
+            .state
+            .get()
+            .expect("a session is handed out once it is loaded");
+        // No closure of the application runs under this lock, and no change leaves it half-way.
+        state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has `commit` run `change` as often as it takes, and returns what the run that was committed returned.
+pub(crate) async fn run<R, E, F>(
+    mut change: F,
+    commit: impl AsyncFnOnce(&mut Closure<'_>) -> Result<Saved, Failure>,
+) -> Result<R, TransactError<E>>
+where
+    F: FnMut(&mut Values) -> Result<R, E> + Send,
+    R: Send,
+    E: Send,
+{
+    let mut result = None;
+    let mut closure = |values: &mut Values| {
+        let last = change(values);
+        let kept = last.is_ok();
+        result = Some(last);
+        kept
+    };
+    let saved = commit(&mut closure).await;
+    match (saved, result) {
+        (Err(Failure::Aborted), Some(Err(error))) => Err(TransactError::Aborted(error)),
+        (Err(failure), _) => Err(TransactError::Session(raise(failure))),
+        (
+            Ok(Saved {
+                outcome: Outcome::Unchanged | Outcome::Committed,
+                ..
+            }),
+            Some(Ok(value)),
+        ) => Ok(value),
+        (Ok(_), _) => Err(TransactError::Session(Error::Ended)),
+    }
+}
+
+/// An error as it is; a panic goes on in the task whose closure it came from.
+pub(crate) fn raise(failure: Failure) -> Error {
+    match failure {
+        Failure::Error(error) => error,
+        Failure::Panic(panic) => resume_unwind(panic),
+        Failure::Aborted => {
+            unreachable!("only a closure of transact aborts, and there it is caught")
+        }
+    }
 }
 
 /// What a closure given to [`Session::update`] may return: `()`, or a `Result<(), E>`.

@@ -3,16 +3,27 @@
 mod builder;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use builder::SessionsBuilder;
 
+use crate::codec::Codecs;
+use crate::commit::{Closure, Done, End, Failure, Job, Lanes};
+use crate::cookie::CookieWriter;
 use crate::error::Error;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, HeaderEdit};
+use crate::lifetimes::Lifetimes;
+use crate::limits::Limits;
+use crate::random::Generator;
 use crate::record::Header;
-use crate::session::TransactError;
-use crate::store::{Capabilities, Store};
+use crate::record::envelope::Stored;
+use crate::session::state::CookieChange;
+use crate::session::{Outcome, Saved, TransactError, run};
+use crate::store::{AnyStore, Capabilities, Store};
+use crate::time::{Clock, Timestamp};
 use crate::token::Handle;
-use crate::values::Values;
+use crate::values::{Rules, Values};
 
 /// The manager that an application builds once: a store, lifetimes, a cookie, a codec. Clones share it.
 ///
@@ -24,56 +35,123 @@ use crate::values::Values;
 /// // For every request:
 /// let exchange = sessions.begin([("cookie", "a=b")], None);
 /// let session = exchange.session().await?;
-/// session.set("name", &"Ada")?;
+/// session.set("name", "Ada")?;
 /// for edit in exchange.finish().await? {
 ///     // apply `edit` to the response's headers
 /// }
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Sessions(());
+pub struct Sessions(Arc<Manager>);
 
+/// Building and asking.
 impl Sessions {
     /// A manager with all defaults: 1 h idle and 24 h absolute, JSON, a `Secure` cookie named `__Host-id`.
-    pub fn new(store: impl Store) -> Self { todo!() }
+    pub fn new(store: impl Store) -> Self {
+        Self::builder(store)
+            .build()
+            .expect("the defaults fit each other")
+    }
 
     /// A manager with settings of one's own.
-    pub fn builder(store: impl Store) -> SessionsBuilder { todo!() }
+    pub fn builder(store: impl Store) -> SessionsBuilder {
+        SessionsBuilder::new(AnyStore::new(store))
+    }
 
-    /// Begins the exchange of one request from its headers (names in lower case, as HTTP libraries give them; any
-    /// `HeaderMap` will do) and the query part of its URL. Costs no store call.
+    /// The store's name, for messages.
+    pub fn store_name(&self) -> &'static str {
+        self.0.store.name()
+    }
+
+    /// What the store can do.
+    pub fn capabilities(&self) -> Capabilities {
+        self.0.store.capabilities()
+    }
+
+    /// Asks whether the store answers.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when it does not.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.0.store.check().await.map_err(Error::store("check"))
+    }
+
+    pub(crate) fn manager(&self) -> &Arc<Manager> {
+        &self.0
+    }
+}
+
+/// Requests.
+impl Sessions {
+    /// Begins the exchange of one request from its headers (any `HeaderMap` will do) and the query part of its URL.
+    /// Costs no store call.
     pub fn begin<N: AsRef<str>, V: AsRef<[u8]>>(
         &self,
         headers: impl IntoIterator<Item = (N, V)>,
         query: Option<&str>,
-    ) -> Exchange { todo!() }
+    ) -> Exchange {
+        // No transport reads the query yet; it is part of the signature so that adapters hand it in from the start.
+        let _ = query;
+        Exchange::new(self, self.0.cookie.tokens(headers))
+    }
+}
 
-    /// Reads a session from outside a request; `None` when there is none.
-    pub async fn read(&self, handle: Handle) -> Result<Option<Snapshot>, Error> { todo!() }
+/// From outside a request: jobs, consoles, administration.
+impl Sessions {
+    /// Reads a session; `None` when there is none. Does not count as use: no deadline moves.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Unreadable`].
+    pub async fn read(&self, handle: Handle) -> Result<Option<Snapshot>, Error> {
+        let stored = self.0.load(handle).await?;
+        Ok(stored.map(|Stored { header, values, .. }| Snapshot { header, values }))
+    }
 
-    /// Changes the values of a session from outside a request, as [`Session::transact`](crate::Session::transact)
-    /// does; `None` when there is no such session.
-    pub async fn modify<R, E, F>(&self, handle: Handle, change: F) -> Result<Option<R>, TransactError<E>>
+    /// Changes the values of a session in one atomic step, as [`Session::transact`](crate::Session::transact) does;
+    /// `None` when there is no such session.
+    ///
+    /// # Errors
+    /// [`TransactError::Aborted`] with what the closure returned, or [`TransactError::Session`].
+    pub async fn modify<R, E, F>(
+        &self,
+        handle: Handle,
+        change: F,
+    ) -> Result<Option<R>, TransactError<E>>
     where
         F: FnMut(&mut Values) -> Result<R, E> + Send,
-        R: Send, E: Send,
-    { todo!() }
+        R: Send,
+        E: Send,
+    {
+        let Some(stored) = self.0.load(handle).await.map_err(TransactError::Session)? else {
+            return Ok(None);
+        };
+        match run(change, async |closure| {
+            self.0.modify(handle, stored, closure).await
+        })
+        .await
+        {
+            Err(TransactError::Session(Error::Ended)) => Ok(None),
+            result => result.map(Some),
+        }
+    }
 
-    /// Ends a session from outside a request. `false` when there is none, which is a success too.
-    pub async fn end(&self, handle: Handle) -> Result<bool, Error> { todo!() }
-
-    /// Asks whether the store answers.
-    pub async fn check(&self) -> Result<(), Error> { todo!() }
-
-    /// The store's name, for messages.
-    pub fn store_name(&self) -> &'static str { todo!() }
-
-    /// What the store can do.
-    pub fn capabilities(&self) -> Capabilities { todo!() }
+    /// Ends a session. `false` when there is none, which is a success too.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; the session may live on.
+    pub async fn end(&self, handle: Handle) -> Result<bool, Error> {
+        self.0.delete(handle).await
+    }
 }
 
 impl fmt::Debug for Sessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { todo!() }
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("store", &self.store_name())
+            .field("lifetimes", &self.0.lifetimes)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A session as it was read from outside a request.
@@ -83,4 +161,93 @@ pub struct Snapshot {
     pub header: Header,
     /// Its values.
     pub values: Values,
+}
+
+/// What all sessions of a manager share.
+pub(crate) struct Manager {
+    pub(crate) store: AnyStore,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) cookie: CookieWriter,
+    pub(crate) codecs: Codecs,
+    pub(crate) limits: Limits,
+    pub(crate) touch_after_percent: u8,
+    pub(crate) renewal: Renewal,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) generator: Generator,
+    pub(crate) lanes: Arc<Lanes>,
+}
+
+/// How secrets are renewed.
+#[derive(Clone, Copy)]
+pub(crate) struct Renewal {
+    pub(crate) every: Option<Duration>,
+    pub(crate) grace: Duration,
+}
+
+impl Manager {
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            format: self.codecs.format(),
+            limits: self.limits,
+        }
+    }
+
+    /// Whether moving a deadline from `from` to `to` is worth a write, or a cookie.
+    pub(crate) fn is_worth_extending(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        idle: Duration,
+    ) -> bool {
+        to > from && to.since(from) >= idle / 100 * u32::from(self.touch_after_percent)
+    }
+
+    /// What a response to a request that asked for its session needs.
+    pub(crate) fn header_edits(
+        &self,
+        cookie: CookieChange,
+        deadline: Option<Timestamp>,
+    ) -> Vec<HeaderEdit> {
+        let left = deadline.map(|deadline| deadline.since(self.clock.now()));
+        let mut edits = vec![HeaderEdit::Append {
+            name: "vary",
+            value: "Cookie",
+        }];
+        let value = match cookie {
+            CookieChange::Keep => return edits,
+            CookieChange::Send(token) => self.cookie.set(&token, left.unwrap_or_default()),
+            CookieChange::Remove => self.cookie.remove(),
+        };
+        edits.push(HeaderEdit::SetCookie {
+            name: self.cookie.name().to_owned(),
+            value,
+        });
+        edits.push(HeaderEdit::Default {
+            name: "cache-control",
+            value: "no-store",
+        });
+        edits
+    }
+
+    async fn modify(
+        &self,
+        handle: Handle,
+        stored: Stored,
+        closure: &mut Closure<'_>,
+    ) -> Result<Saved, Failure> {
+        let job = Job {
+            authority: None,
+            changes: Vec::new(),
+            known: Arc::new(stored),
+            view: None,
+            conflicts: 0,
+        };
+        let Done { end, conflicts, .. } = self.commit(handle, job, Some(closure)).await;
+        let outcome = match end? {
+            End::Committed { .. } => Outcome::Committed,
+            End::Unchanged { .. } => Outcome::Unchanged,
+            End::Superseded | End::Gone => Outcome::Gone,
+        };
+        Ok(Saved { outcome, conflicts })
+    }
 }

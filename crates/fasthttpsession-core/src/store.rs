@@ -149,7 +149,12 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send {
         let _ = (limit, now);
-        async { Err(unsupported(self.name(), "purge expired sessions: its server expires them by itself")) }
+        async {
+            Err(unsupported(
+                self.name(),
+                "purge expired sessions: its server expires them by itself",
+            ))
+        }
     }
 
     /// Asks whether the store answers.
@@ -173,12 +178,22 @@ pub struct Capabilities {
 impl Capabilities {
     /// The five operations and nothing else.
     pub const fn none() -> Self {
-        Self { sessions_of: false, scan: false, count: false, purge: false }
+        Self {
+            sessions_of: false,
+            scan: false,
+            count: false,
+            purge: false,
+        }
     }
 
     /// Everything a store can do.
     pub const fn all() -> Self {
-        Self { sessions_of: true, scan: true, count: true, purge: true }
+        Self {
+            sessions_of: true,
+            scan: true,
+            count: true,
+            purge: true,
+        }
     }
 }
 
@@ -234,5 +249,8 @@ pub struct Page {
 }
 
 fn unsupported(store: &'static str, what: &'static str) -> StoreError {
-    StoreError::new(StoreErrorKind::Unsupported, format!("the {store} store can't {what}"))
+    StoreError::new(
+        StoreErrorKind::Unsupported,
+        format!("the {store} store can't {what}"),
+    )
 }

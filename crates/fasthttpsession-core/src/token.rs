@@ -50,7 +50,9 @@ impl FromStr for Handle {
 
     /// Reads the 22 characters that `Display` writes, and no other spelling.
     fn from_str(text: &str) -> Result<Self, InvalidHandle> {
-        decode_exact(text.as_bytes()).map(Self).ok_or(InvalidHandle(()))
+        decode_exact(text.as_bytes())
+            .map(Self)
+            .ok_or(InvalidHandle(()))
     }
 }
 
@@ -80,11 +82,17 @@ impl Secret {
         bytes[..Self::SYSTEM_BYTES].copy_from_slice(&system);
         bytes[Self::SYSTEM_BYTES..][..added.len()].copy_from_slice(added);
         // At most 48, which fits.
-        Self { bytes, len: (Self::SYSTEM_BYTES + added.len()) as u8 }
+        Self {
+            bytes,
+            len: (Self::SYSTEM_BYTES + added.len()) as u8,
+        }
     }
 
     fn decode(text: &[u8]) -> Option<Self> {
-        let mut secret = Self { bytes: [0; Self::MAX_BYTES], len: 0 };
+        let mut secret = Self {
+            bytes: [0; Self::MAX_BYTES],
+            len: 0,
+        };
         let len = URL_SAFE_NO_PAD.decode_slice(text, &mut secret.bytes).ok()?;
         secret.len = u8::try_from(len).ok()?;
         (len >= Self::SYSTEM_BYTES).then_some(secret)
@@ -145,7 +153,10 @@ impl Token {
             return None;
         }
         let handle = Handle(decode_exact(&text[..Handle::TEXT_BYTES])?);
-        Some(Self { handle, secret: Secret::decode(&text[Handle::TEXT_BYTES + 1..])? })
+        Some(Self {
+            handle,
+            secret: Secret::decode(&text[Handle::TEXT_BYTES + 1..])?,
+        })
     }
 
     /// The text that goes to the client: the only place where a secret is written out.

@@ -1,38 +1,296 @@
-//! The values of a session.
+//! The values of a session: the encoded bytes that were read, and what was changed since. A value is decoded when it is
+//! asked for; one that is not touched goes back byte for byte.
 
+mod merged;
+mod region;
+
+use std::fmt;
+
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use region::{Malformed, Region};
+
+use crate::codec::Format;
 use crate::error::Error;
 use crate::key::ValueKey;
+use crate::limits::{Limits, MAX_KEY_BYTES};
+use merged::Merged;
 
 /// The values of a session, sorted by key.
 #[derive(Clone)]
-pub struct Values(());
-
-impl Values {
-    /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
-    pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> { todo!() }
-    /// Sets `key` to `value`.
-    pub fn set<T: Serialize>(&mut self, key: impl ValueKey<T>, value: &T) -> Result<(), Error> { todo!() }
-    /// Takes the value of `key` out; `None` when there is none.
-    pub fn take<T: DeserializeOwned>(&mut self, key: impl ValueKey<T>) -> Result<Option<T>, Error> { todo!() }
-    /// Removes `key`; whether it was there.
-    pub fn remove(&mut self, key: impl AsRef<str>) -> bool { todo!() }
-    /// Whether `key` has a value.
-    pub fn contains(&self, key: impl AsRef<str>) -> bool { todo!() }
-    /// All keys, sorted.
-    pub fn keys(&self) -> impl Iterator<Item = &str> { [].into_iter() }
-    /// All values with their keys, sorted by key, each decoded as `T`.
-    pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> { todo!() }
-    /// Removes every value.
-    pub fn clear(&mut self) { todo!() }
-    /// How many values there are.
-    pub fn len(&self) -> usize { todo!() }
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool { todo!() }
+pub struct Values {
+    read: Region,
+    /// Sorted by key; `None` stands for a removal.
+    changed: Vec<(Box<str>, Option<Encoded>)>,
+    count: usize,
+    bytes: usize,
+    edits: u64,
+    rules: Rules,
 }
 
-impl std::fmt::Debug for Values {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { todo!() }
+/// A value as it stands in a record.
+#[derive(Clone)]
+pub(crate) struct Encoded {
+    pub(crate) format: Format,
+    pub(crate) bytes: Bytes,
+}
+
+/// How values are written and how many there may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) format: Format,
+    pub(crate) limits: Limits,
+}
+
+/// Reading and writing.
+impl Values {
+    /// The value of `key`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] when there is one of another type.
+    pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> {
+        let key = key.name();
+        self.find(key)
+            .map(|(format, bytes)| decode(key, format, bytes))
+            .transpose()
+    }
+
+    /// Sets `key` (1 to 255 bytes) to `value`.
+    ///
+    /// # Errors
+    /// [`Error::Encode`], [`Error::InvalidKey`], and [`Error::TooLarge`] or [`Error::TooManyValues`] past the
+    /// [`Limits`](crate::Limits); the values are then as before.
+    pub fn set<T: Serialize + ?Sized>(
+        &mut self,
+        key: impl ValueKey<T>,
+        value: &T,
+    ) -> Result<(), Error> {
+        let key = key.name();
+        let encoded = self.rules.encode(key, value)?;
+        self.put(key, encoded)
+    }
+
+    /// Takes the value of `key` out; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] when there is one of another type; it stays where it is.
+    pub fn take<T: DeserializeOwned>(&mut self, key: impl ValueKey<T>) -> Result<Option<T>, Error> {
+        let value = self.get(&key)?;
+        self.remove(key.name());
+        Ok(value)
+    }
+
+    /// Removes `key`; whether it was there.
+    pub fn remove(&mut self, key: impl AsRef<str>) -> bool {
+        let key = key.as_ref();
+        let Some((_, value)) = self.find(key) else {
+            return false;
+        };
+        self.bytes -= region::entry_bytes(key.len(), value.len());
+        self.count -= 1;
+        self.write(key, None);
+        true
+    }
+
+    /// Whether `key` has a value.
+    pub fn contains(&self, key: impl AsRef<str>) -> bool {
+        self.find(key.as_ref()).is_some()
+    }
+
+    /// All keys, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|entry| entry.key)
+    }
+
+    /// All values with their keys, sorted by key, each decoded as `T` (`serde_json::Value` takes any).
+    ///
+    /// # Errors
+    /// [`Error::Decode`] for the first that is of another type.
+    pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
+        self.iter()
+            .map(|entry| {
+                Ok((
+                    entry.key.to_owned(),
+                    decode(entry.key, entry.format, entry.value)?,
+                ))
+            })
+            .collect()
+    }
+
+    /// Removes every value.
+    pub fn clear(&mut self) {
+        let edits = self.edits + 1;
+        *self = Self {
+            edits,
+            ..Self::empty(self.rules)
+        };
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// Between requests and records.
+impl Values {
+    pub(crate) fn empty(rules: Rules) -> Self {
+        Self::from_region(Region::default(), rules)
+    }
+
+    pub(crate) fn from_region(read: Region, rules: Rules) -> Self {
+        let (count, bytes) = (read.count(), read.as_bytes().len());
+        Self {
+            read,
+            changed: Vec::new(),
+            count,
+            bytes,
+            edits: 0,
+            rules,
+        }
+    }
+
+    pub(crate) fn put(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
+        check_key(key)?;
+        let (old_count, old_bytes) = self.find(key).map_or((0, 0), |(_, old)| {
+            (1, region::entry_bytes(key.len(), old.len()))
+        });
+        let count = self.count + 1 - old_count;
+        let bytes = self.bytes - old_bytes + region::entry_bytes(key.len(), value.bytes.len());
+        let Limits {
+            record_bytes,
+            values,
+            ..
+        } = self.rules.limits;
+        // Values that a former, larger limit let in may shrink, but not grow.
+        if bytes > record_bytes && bytes > self.bytes {
+            return Err(Error::TooLarge {
+                bytes,
+                limit: record_bytes,
+            });
+        }
+        if count > values && count > self.count {
+            return Err(Error::TooManyValues { limit: values });
+        }
+        (self.count, self.bytes) = (count, bytes);
+        self.write(key, Some(value));
+        Ok(())
+    }
+
+    /// The value of `key` as it stands in the record.
+    pub(crate) fn encoded(&self, key: &str) -> Option<Encoded> {
+        match self.position(key) {
+            Ok(at) => self.changed[at].1.clone(),
+            Err(_) => self.read.encoded(key),
+        }
+    }
+
+    /// Grows with each change, so that two moments can be told apart.
+    pub(crate) fn edits(&self) -> u64 {
+        self.edits
+    }
+
+    /// How many bytes [`write_to`](Self::write_to) writes.
+    pub(crate) fn encoded_len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Writes all values as a [`Region`].
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        if self.changed.is_empty() {
+            out.extend_from_slice(self.read.as_bytes());
+            return;
+        }
+        for entry in self.iter() {
+            region::write_entry(out, entry.key, entry.format, entry.value);
+        }
+    }
+
+    fn iter(&self) -> Merged<'_> {
+        Merged::new(self.read.iter(), &self.changed)
+    }
+
+    fn find(&self, key: &str) -> Option<(Format, &[u8])> {
+        match self.position(key) {
+            Ok(at) => self.changed[at]
+                .1
+                .as_ref()
+                .map(|value| (value.format, &value.bytes[..])),
+            Err(_) => self.read.find(key),
+        }
+    }
+
+    fn position(&self, key: &str) -> Result<usize, usize> {
+        self.changed
+            .binary_search_by(|(changed, _)| (**changed).cmp(key))
+    }
+
+    fn write(&mut self, key: &str, value: Option<Encoded>) {
+        self.edits += 1;
+        match self.position(key) {
+            Ok(at) => self.changed[at].1 = value,
+            Err(at) => self.changed.insert(at, (key.into(), value)),
+        }
+    }
+}
+
+impl Rules {
+    pub(crate) fn encode<T: Serialize + ?Sized>(
+        self,
+        key: &str,
+        value: &T,
+    ) -> Result<Encoded, Error> {
+        let bytes = self.format.encode(&value).map_err(|source| Error::Encode {
+            key: key.into(),
+            source: source.into(),
+        })?;
+        Ok(Encoded {
+            format: self.format,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// The same without limits, for what is in a record already.
+    pub(crate) fn unlimited(self) -> Self {
+        let limits = Limits {
+            record_bytes: usize::MAX,
+            values: usize::MAX,
+            ..self.limits
+        };
+        Self { limits, ..self }
+    }
+}
+
+impl fmt::Debug for Values {
+    /// The keys only: values may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.keys()).finish()
+    }
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(
+    key: &str,
+    format: Format,
+    bytes: &[u8],
+) -> Result<T, Error> {
+    format.decode(bytes).map_err(|source| Error::Decode {
+        key: key.into(),
+        expected: std::any::type_name::<T>(),
+        source: source.into(),
+    })
+}
+
+pub(crate) fn check_key(key: &str) -> Result<(), Error> {
+    if (1..=MAX_KEY_BYTES).contains(&key.len()) {
+        Ok(())
+    } else {
+        Err(Error::InvalidKey { bytes: key.len() })
+    }
 }

@@ -1,61 +1,208 @@
 //! Everything that can be set about [`Sessions`], each with its default and the reason for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::codec::Codec;
-use crate::cookie::Cookie;
+use super::{Manager, Renewal, Sessions};
+use crate::codec::{Codec, Codecs};
+use crate::commit::Lanes;
+use crate::cookie::{Cookie, CookieWriter};
 use crate::error::BuildError;
 use crate::lifetimes::Lifetimes;
 use crate::limits::Limits;
-use crate::sessions::Sessions;
-use crate::time::Clock;
+use crate::random::{Fill, Generator};
+use crate::store::AnyStore;
+use crate::time::{Clock, SystemClock, whole_millis};
 
 /// Builds [`Sessions`]. Made by [`Sessions::builder`].
-#[must_use]
-pub struct SessionsBuilder(());
+#[must_use = "nothing is built before `build`"]
+pub struct SessionsBuilder {
+    store: AnyStore,
+    lifetimes: Lifetimes,
+    cookie: Cookie,
+    codec: Codec,
+    also_read: Vec<Codec>,
+    limits: Limits,
+    touch_after_percent: u8,
+    renewal: Renewal,
+    clock: Box<dyn Clock>,
+    added: Option<Box<dyn Fn() -> Vec<u8> + Send + Sync>>,
+    system: Option<Box<Fill>>,
+}
 
 impl SessionsBuilder {
-    /// How long sessions live. Default [`Lifetimes::aal2`]: 1 hour idle, 24 hours absolute.
-    pub fn lifetimes(self, lifetimes: Lifetimes) -> Self { todo!() }
+    pub(super) fn new(store: AnyStore) -> Self {
+        Self {
+            store,
+            lifetimes: Lifetimes::default(),
+            cookie: Cookie::default(),
+            codec: Codec::json(),
+            also_read: Vec::new(),
+            limits: Limits::default(),
+            touch_after_percent: 5,
+            renewal: Renewal {
+                every: None,
+                grace: Duration::from_secs(30),
+            },
+            clock: Box::new(SystemClock),
+            added: None,
+            system: None,
+        }
+    }
 
-    /// The cookie that carries the token. Default [`Cookie::default`]: `__Host-id`, Secure, `HttpOnly`, Lax, until the
-    /// browser closes.
-    pub fn cookie(self, cookie: Cookie) -> Self { todo!() }
+    /// How long sessions live. Default [`Lifetimes::aal2`]: 1 hour idle, 24 hours absolute.
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// The cookie that carries the token. Default [`Cookie::default`]: `__Host-id`, `Secure`, `HttpOnly`, Lax, until
+    /// the browser closes.
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.cookie = cookie;
+        self
+    }
 
     /// How values are written from now on. Default [`Codec::json`]. The built-in ones are always readable.
-    pub fn codec(self, codec: Codec) -> Self { todo!() }
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
 
-    /// A codec that records may have been written with: needed for map codecs only.
-    pub fn also_read(self, codec: Codec) -> Self { todo!() }
+    /// A codec that records may have been written with: needed for map codecs only. Default none.
+    pub fn also_read(mut self, codec: Codec) -> Self {
+        self.also_read.push(codec);
+        self
+    }
 
     /// Bounds on size and patience. Default [`Limits::default`].
-    pub fn limits(self, limits: Limits) -> Self { todo!() }
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
 
     /// What part of the idle lifetime must have passed before a request that only reads extends it, in percent, at most
     /// 50. Default 5: a session may end that much early, never late, and reading costs one write per that time.
-    pub fn touch_after_percent(self, percent: u8) -> Self { todo!() }
+    pub fn touch_after_percent(mut self, percent: u8) -> Self {
+        self.touch_after_percent = percent;
+        self
+    }
 
     /// Renews the secret about once a period, in two steps, so that neither a lost response nor parallel requests
-    /// sign anyone out. Default off.
-    pub fn renew_every(self, period: Duration) -> Self { todo!() }
+    /// sign anyone out. Longer than the grace. Default off.
+    pub fn renew_every(mut self, period: Duration) -> Self {
+        self.renewal.every = Some(period);
+        self
+    }
 
-    /// How long the old secret still opens the session after the renewed one was first presented. Default 30 s.
-    pub fn renew_grace(self, grace: Duration) -> Self { todo!() }
+    /// How long the old secret still opens the session after the renewed one was first presented. Default 30 s: longer
+    /// than requests that were sent at the same time take.
+    pub fn renew_grace(mut self, grace: Duration) -> Self {
+        self.renewal.grace = grace;
+        self
+    }
 
     /// The clock. Default the system's.
-    pub fn clock(self, clock: impl Clock) -> Self { todo!() }
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
 
     /// A generator of the application's own whose output (at most 32 bytes are used) is added to the 128 bits of
-    /// the system's in each secret, never in their place.
-    pub fn add_randomness(self, generator: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Self { todo!() }
+    /// the system's in each secret, never in their place. Default none.
+    pub fn add_randomness(
+        mut self,
+        generator: impl Fn() -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        self.added = Some(Box::new(generator));
+        self
+    }
 
     /// Replaces the system's generator, to test collisions and a generator that fails.
     #[cfg(feature = "testing")]
     pub fn system_generator_for_tests(
-        self,
+        mut self,
         generator: impl Fn(&mut [u8]) -> Result<(), Box<str>> + Send + Sync + 'static,
-    ) -> Self { todo!() }
+    ) -> Self {
+        self.system = Some(Box::new(generator));
+        self
+    }
 
-    /// The manager, or the first thing that is wrong with the settings.
-    pub fn build(self) -> Result<Sessions, BuildError> { todo!() }
+    /// The manager.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the settings.
+    pub fn build(self) -> Result<Sessions, BuildError> {
+        self.check_times()?;
+        self.check_limits()?;
+        self.check_codecs()?;
+        let cookie = CookieWriter::new(self.cookie)?;
+        Ok(Sessions(Arc::new(Manager {
+            store: self.store,
+            lifetimes: self.lifetimes,
+            cookie,
+            codecs: Codecs::new(self.codec, self.also_read),
+            limits: self.limits,
+            touch_after_percent: self.touch_after_percent,
+            renewal: self.renewal,
+            clock: self.clock,
+            generator: Generator::new(self.system, self.added),
+            lanes: Arc::new(Lanes::new()),
+        })))
+    }
+
+    fn check_times(&self) -> Result<(), BuildError> {
+        let Lifetimes { idle, absolute } = self.lifetimes;
+        let Renewal { every, grace } = self.renewal;
+        if !self.lifetimes.are_possible() {
+            return Err(BuildError::Lifetimes {
+                idle_ms: whole_millis(idle),
+                absolute_ms: whole_millis(absolute),
+            });
+        }
+        if self.touch_after_percent > 50 {
+            return Err(BuildError::TouchAfter {
+                percent: self.touch_after_percent,
+            });
+        }
+        match every {
+            Some(every) if every <= grace => Err(BuildError::Renewal {
+                every_ms: whole_millis(every),
+                grace_ms: whole_millis(grace),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_limits(&self) -> Result<(), BuildError> {
+        let least = |what, value: usize, least| {
+            if value < least {
+                Err(BuildError::Limit { what, least })
+            } else {
+                Ok(())
+            }
+        };
+        least("record_bytes", self.limits.record_bytes, 256)?;
+        least("values", self.limits.values, 1)
+    }
+
+    fn check_codecs(&self) -> Result<(), BuildError> {
+        let mut names: Vec<_> = [&self.codec]
+            .into_iter()
+            .chain(&self.also_read)
+            .filter_map(|codec| Some(&*codec.as_map()?.name))
+            .collect();
+        names.sort_unstable();
+        let unusable = names.iter().find(|name| !(1..=64).contains(&name.len()));
+        let twice = names
+            .windows(2)
+            .find(|pair| pair[0] == pair[1])
+            .map(|pair| &pair[0]);
+        match unusable.or(twice) {
+            Some(name) => Err(BuildError::Codec {
+                name: (*name).to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
 }

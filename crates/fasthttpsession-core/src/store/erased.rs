@@ -34,7 +34,12 @@ trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn capabilities(&self) -> Capabilities;
     fn load(&self, handle: Handle, now: Timestamp) -> Answer<'_, Option<Record>>;
-    fn create<'a>(&'a self, handle: Handle, record: &'a Record, now: Timestamp) -> Answer<'a, Created>;
+    fn create<'a>(
+        &'a self,
+        handle: Handle,
+        record: &'a Record,
+        now: Timestamp,
+    ) -> Answer<'a, Created>;
     fn replace<'a>(
         &'a self,
         handle: Handle,
@@ -50,8 +55,17 @@ trait Erased: Send + Sync {
         now: Timestamp,
     ) -> Answer<'_, Touched>;
     fn delete(&self, handle: Handle, now: Timestamp) -> Answer<'_, Deleted>;
-    fn sessions_of<'a>(&'a self, principal: &'a Principal, now: Timestamp) -> Answer<'a, Vec<(Handle, Record)>>;
-    fn scan<'a>(&'a self, after: Option<&'a Cursor>, limit: usize, now: Timestamp) -> Answer<'a, Page>;
+    fn sessions_of<'a>(
+        &'a self,
+        principal: &'a Principal,
+        now: Timestamp,
+    ) -> Answer<'a, Vec<(Handle, Record)>>;
+    fn scan<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Answer<'a, Page>;
     fn count(&self, now: Timestamp) -> Answer<'_, u64>;
     fn purge(&self, limit: usize, now: Timestamp) -> Answer<'_, u64>;
     fn check(&self) -> Answer<'_, ()>;
@@ -70,7 +84,12 @@ impl<S: Store> Erased for S {
         Box::pin(Store::load(self, handle, now))
     }
 
-    fn create<'a>(&'a self, handle: Handle, record: &'a Record, now: Timestamp) -> Answer<'a, Created> {
+    fn create<'a>(
+        &'a self,
+        handle: Handle,
+        record: &'a Record,
+        now: Timestamp,
+    ) -> Answer<'a, Created> {
         Box::pin(Store::create(self, handle, record, now))
     }
 
@@ -98,11 +117,20 @@ impl<S: Store> Erased for S {
         Box::pin(Store::delete(self, handle, now))
     }
 
-    fn sessions_of<'a>(&'a self, principal: &'a Principal, now: Timestamp) -> Answer<'a, Vec<(Handle, Record)>> {
+    fn sessions_of<'a>(
+        &'a self,
+        principal: &'a Principal,
+        now: Timestamp,
+    ) -> Answer<'a, Vec<(Handle, Record)>> {
         Box::pin(Store::sessions_of(self, principal, now))
     }
 
-    fn scan<'a>(&'a self, after: Option<&'a Cursor>, limit: usize, now: Timestamp) -> Answer<'a, Page> {
+    fn scan<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Answer<'a, Page> {
         Box::pin(Store::scan(self, after, limit, now))
     }
 
@@ -132,7 +160,12 @@ impl Store for AnyStore {
         self.0.load(handle, now).await
     }
 
-    async fn create(&self, handle: Handle, record: &Record, now: Timestamp) -> Result<Created, StoreError> {
+    async fn create(
+        &self,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
         self.0.create(handle, record, now).await
     }
 
@@ -160,11 +193,20 @@ impl Store for AnyStore {
         self.0.delete(handle, now).await
     }
 
-    async fn sessions_of(&self, principal: &Principal, now: Timestamp) -> Result<Vec<(Handle, Record)>, StoreError> {
+    async fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Vec<(Handle, Record)>, StoreError> {
         self.0.sessions_of(principal, now).await
     }
 
-    async fn scan(&self, after: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
+    async fn scan(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
         self.0.scan(after, limit, now).await
     }
 

@@ -1,0 +1,428 @@
+//! Commits: a change log becomes a record, or part of one, by compare-and-swap.
+//!
+//! Nothing here knows of requests. A session hands in what it did (a [`Job`]) and learns how it ended (a [`Done`]).
+
+pub(crate) mod change;
+mod job;
+mod lane;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_timer::Delay;
+
+pub(crate) use change::{Applied, Authority, Change, Failure, Terms};
+pub(crate) use job::{Done, End, Job};
+use job::{Flight, Seat, Swap};
+pub(crate) use lane::Lanes;
+use lane::{Reply, Turn};
+
+use crate::error::Error;
+use crate::record::commits::Landed;
+use crate::record::envelope::{self, Control, Stored};
+use crate::record::secrets::Secrets;
+use crate::record::{Header, commits::Commits};
+use crate::sessions::Manager;
+use crate::store::{Created, Deleted, Replaced, Store as _};
+use crate::token::{Handle, Token};
+use crate::values::Values;
+
+/// A closure that reads and changes the values in the committer's own task. `false` means that nothing is to be written.
+pub(crate) type Closure<'a> = dyn FnMut(&mut Values) -> bool + Send + 'a;
+
+/// What a swap led to.
+enum Landing {
+    Landed,
+    Conflict(Arc<Stored>),
+    Gone,
+}
+
+impl Manager {
+    /// Commits `job` to the session `handle`; and, in the same step, what `closure` makes of the values.
+    pub(crate) async fn commit(
+        &self,
+        handle: Handle,
+        job: Job,
+        closure: Option<&mut Closure<'_>>,
+    ) -> Done {
+        // A closure that borrows can run in its own task only, so its job is not for others to take.
+        let (queued, kept) = if closure.is_some() {
+            (None, Some(job))
+        } else {
+            (Some(job), None)
+        };
+        match self.lanes.enter(handle, queued).await {
+            Reply::Done(done) => done,
+            Reply::Turn(turn, back) => self.lead(turn, kept.or(back), closure).await,
+        }
+    }
+
+    /// Makes the first record of a session. `fill` makes its contents, anew for each handle that is tried, and says whether
+    /// they are worth a record; otherwise the answer is `None`.
+    pub(crate) async fn create(
+        &self,
+        mut fill: impl FnMut(&mut Stored, Terms) -> Result<bool, Failure>,
+    ) -> Result<Option<(Token, Arc<Stored>)>, Failure> {
+        let mut lost = 0;
+        for tries in 0..=self.limits.retries {
+            let token = self.generator.token()?;
+            let mut stored = self.fresh(&token);
+            if !fill(&mut stored, self.terms())? {
+                return Ok(None);
+            }
+            stored.control.secrets = Secrets::one(token.hash(), stored.header.created_at);
+            let record = envelope::seal(&stored, &self.codecs)?;
+            match self
+                .store
+                .create(token.handle, &record, self.clock.now())
+                .await
+            {
+                Ok(Created::Created) => return Ok(Some((token, Arc::new(stored)))),
+                Ok(Created::Exists) => {}
+                // Should it be there after all, nobody will ever know its secret.
+                Err(error) if error.may_have_applied() && lost < self.limits.resends => {
+                    lost += 1;
+                    self.pause(tries).await;
+                }
+                Err(error) => return Err(Error::store("create")(error).into()),
+            }
+        }
+        Err(Error::NoFreeHandle {
+            tries: self.limits.retries + 1,
+        }
+        .into())
+    }
+
+    /// Ends the session `handle`. `false` when there was none.
+    pub(crate) async fn delete(&self, handle: Handle) -> Result<bool, Error> {
+        let mut lost = 0;
+        loop {
+            match self.store.delete(handle, self.clock.now()).await {
+                // Without the first answer, nobody knows whether the first or the second attempt found it.
+                Ok(deleted) => return Ok(deleted == Deleted::Deleted || lost > 0),
+                Err(error) if error.may_have_applied() && lost < self.limits.resends => {
+                    lost += 1;
+                    self.pause(lost).await;
+                }
+                Err(error) => return Err(Error::store("delete")(error)),
+            }
+        }
+    }
+
+    /// What a commit that is made now depends on.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            now: self.clock.now(),
+            lifetimes: self.lifetimes,
+            grace: self.renewal.grace,
+        }
+    }
+
+    /// Commits what waits in the lane, and `own` with it, until `own` has ended. Without `own`, it is part of the flight
+    /// that came with the turn.
+    async fn lead(
+        &self,
+        turn: Turn,
+        mut own: Option<Job>,
+        mut closure: Option<&mut Closure<'_>>,
+    ) -> Done {
+        let mut conflicts = 0;
+        loop {
+            let mut ended = None;
+            if !turn.is_flying() {
+                let seats = own
+                    .take()
+                    .map(|job| Seat { job, reply: None })
+                    .into_iter()
+                    .chain(turn.board());
+                ended = self.take_off(&turn, seats.collect(), closure.as_deref_mut());
+            }
+            if let Some((swap, sent)) = turn.send() {
+                let landing = self.fly(turn.handle(), &swap, sent).await;
+                ended = self.land(&turn, landing, &mut own).or(ended);
+            }
+            if let Some(done) = ended {
+                return done;
+            }
+            self.pause(conflicts).await;
+            conflicts += 1;
+        }
+    }
+
+    /// Applies the logs of `seats` one after the other and makes a flight of those that change something. The others
+    /// end here; returns the end of the turn's own, if it is among them.
+    fn take_off(
+        &self,
+        turn: &Turn,
+        seats: Vec<Seat>,
+        mut closure: Option<&mut Closure<'_>>,
+    ) -> Option<Done> {
+        let start = newest(turn, &seats);
+        let terms = self.terms();
+        let (mut working, mut aboard, mut ended) = (Stored::clone(&start), Vec::new(), None);
+        for mut seat in seats {
+            let untouched =
+                aboard.is_empty() && seat.job.known.header.version == start.header.version;
+            let closure = if seat.reply.is_none() {
+                closure.take()
+            } else {
+                None
+            };
+            match attempt(&working, &mut seat.job, untouched, closure, terms) {
+                Ok(Attempt::Changed(changed, applied)) => {
+                    working = changed;
+                    aboard.push((seat, applied));
+                }
+                Ok(Attempt::Unchanged) => {
+                    ended = seat
+                        .end(Ok(End::Unchanged {
+                            stored: Arc::clone(&start),
+                        }))
+                        .or(ended)
+                }
+                Ok(Attempt::Superseded) => ended = seat.end(Ok(End::Superseded)).or(ended),
+                Err(failure) => ended = seat.end(Err(failure)).or(ended),
+            }
+        }
+        if aboard.is_empty() {
+            return ended;
+        }
+        match self.swap(working, start.header.version) {
+            Ok(swap) => turn.set_flight(Flight {
+                seats: aboard,
+                swap: Arc::new(swap),
+                sent: false,
+            }),
+            Err(error) => {
+                for (seat, _) in aboard {
+                    ended = seat.end(Err(error.clone().into())).or(ended);
+                }
+            }
+        }
+        ended
+    }
+
+    fn swap(&self, mut stored: Stored, expected: u64) -> Result<Swap, Error> {
+        let commit = self.generator.commit();
+        stored.control.commits.push(commit);
+        stored.header.version = expected + 1;
+        let record = envelope::seal(&stored, &self.codecs)?;
+        Ok(Swap {
+            expected,
+            record,
+            commit,
+            stored: Arc::new(stored),
+        })
+    }
+
+    /// Sends `swap` until there is an answer, always the same: at most one of them can land.
+    async fn fly(&self, handle: Handle, swap: &Swap, sent: bool) -> Result<Landing, Error> {
+        let (mut unsure, mut resends) = (sent, 0);
+        loop {
+            match self
+                .store
+                .replace(handle, swap.expected, &swap.record, self.clock.now())
+                .await
+            {
+                Ok(Replaced::Replaced) => return Ok(Landing::Landed),
+                Ok(Replaced::Gone) => return Ok(Landing::Gone),
+                Ok(Replaced::Conflict(current)) => {
+                    let current = envelope::open(handle, current, &self.codecs, self.rules())?;
+                    return judge(handle, swap, current, unsure);
+                }
+                Err(error) if !unsure && !error.may_have_applied() => {
+                    return Err(Error::store("commit")(error));
+                }
+                Err(error) if resends == self.limits.resends => {
+                    return Err(Error::OutcomeUnknown {
+                        handle,
+                        source: Some(error),
+                    });
+                }
+                Err(_) => {
+                    unsure = true;
+                    resends += 1;
+                    self.pause(resends).await;
+                }
+            }
+        }
+    }
+
+    /// Tells everybody aboard how the flight ended; returns the end of the turn's own. After a conflict there is none:
+    /// the logs wait again, and the turn's own comes back in `own`.
+    fn land(
+        &self,
+        turn: &Turn,
+        landing: Result<Landing, Error>,
+        own: &mut Option<Job>,
+    ) -> Option<Done> {
+        let flight = turn
+            .take_flight()
+            .expect("who holds the turn lands the flight");
+        let mut ended = None;
+        match landing {
+            Ok(Landing::Conflict(current)) => {
+                turn.set_newest(current);
+                return self.reboard(turn, flight, own);
+            }
+            Ok(Landing::Landed) => {
+                turn.set_newest(Arc::clone(&flight.swap.stored));
+                for (seat, applied) in flight.seats {
+                    let stored = Arc::clone(&flight.swap.stored);
+                    ended = seat.end(Ok(End::Committed { stored, applied })).or(ended);
+                }
+            }
+            Ok(Landing::Gone) => {
+                for (seat, _) in flight.seats {
+                    ended = seat.end(Ok(End::Gone)).or(ended);
+                }
+            }
+            Err(error) => {
+                for (seat, _) in flight.seats {
+                    ended = seat.end(Err(error.clone().into())).or(ended);
+                }
+            }
+        }
+        ended
+    }
+
+    /// Makes the jobs of a flight that met a conflict wait again, but for those that have waited long enough.
+    fn reboard(&self, turn: &Turn, flight: Flight, own: &mut Option<Job>) -> Option<Done> {
+        let (mut again, mut ended) = (Vec::new(), None);
+        for (mut seat, _) in flight.seats {
+            seat.job.conflicts += 1;
+            if seat.job.conflicts > self.limits.retries {
+                let gave_up = Error::Contention {
+                    handle: turn.handle(),
+                    conflicts: seat.job.conflicts,
+                };
+                ended = seat.end(Err(gave_up.into())).or(ended);
+            } else if seat.reply.is_none() {
+                *own = Some(seat.job);
+            } else {
+                again.push(seat);
+            }
+        }
+        turn.give_back(again);
+        ended
+    }
+
+    /// A record of version 1 for `token`, without values.
+    fn fresh(&self, token: &Token) -> Stored {
+        let now = self.clock.now();
+        Stored {
+            header: Header {
+                version: 1,
+                created_at: now,
+                idle_deadline: now.after(self.lifetimes.idle),
+                absolute_deadline: now.after(self.lifetimes.absolute),
+                principal: None,
+                label: None,
+            },
+            control: Control {
+                sign_in: 0,
+                since: now,
+                lifetimes: None,
+                secrets: Secrets::one(token.hash(), now),
+                commits: Commits::default(),
+            },
+            values: Values::empty(self.rules()),
+        }
+    }
+
+    /// Waits at random up to 2^`tries` ms, at most 64, so that those who collided don't meet again; the first time not at
+    /// all ("full jitter", Marc Brooker, "Exponential Backoff and Jitter", 2015).
+    async fn pause(&self, tries: u32) {
+        if tries > 0 {
+            let longest = 1_000_u64 << tries.min(6);
+            Delay::new(Duration::from_micros(
+                scatter(self.generator.commit()) % longest,
+            ))
+            .await;
+        }
+    }
+}
+
+/// What applying one job made.
+enum Attempt {
+    Changed(Stored, Applied),
+    Unchanged,
+    Superseded,
+}
+
+/// Applies `job`, then `closure`, to a copy of `working`. `untouched` says that `working` is what the job was made on.
+fn attempt(
+    working: &Stored,
+    job: &mut Job,
+    untouched: bool,
+    closure: Option<&mut Closure<'_>>,
+    terms: Terms,
+) -> Result<Attempt, Failure> {
+    let mut changed = working.clone();
+    let view = job.view.as_ref().filter(|_| untouched);
+    let applied = change::apply(
+        &mut changed,
+        job.authority.as_ref(),
+        &mut job.changes,
+        view,
+        terms,
+    )?;
+    if applied == Applied::Superseded {
+        return Ok(Attempt::Superseded);
+    }
+    let edits = changed.values.edits();
+    if let Some(closure) = closure {
+        // The logs of others are aboard, so a panic must not go off here.
+        let kept = catch_unwind(AssertUnwindSafe(|| closure(&mut changed.values)))
+            .map_err(Failure::Panic)?;
+        if !kept {
+            return Err(Failure::Aborted);
+        }
+    }
+    let unchanged = job.changes.is_empty() && changed.values.edits() == edits;
+    Ok(if unchanged {
+        Attempt::Unchanged
+    } else {
+        Attempt::Changed(changed, applied)
+    })
+}
+
+/// The newest record that is known of a session: a good guess to start from, which the swap proves.
+fn newest(turn: &Turn, seats: &[Seat]) -> Arc<Stored> {
+    let known = seats
+        .iter()
+        .map(|seat| Arc::clone(&seat.job.known))
+        .chain(turn.newest());
+    known
+        .max_by_key(|stored| stored.header.version)
+        .expect("a flight takes off with somebody aboard")
+}
+
+/// What a conflict means: another commit was first; or, if an earlier answer may have been lost, perhaps our own.
+fn judge(handle: Handle, swap: &Swap, current: Stored, unsure: bool) -> Result<Landing, Error> {
+    let landed = match unsure {
+        false => Landed::No,
+        true => {
+            current
+                .control
+                .commits
+                .landed(swap.commit, swap.expected + 1, current.header.version)
+        }
+    };
+    match landed {
+        Landed::Yes => Ok(Landing::Landed),
+        Landed::No => Ok(Landing::Conflict(Arc::new(current))),
+        Landed::Unknown => Err(Error::OutcomeUnknown {
+            handle,
+            source: None,
+        }),
+    }
+}
+
+/// Spreads consecutive numbers over all of them (the finalizer of SplitMix64, Steele, Lea and Flood, 2014).
+fn scatter(number: u64) -> u64 {
+    let z = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

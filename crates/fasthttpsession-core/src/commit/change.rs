@@ -1,0 +1,248 @@
+//! The change log: what a handler did, kept so that it can be done again to the record as it is at the commit.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::lifetimes::Lifetimes;
+use crate::record::envelope::Stored;
+use crate::record::secrets::OpenedBy;
+use crate::record::{Label, Principal};
+use crate::time::Timestamp;
+use crate::token::SecretHash;
+use crate::values::{Encoded, Values};
+
+/// One thing that a handler did.
+pub(crate) enum Change {
+    Set {
+        key: Box<str>,
+        value: Encoded,
+    },
+    Remove {
+        key: Box<str>,
+    },
+    Clear,
+    Update {
+        key: Box<str>,
+        updater: Updater,
+    },
+    Label(Label),
+    Lifetimes(Lifetimes),
+    Login {
+        principal: Principal,
+        sign_in: u64,
+        secret: SecretHash,
+    },
+    Rotate {
+        secret: SecretHash,
+    },
+    Reauthenticate {
+        secret: SecretHash,
+    },
+    /// Renewal, step one: a secret is offered.
+    Offer {
+        secret: SecretHash,
+    },
+    /// Renewal, step two: the offered secret was presented.
+    Promote {
+        secret: SecretHash,
+    },
+}
+
+/// Makes a value's next state from its last. Run once for each record that the change is tried on.
+pub(crate) type Updater = Box<dyn FnMut(Option<Encoded>) -> Result<Encoded, Error> + Send>;
+
+/// With what right a request changes a record: what it found and presented when it loaded it.
+#[derive(Clone, Copy)]
+pub(crate) struct Authority {
+    pub(crate) sign_in: u64,
+    pub(crate) presented: SecretHash,
+}
+
+/// What applying a log depends on beside the record.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) now: Timestamp,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) grace: Duration,
+}
+
+/// What became of a log that was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// All of it.
+    Fully,
+    /// The presented secret no longer opened the record, so only values, label and lifetimes were changed.
+    ValuesOnly,
+    /// Nothing, for somebody signed in meanwhile.
+    Superseded,
+}
+
+/// Why a log could not be applied.
+pub(crate) enum Failure {
+    Error(Error),
+    /// A closure panicked; its panic belongs to the task that gave the closure.
+    Panic(Box<dyn Any + Send>),
+    /// A closure wants nothing to be written.
+    Aborted,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Judges by what right `changes` come, and applies what that right covers.
+///
+/// `view` is what the values are to be if the caller knows the outcome already, because nothing changed since it was
+/// computed; closures are then not run again.
+pub(crate) fn apply(
+    stored: &mut Stored,
+    authority: Option<&Authority>,
+    changes: &mut [Change],
+    view: Option<&Values>,
+    terms: Terms,
+) -> Result<Applied, Failure> {
+    let proven = match authority {
+        None => true,
+        Some(authority) if authority.sign_in != stored.control.sign_in => {
+            return Ok(Applied::Superseded);
+        }
+        Some(authority) => opens(stored, authority, terms.now).is_some(),
+    };
+    if !proven
+        && changes
+            .iter()
+            .any(|change| matches!(change, Change::Login { .. }))
+    {
+        return Ok(Applied::Superseded);
+    }
+    for change in changes {
+        stored.apply_one(change, proven, view.is_none(), terms)?;
+    }
+    if let Some(view) = view {
+        stored.values = view.clone();
+    }
+    stored.extend_idle(terms);
+    Ok(if proven {
+        Applied::Fully
+    } else {
+        Applied::ValuesOnly
+    })
+}
+
+/// As what the secret behind `authority` opens the record.
+pub(crate) fn opens(stored: &Stored, authority: &Authority, now: Timestamp) -> Option<OpenedBy> {
+    stored.control.secrets.opened_by(&authority.presented, now)
+}
+
+impl Stored {
+    fn apply_one(
+        &mut self,
+        change: &mut Change,
+        proven: bool,
+        with_values: bool,
+        terms: Terms,
+    ) -> Result<(), Failure> {
+        match change {
+            Change::Label(label) => self.header.label = Some(label.clone()),
+            Change::Lifetimes(lifetimes) => self.set_lifetimes(*lifetimes, terms),
+            change if change.is_of_values() => {
+                if with_values {
+                    apply_to_values(&mut self.values, change)?;
+                }
+            }
+            change => {
+                if proven {
+                    self.apply_authority(change, terms);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_authority(&mut self, change: &Change, terms: Terms) {
+        let secrets = &mut self.control.secrets;
+        match change {
+            Change::Rotate { secret } => secrets.rotate(*secret, terms.now),
+            Change::Offer { secret } => secrets.offer(*secret, terms.now),
+            Change::Promote { secret } => secrets.promote(secret, terms.now, terms.grace),
+            Change::Reauthenticate { secret } => {
+                secrets.rotate(*secret, terms.now);
+                self.restart_clocks(terms);
+            }
+            Change::Login {
+                principal,
+                sign_in,
+                secret,
+            } => {
+                secrets.rotate(*secret, terms.now);
+                self.control.sign_in = *sign_in;
+                self.bind(principal);
+                self.restart_clocks(terms);
+            }
+            _ => {}
+        }
+    }
+
+    /// Another principal's values are not this one's to see.
+    fn bind(&mut self, principal: &Principal) {
+        if belongs_to_another(self.header.principal.as_ref(), principal) {
+            self.values.clear();
+            self.header.label = None;
+        }
+        self.header.principal = Some(principal.clone());
+    }
+
+    fn set_lifetimes(&mut self, lifetimes: Lifetimes, terms: Terms) {
+        self.control.lifetimes = Some(lifetimes);
+        self.header.absolute_deadline = self.control.since.after(lifetimes.absolute);
+        self.header.idle_deadline = terms.now.after(lifetimes.idle);
+    }
+
+    fn restart_clocks(&mut self, terms: Terms) {
+        let lifetimes = self.lifetimes(terms);
+        self.control.since = terms.now;
+        self.header.absolute_deadline = terms.now.after(lifetimes.absolute);
+    }
+
+    fn extend_idle(&mut self, terms: Terms) {
+        let extended = terms.now.after(self.lifetimes(terms).idle);
+        self.header.idle_deadline = self.header.idle_deadline.max(extended);
+    }
+
+    fn lifetimes(&self, terms: Terms) -> Lifetimes {
+        self.control.lifetimes.unwrap_or(terms.lifetimes)
+    }
+}
+
+/// Whether a session of `owner` would change hands if `principal` signed in to it.
+pub(crate) fn belongs_to_another(owner: Option<&Principal>, principal: &Principal) -> bool {
+    owner.is_some_and(|owner| owner != principal)
+}
+
+impl Change {
+    fn is_of_values(&self) -> bool {
+        matches!(
+            self,
+            Self::Set { .. } | Self::Remove { .. } | Self::Clear | Self::Update { .. }
+        )
+    }
+}
+
+fn apply_to_values(values: &mut Values, change: &mut Change) -> Result<(), Failure> {
+    match change {
+        Change::Set { key, value } => values.put(key, value.clone())?,
+        Change::Remove { key } => drop(values.remove(key)),
+        Change::Clear => values.clear(),
+        Change::Update { key, updater } => {
+            let old = values.encoded(key);
+            let new = catch_unwind(AssertUnwindSafe(|| updater(old))).map_err(Failure::Panic)??;
+            values.put(key, new)?;
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! What goes through a lane: jobs that wait, the flight that is under way, and how they end.
+
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+
+use super::change::{Applied, Authority, Change, Failure};
+use super::lane::Reply;
+use crate::error::Error;
+use crate::record::Record;
+use crate::record::commits::CommitId;
+use crate::record::envelope::Stored;
+use crate::token::Handle;
+use crate::values::Values;
+
+/// A change log that is to be committed.
+pub(crate) struct Job {
+    /// `None` for the application itself, which needs no right.
+    pub(crate) authority: Option<Authority>,
+    pub(crate) changes: Vec<Change>,
+    /// The record on which the log was made.
+    pub(crate) known: Arc<Stored>,
+    /// What the values are if the log is applied to `known`.
+    pub(crate) view: Option<Values>,
+    /// How often another commit was first.
+    pub(crate) conflicts: u32,
+}
+
+/// How a job ended.
+pub(crate) struct Done {
+    pub(crate) end: Result<End, Failure>,
+    /// The log again, for whoever can still do something with it.
+    pub(crate) changes: Vec<Change>,
+    pub(crate) conflicts: u32,
+}
+
+/// How a job ended that met no error.
+pub(crate) enum End {
+    /// It is in the store; this is the record now.
+    Committed {
+        stored: Arc<Stored>,
+        applied: Applied,
+    },
+    /// There was nothing to write; this is the newest record known.
+    Unchanged {
+        stored: Arc<Stored>,
+    },
+    Superseded,
+    Gone,
+}
+
+/// A job with the place to tell its end; the holder of the turn has none, as it learns its end by itself.
+pub(crate) struct Seat {
+    pub(crate) job: Job,
+    pub(crate) reply: Option<oneshot::Sender<Reply>>,
+}
+
+/// One swap with all jobs that are part of it.
+pub(crate) struct Flight {
+    pub(crate) seats: Vec<(Seat, Applied)>,
+    pub(crate) swap: Arc<Swap>,
+    /// Whether it was sent before, so that it may have landed without an answer.
+    pub(crate) sent: bool,
+}
+
+/// What is sent to the store, again and again the same.
+pub(crate) struct Swap {
+    pub(crate) expected: u64,
+    pub(crate) record: Record,
+    pub(crate) commit: CommitId,
+    /// `record`, taken apart.
+    pub(crate) stored: Arc<Stored>,
+}
+
+impl Done {
+    /// The committer panicked (in a map codec of the application) and took the log with it.
+    pub(crate) fn forsaken(handle: Handle) -> Self {
+        let unknown = Error::OutcomeUnknown {
+            handle,
+            source: None,
+        };
+        Self {
+            end: Err(unknown.into()),
+            changes: Vec::new(),
+            conflicts: 0,
+        }
+    }
+}
+
+impl Seat {
+    /// Tells the end to whom it concerns; to the holder of the turn, by returning it.
+    pub(crate) fn end(self, end: Result<End, Failure>) -> Option<Done> {
+        let Job {
+            changes, conflicts, ..
+        } = self.job;
+        let done = Done {
+            end,
+            changes,
+            conflicts,
+        };
+        match self.reply {
+            None => Some(done),
+            Some(reply) => {
+                // Whoever gave up waiting needs no answer.
+                let _ = reply.send(Reply::Done(done));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! One committer per session in this process. Commits to the same session queue up in its lane; whoever holds the turn
+//! takes all logs that wait and commits them together, each with its own outcome.
+//!
+//! The turn is a value, and dropping it passes it on: a request that is cancelled in the middle of a commit leaves what
+//! it had under way to the next in line, who sends the identical swap again.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_channel::oneshot;
+
+use super::job::{Done, Flight, Job, Seat, Swap};
+use crate::record::envelope::Stored;
+use crate::token::Handle;
+
+/// The lanes of all sessions that are being committed just now.
+pub(crate) struct Lanes {
+    shards: [Mutex<Shard>; Lanes::SHARDS],
+}
+
+type Shard = HashMap<Handle, Lane>;
+
+/// Who waits for a session, and what is under way.
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<Waiting>,
+    flight: Option<Flight>,
+    newest: Option<Arc<Stored>>,
+}
+
+/// One in the queue: with a log that anyone may commit, or without one, for a turn of its own.
+struct Waiting {
+    job: Option<Job>,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// What one in the queue is told.
+pub(crate) enum Reply {
+    /// It is your turn. Here is your log back, unless it is part of the flight that you take over.
+    Turn(Turn, Option<Job>),
+    /// Your log was committed with others, or failed.
+    Done(Done),
+}
+
+/// The right to commit to a session. There is one per lane.
+pub(crate) struct Turn {
+    lanes: Arc<Lanes>,
+    handle: Handle,
+    passed_on: bool,
+}
+
+impl Lanes {
+    const SHARDS: usize = 16;
+    /// The most logs in one commit, so that none waits for ever.
+    const BATCH: usize = 256;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    /// Waits until somebody has committed `job`, or for the turn to do so; without a job, for the turn.
+    pub(crate) async fn enter(self: &Arc<Self>, handle: Handle, job: Option<Job>) -> Reply {
+        match self.queue(handle, job) {
+            Ok(answer) => answer
+                .await
+                .unwrap_or_else(|oneshot::Canceled| Reply::Done(Done::forsaken(handle))),
+            Err(job) => Reply::Turn(self.turn(handle), job),
+        }
+    }
+
+    /// Joins the queue; or, if there is none, begins it and gets the job back.
+    fn queue(
+        &self,
+        handle: Handle,
+        job: Option<Job>,
+    ) -> Result<oneshot::Receiver<Reply>, Option<Job>> {
+        match self.shard(handle).entry(handle) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Lane::default());
+                Err(job)
+            }
+            Entry::Occupied(mut lane) => {
+                let (reply, answer) = oneshot::channel();
+                lane.get_mut().waiting.push_back(Waiting { job, reply });
+                Ok(answer)
+            }
+        }
+    }
+
+    fn turn(self: &Arc<Self>, handle: Handle) -> Turn {
+        Turn {
+            lanes: Arc::clone(self),
+            handle,
+            passed_on: false,
+        }
+    }
+
+    /// Hands the turn to the next who still waits for it, or closes the lane.
+    fn pass_on(self: &Arc<Self>, handle: Handle) {
+        while let Some(heir) = self.next_heir(handle) {
+            match heir.reply.send(Reply::Turn(self.turn(handle), heir.job)) {
+                Ok(()) => return,
+                Err(Reply::Turn(mut turn, _)) => turn.passed_on = true,
+                Err(Reply::Done(_)) => {}
+            }
+        }
+    }
+
+    fn next_heir(&self, handle: Handle) -> Option<Waiting> {
+        let mut shard = self.shard(handle);
+        let heir = shard.get_mut(&handle)?.next_heir();
+        if heir.is_none() {
+            shard.remove(&handle);
+        }
+        heir
+    }
+
+    fn shard(&self, handle: Handle) -> MutexGuard<'_, Shard> {
+        let at = usize::from(handle.as_bytes()[0]) % Self::SHARDS;
+        // Nothing that runs under this lock can panic half-way through a change.
+        self.shards[at]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    /// The first of those who are part of the flight, then of those who wait. Whoever gave up is dropped.
+    fn next_heir(&mut self) -> Option<Waiting> {
+        if let Some(flight) = &mut self.flight {
+            flight.seats.retain(|(seat, _)| {
+                seat.reply
+                    .as_ref()
+                    .is_some_and(|reply| !reply.is_canceled())
+            });
+            match flight
+                .seats
+                .first_mut()
+                .and_then(|(seat, _)| seat.reply.take())
+            {
+                Some(reply) => return Some(Waiting { job: None, reply }),
+                None => self.flight = None,
+            }
+        }
+        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiting| !waiting.reply.is_canceled())
+    }
+}
+
+impl Turn {
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// The logs that wait, in order. Those who wait for a turn of their own go on waiting.
+    pub(crate) fn board(&self) -> Vec<Seat> {
+        self.with_lane(|lane| {
+            if lane.waiting.is_empty() {
+                return Vec::new();
+            }
+            let (mut boarding, mut staying) = (Vec::new(), VecDeque::new());
+            for mut waiting in lane.waiting.drain(..) {
+                match waiting.job.take() {
+                    _ if waiting.reply.is_canceled() => {}
+                    Some(job) if boarding.len() < Lanes::BATCH => {
+                        boarding.push(Seat {
+                            job,
+                            reply: Some(waiting.reply),
+                        });
+                    }
+                    job => staying.push_back(Waiting {
+                        job,
+                        reply: waiting.reply,
+                    }),
+                }
+            }
+            lane.waiting = staying;
+            boarding
+        })
+    }
+
+    /// Puts logs back to the head of the queue, in order.
+    pub(crate) fn give_back(&self, seats: Vec<Seat>) {
+        self.with_lane(|lane| {
+            for Seat { job, reply } in seats.into_iter().rev() {
+                if let Some(reply) = reply {
+                    lane.waiting.push_front(Waiting {
+                        job: Some(job),
+                        reply,
+                    });
+                }
+            }
+        });
+    }
+
+    /// Keeps `flight` where the next in line finds it.
+    pub(crate) fn set_flight(&self, flight: Flight) {
+        self.with_lane(|lane| lane.flight = Some(flight));
+    }
+
+    /// Whether a swap is under way.
+    pub(crate) fn is_flying(&self) -> bool {
+        self.with_lane(|lane| lane.flight.is_some())
+    }
+
+    /// What is to be sent, and whether it was sent before; it counts as sent from now on. `None` without a flight.
+    pub(crate) fn send(&self) -> Option<(Arc<Swap>, bool)> {
+        self.with_lane(|lane| {
+            let flight = lane.flight.as_mut()?;
+            Some((
+                Arc::clone(&flight.swap),
+                std::mem::replace(&mut flight.sent, true),
+            ))
+        })
+    }
+
+    pub(crate) fn take_flight(&self) -> Option<Flight> {
+        self.with_lane(|lane| lane.flight.take())
+    }
+
+    /// The newest record that this lane has seen.
+    pub(crate) fn newest(&self) -> Option<Arc<Stored>> {
+        self.with_lane(|lane| lane.newest.clone())
+    }
+
+    pub(crate) fn set_newest(&self, stored: Arc<Stored>) {
+        self.with_lane(|lane| lane.newest = Some(stored));
+    }
+
+    fn with_lane<T>(&self, act: impl FnOnce(&mut Lane) -> T) -> T {
+        act(self
+            .lanes
+            .shard(self.handle)
+            .get_mut(&self.handle)
+            .expect("a lane stays while there is a turn"))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.passed_on {
+            self.lanes.pass_on(self.handle);
+        }
+    }
+}

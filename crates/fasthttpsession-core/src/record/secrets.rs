@@ -1,0 +1,152 @@
+//! Which secrets open a record: one that is current, those offered to replace it, and those that run out.
+//!
+//! `rotate` leaves exactly one. Renewal goes in two steps, so that neither a lost response nor parallel requests sign
+//! anyone out: a new secret is *offered* beside the current one; once the client presents it, it becomes the current one
+//! and the former runs out after a grace. An offer that was not presented is repeated, and the last two are good.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+use crate::token::SecretHash;
+use crate::wire::Reader;
+
+/// The secrets of one record.
+#[derive(Clone)]
+pub(crate) struct Secrets {
+    current: SecretHash,
+    /// When the current one became so.
+    since: Timestamp,
+    /// Offered and not yet presented, with the time of the offer; the newest last.
+    offers: Vec<(SecretHash, Timestamp)>,
+    /// Replaced, with the time until which they still open the record; the newest last.
+    retiring: Vec<(SecretHash, Timestamp)>,
+}
+
+/// As what a secret opens a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenedBy {
+    Current,
+    Offer,
+    Retiring,
+}
+
+impl Secrets {
+    /// How many offers are good at once, and how many replaced secrets.
+    const KEPT: usize = 2;
+
+    pub(crate) fn one(current: SecretHash, now: Timestamp) -> Self {
+        Self {
+            current,
+            since: now,
+            offers: Vec::new(),
+            retiring: Vec::new(),
+        }
+    }
+
+    /// As what `hash` opens the record; `None` if it does not. Takes the same time whichever secret it is.
+    pub(crate) fn opened_by(&self, hash: &SecretHash, now: Timestamp) -> Option<OpenedBy> {
+        let current = self.current.matches(hash);
+        let mut offered = subtle::Choice::from(0);
+        for (offer, _) in &self.offers {
+            offered |= offer.matches(hash);
+        }
+        let mut retiring = subtle::Choice::from(0);
+        for (old, until) in &self.retiring {
+            retiring |= old.matches(hash) & subtle::Choice::from(u8::from(now < *until));
+        }
+        match (
+            bool::from(current),
+            bool::from(offered),
+            bool::from(retiring),
+        ) {
+            (true, ..) => Some(OpenedBy::Current),
+            (_, true, _) => Some(OpenedBy::Offer),
+            (_, _, true) => Some(OpenedBy::Retiring),
+            _ => None,
+        }
+    }
+
+    /// Whether a request that presented the current secret should offer a new one: the current one is older than
+    /// `every`, and the last offer, if any, was not taken up within `grace`.
+    pub(crate) fn wants_offer(&self, now: Timestamp, every: Duration, grace: Duration) -> bool {
+        match self.offers.last() {
+            Some((_, offered_at)) => now.since(*offered_at) >= grace,
+            None => now.since(self.since) >= every,
+        }
+    }
+
+    pub(crate) fn rotate(&mut self, to: SecretHash, now: Timestamp) {
+        *self = Self::one(to, now);
+    }
+
+    pub(crate) fn offer(&mut self, hash: SecretHash, now: Timestamp) {
+        push_bounded(&mut self.offers, (hash, now));
+    }
+
+    /// Makes the offered `hash` the current secret. Another offer stays good: the browser may have kept that one.
+    /// Does nothing if `hash` is not on offer (a parallel request was first).
+    pub(crate) fn promote(&mut self, hash: &SecretHash, now: Timestamp, grace: Duration) {
+        let Some(at) = self
+            .offers
+            .iter()
+            .position(|(offer, _)| offer.matches(hash).into())
+        else {
+            return;
+        };
+        let (promoted, _) = self.offers.remove(at);
+        let replaced = std::mem::replace(&mut self.current, promoted);
+        self.since = now;
+        self.retiring.retain(|(_, until)| now < *until);
+        push_bounded(&mut self.retiring, (replaced, now.after(grace)));
+    }
+
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        write_hash(out, &self.current, self.since);
+        for list in [&self.offers, &self.retiring] {
+            out.push(list.len() as u8);
+            for (hash, at) in list {
+                write_hash(out, hash, *at);
+            }
+        }
+    }
+
+    pub(crate) fn read_from(reader: &mut Reader<'_>) -> Option<Self> {
+        let (current, since) = read_hash(reader)?;
+        Some(Self {
+            current,
+            since,
+            offers: read_list(reader)?,
+            retiring: read_list(reader)?,
+        })
+    }
+
+    /// How many bytes [`write_to`](Self::write_to) writes.
+    pub(crate) fn encoded_len(&self) -> usize {
+        (SecretHash::BYTES + 8) * (1 + self.offers.len() + self.retiring.len()) + 2
+    }
+}
+
+fn push_bounded<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == Secrets::KEPT {
+        list.remove(0);
+    }
+    list.push(item);
+}
+
+fn write_hash(out: &mut Vec<u8>, hash: &SecretHash, at: Timestamp) {
+    out.extend_from_slice(hash.as_bytes());
+    out.extend_from_slice(&at.as_millis().to_le_bytes());
+}
+
+fn read_hash(reader: &mut Reader<'_>) -> Option<(SecretHash, Timestamp)> {
+    let hash = SecretHash::from_bytes(reader.array()?);
+    Some((hash, Timestamp::from_millis(reader.fixed()?)))
+}
+
+fn read_list(reader: &mut Reader<'_>) -> Option<Vec<(SecretHash, Timestamp)>> {
+    let len = usize::from(reader.byte()?);
+    if len > Secrets::KEPT {
+        return None;
+    }
+    (0..len).map(|_| read_hash(reader)).collect()
+}

@@ -1,0 +1,48 @@
+//! Finding the session of a request: each token that the client presented is tried until one opens a record.
+
+use std::sync::Arc;
+
+use super::state::{Base, State};
+use crate::error::Error;
+use crate::record::envelope::{self, Stored};
+use crate::sessions::Manager;
+use crate::store::Store as _;
+use crate::token::{Handle, Token};
+use crate::values::Values;
+
+impl Manager {
+    /// The state of a request that presented `tokens`. One read per token tried; an unknown token is no error and is
+    /// never adopted.
+    pub(crate) async fn find(&self, tokens: &[Token]) -> Result<State, Error> {
+        for token in tokens {
+            if let Some(base) = self.open(token).await? {
+                return Ok(State::found(base));
+            }
+        }
+        Ok(State::visitor(Values::empty(self.rules())))
+    }
+
+    /// The record that `token` opens; `None` if it opens none.
+    async fn open(&self, token: &Token) -> Result<Option<Base>, Error> {
+        let Some(stored) = self.load(token.handle).await? else {
+            return Ok(None);
+        };
+        let opened_by = stored
+            .control
+            .secrets
+            .opened_by(&token.hash(), self.clock.now());
+        Ok(opened_by.map(|opened_by| Base::new(token.clone(), Arc::new(stored), opened_by)))
+    }
+
+    /// The record of `handle`, taken apart; `None` if there is none.
+    pub(crate) async fn load(&self, handle: Handle) -> Result<Option<Stored>, Error> {
+        let record = self
+            .store
+            .load(handle, self.clock.now())
+            .await
+            .map_err(Error::store("load"))?;
+        record
+            .map(|record| envelope::open(handle, record, &self.codecs, self.rules()))
+            .transpose()
+    }
+}

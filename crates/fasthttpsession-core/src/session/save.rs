@@ -1,0 +1,162 @@
+//! From what a request did to what the store holds, and back: plans a commit, has it made, and takes in the outcome.
+
+use super::state::{Base, CookieChange, Plan, Touch};
+use super::{Inner, Outcome, Saved};
+use crate::commit::change::{Terms, apply};
+use crate::commit::{Applied, Change, Closure, Done, End, Failure, Job};
+use crate::record::envelope::Stored;
+use crate::store::{Store as _, Touched};
+use crate::token::Token;
+use crate::values::Values;
+
+impl Saved {
+    pub(crate) const UNCHANGED: Self = Self {
+        outcome: Outcome::Unchanged,
+        conflicts: 0,
+    };
+}
+
+impl Inner {
+    /// Commits what was logged, and in the same step what `closure` makes of the values. Whoever calls it holds `turn`,
+    /// so that a request makes one commit at a time.
+    pub(super) async fn commit(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
+        let plan = self.state().plan();
+        let ended = plan.ended.is_some();
+        if let Some(handle) = plan.ended {
+            self.manager.delete(handle).await?;
+            self.state().cookie = CookieChange::Remove;
+        }
+        let mut saved = match plan.base.clone() {
+            None => self.create(plan.changes, plan.view, closure).await?,
+            Some(base) => self.swap(plan, base, closure).await?,
+        };
+        if ended && saved.outcome == Outcome::Unchanged {
+            saved.outcome = Outcome::Committed;
+        }
+        Ok(saved)
+    }
+
+    /// Makes a record of what was logged, if there is anything to keep.
+    async fn create(
+        &self,
+        mut changes: Vec<Change>,
+        view: Option<Values>,
+        mut closure: Option<&mut Closure<'_>>,
+    ) -> Result<Saved, Failure> {
+        if changes.is_empty() && closure.is_none() {
+            return Ok(Saved::UNCHANGED);
+        }
+        let fill = |stored: &mut Stored, terms: Terms| {
+            apply(stored, None, &mut changes, view.as_ref(), terms)?;
+            if !closure
+                .as_deref_mut()
+                .is_none_or(|closure| closure(&mut stored.values))
+            {
+                return Err(Failure::Aborted);
+            }
+            Ok(!stored.values.is_empty() || stored.header.principal.is_some())
+        };
+        match self.manager.create(fill).await {
+            Ok(None) => Ok(Saved::UNCHANGED),
+            Ok(Some((token, stored))) => {
+                self.state().created(token, stored);
+                Ok(Saved {
+                    outcome: Outcome::Committed,
+                    conflicts: 0,
+                })
+            }
+            Err(failure) => Err(self.failed(failure, changes, None)),
+        }
+    }
+
+    /// Commits to the record that the session stands on.
+    async fn swap(
+        &self,
+        plan: Plan,
+        base: Base,
+        mut closure: Option<&mut Closure<'_>>,
+    ) -> Result<Saved, Failure> {
+        if plan.changes.is_empty() && closure.is_none() {
+            return Ok(Saved::UNCHANGED);
+        }
+        let sign_in = plan.changes.iter().rev().find_map(Change::sign_in);
+        let job = Job {
+            authority: Some(base.authority),
+            changes: plan.changes,
+            known: base.stored,
+            view: plan.view,
+            conflicts: 0,
+        };
+        let Done {
+            end,
+            changes,
+            conflicts,
+        } = self
+            .manager
+            .commit(base.token.handle, job, closure.as_deref_mut())
+            .await;
+        let outcome = match end {
+            Err(failure) => return Err(self.failed(failure, changes, plan.next)),
+            Ok(End::Committed { stored, applied }) => {
+                self.state().committed(stored, applied, plan.next, sign_in);
+                Outcome::Committed
+            }
+            Ok(End::Unchanged { stored }) => {
+                self.state().committed(stored, Applied::Fully, None, None);
+                Outcome::Unchanged
+            }
+            Ok(End::Superseded | End::Gone) if sign_in.is_some() => {
+                return self.create(since_login(changes), None, closure).await;
+            }
+            Ok(End::Superseded) => self.lost(Outcome::Superseded),
+            Ok(End::Gone) => self.lost(Outcome::Gone),
+        };
+        Ok(Saved { outcome, conflicts })
+    }
+
+    /// A closure that wants nothing written leaves the log as it was before. After any other failure it is dropped: what
+    /// failed is not tried again behind anyone's back.
+    fn failed(&self, failure: Failure, changes: Vec<Change>, next: Option<Token>) -> Failure {
+        if let Failure::Aborted = failure {
+            self.state().restore(changes, next);
+        }
+        failure
+    }
+
+    /// The session is no longer this request's to speak for.
+    fn lost(&self, outcome: Outcome) -> Outcome {
+        self.state().muted = true;
+        outcome
+    }
+
+    /// Extends the idle deadline if enough of it has passed. A failure costs the session a little time, the response
+    /// nothing.
+    pub(super) async fn touch(&self) {
+        let now = self.manager.clock.now();
+        let Some(Touch {
+            handle,
+            version,
+            deadline,
+        }) = self.state().due_touch(&self.manager, now)
+        else {
+            return;
+        };
+        if let Ok(Touched::Touched) = self
+            .manager
+            .store
+            .touch(handle, version, deadline, now)
+            .await
+        {
+            self.state().touched(deadline);
+        }
+    }
+}
+
+/// Sign-in is a boundary: what was logged before the first belongs to the session that was lost.
+fn since_login(mut changes: Vec<Change>) -> Vec<Change> {
+    let at = changes
+        .iter()
+        .position(|change| change.sign_in().is_some())
+        .unwrap_or(changes.len());
+    changes.split_off(at)
+}

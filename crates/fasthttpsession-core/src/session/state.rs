@@ -1,0 +1,411 @@
+//! What a session is while its request lasts: the record it was loaded from, a view of the values, and the log of what
+//! was done to it. Nothing here waits, and no closure of the application runs here.
+
+use std::sync::Arc;
+
+use crate::commit::change::{Updater, belongs_to_another};
+use crate::commit::{Applied, Authority, Change};
+use crate::error::Error;
+use crate::record::envelope::Stored;
+use crate::record::secrets::OpenedBy;
+use crate::record::{Label, Principal};
+use crate::sessions::Manager;
+use crate::time::Timestamp;
+use crate::token::{Handle, Token};
+use crate::values::{Encoded, Values};
+
+/// A loaded session.
+pub(crate) struct State {
+    pub(crate) base: Option<Base>,
+    pub(crate) values: Values,
+    pub(crate) principal: Option<Principal>,
+    pub(crate) label: Option<Label>,
+    pub(crate) changes: Vec<Change>,
+    /// Whether `values` is what `changes` make of `base`. It is not after a commit during which more was written.
+    pub(crate) exact: bool,
+    /// The token that opens the record once `changes` are committed, if they rotate the secret.
+    pub(crate) next: Option<Token>,
+    /// A session that is to be destroyed.
+    pub(crate) ended: Option<Handle>,
+    pub(crate) cookie: CookieChange,
+    /// Whether this request lost the right to send cookies.
+    pub(crate) muted: bool,
+    pub(crate) is_new: bool,
+    pub(crate) finished: bool,
+}
+
+/// The record that a session stands on.
+#[derive(Clone)]
+pub(crate) struct Base {
+    pub(crate) token: Token,
+    pub(crate) stored: Arc<Stored>,
+    pub(crate) authority: Authority,
+    pub(crate) opened_by: OpenedBy,
+    /// The idle deadline that the client's cookie was dated by.
+    pub(crate) dated: Timestamp,
+}
+
+/// What the response tells the client about its cookie.
+pub(crate) enum CookieChange {
+    Keep,
+    Send(Token),
+    Remove,
+}
+
+/// An extension of the idle deadline.
+pub(crate) struct Touch {
+    pub(crate) handle: Handle,
+    pub(crate) version: u64,
+    pub(crate) deadline: Timestamp,
+}
+
+/// What is handed to the committer.
+pub(crate) struct Plan {
+    pub(crate) base: Option<Base>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) view: Option<Values>,
+    pub(crate) next: Option<Token>,
+    pub(crate) ended: Option<Handle>,
+}
+
+impl Base {
+    pub(crate) fn new(token: Token, stored: Arc<Stored>, opened_by: OpenedBy) -> Self {
+        let authority = Authority {
+            sign_in: stored.control.sign_in,
+            presented: token.hash(),
+        };
+        let dated = stored.header.idle_deadline;
+        Self {
+            token,
+            stored,
+            authority,
+            opened_by,
+            dated,
+        }
+    }
+}
+
+/// Beginning.
+impl State {
+    /// A visitor without a session.
+    pub(crate) fn visitor(empty: Values) -> Self {
+        Self {
+            base: None,
+            values: empty,
+            principal: None,
+            label: None,
+            changes: Vec::new(),
+            exact: true,
+            next: None,
+            ended: None,
+            cookie: CookieChange::Keep,
+            muted: false,
+            is_new: true,
+            finished: false,
+        }
+    }
+
+    /// A session that was found.
+    pub(crate) fn found(base: Base) -> Self {
+        let Stored { header, values, .. } = &*base.stored;
+        Self {
+            principal: header.principal.clone(),
+            label: header.label.clone(),
+            is_new: false,
+            ..Self::visitor(values.clone())
+        }
+        .on(base)
+    }
+
+    fn on(mut self, base: Base) -> Self {
+        self.base = Some(base);
+        self
+    }
+}
+
+/// Writing.
+impl State {
+    pub(crate) fn writable(&mut self) -> Result<&mut Self, Error> {
+        if self.finished {
+            Err(Error::Finished)
+        } else {
+            Ok(self)
+        }
+    }
+
+    /// Whether nothing can be committed any more: the request is finished, and no record came of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.finished && self.base.is_none()
+    }
+
+    pub(crate) fn set(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
+        self.values.put(key, value.clone())?;
+        self.log_of_key(Change::Set {
+            key: key.into(),
+            value,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) {
+        // Logged even if it is not there: another request may be setting it just now.
+        self.values.remove(key);
+        self.log_of_key(Change::Remove { key: key.into() });
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        key: Box<str>,
+        value: Encoded,
+        updater: Updater,
+    ) -> Result<(), Error> {
+        self.values.put(&key, value)?;
+        self.changes.push(Change::Update { key, updater });
+        Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.values.clear();
+        self.changes.push(Change::Clear);
+    }
+
+    pub(crate) fn set_label(&mut self, label: Label) {
+        self.label = Some(label.clone());
+        self.changes.push(Change::Label(label));
+    }
+
+    pub(crate) fn login(&mut self, principal: Principal, sign_in: u64, next: Token) {
+        if belongs_to_another(self.principal.as_ref(), &principal) {
+            self.values.clear();
+            self.label = None;
+        }
+        self.principal = Some(principal.clone());
+        self.changes.push(Change::Login {
+            principal,
+            sign_in,
+            secret: next.hash(),
+        });
+        self.next = Some(next);
+    }
+
+    /// Logs a change that replaces the secret, and keeps the token that will hold it.
+    pub(crate) fn replace_secret(&mut self, change: Change, next: Token) {
+        self.changes.push(change);
+        self.next = Some(next);
+    }
+
+    /// Forgets the session, so that what follows begins a new one.
+    pub(crate) fn logout(&mut self) {
+        let ended = self
+            .base
+            .take()
+            .map(|base| base.token.handle)
+            .or(self.ended);
+        let (muted, cookie) = (
+            self.muted,
+            std::mem::replace(&mut self.cookie, CookieChange::Keep),
+        );
+        self.values.clear();
+        let visitor = Self::visitor(self.values.clone());
+        *self = Self {
+            ended,
+            muted,
+            cookie,
+            is_new: self.is_new,
+            ..visitor
+        };
+    }
+
+    /// Logs a write of one key. Where the last thing logged of that key was a write too, it takes its place, so that a
+    /// log grows with the keys and not with the writes.
+    fn log_of_key(&mut self, change: Change) {
+        match self
+            .changes
+            .iter_mut()
+            .rev()
+            .find(|earlier| earlier.concerns(&change))
+        {
+            Some(earlier @ (Change::Set { .. } | Change::Remove { .. })) => *earlier = change,
+            _ => self.changes.push(change),
+        }
+    }
+}
+
+impl Change {
+    /// Whether the order of this change and `later`, a write of one key, matters.
+    fn concerns(&self, later: &Self) -> bool {
+        match (self, later.key()) {
+            (Self::Clear | Self::Login { .. }, _) => true,
+            (earlier, Some(key)) => earlier.key() == Some(key),
+            _ => false,
+        }
+    }
+
+    /// The sign-in id, if it is a sign-in.
+    pub(crate) fn sign_in(&self) -> Option<u64> {
+        match self {
+            Self::Login { sign_in, .. } => Some(*sign_in),
+            _ => None,
+        }
+    }
+
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Set { key, .. } | Self::Remove { key } | Self::Update { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// The end of the request.
+impl State {
+    /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit.
+    pub(crate) fn renew(&mut self, manager: &Manager, now: Timestamp) -> Result<bool, Error> {
+        let (Some(base), Some(every)) = (&self.base, manager.renewal.every) else {
+            return Ok(false);
+        };
+        if self.next.is_some() || self.muted {
+            return Ok(false);
+        }
+        let nothing_else = self.changes.is_empty();
+        match base.opened_by {
+            OpenedBy::Offer => self.changes.push(Change::Promote {
+                secret: base.authority.presented,
+            }),
+            OpenedBy::Current
+                if base
+                    .stored
+                    .control
+                    .secrets
+                    .wants_offer(now, every, manager.renewal.grace) =>
+            {
+                let offered = manager.generator.token_for(base.token.handle)?;
+                self.replace_secret(
+                    Change::Offer {
+                        secret: offered.hash(),
+                    },
+                    offered,
+                );
+            }
+            OpenedBy::Current | OpenedBy::Retiring => return Ok(false),
+        }
+        Ok(nothing_else)
+    }
+
+    /// The touch that is due, if any.
+    pub(crate) fn due_touch(&self, manager: &Manager, now: Timestamp) -> Option<Touch> {
+        let Base { token, stored, .. } = self.base.as_ref().filter(|_| !self.muted)?;
+        let idle = stored.control.lifetimes.unwrap_or(manager.lifetimes).idle;
+        let deadline = now.after(idle);
+        manager
+            .is_worth_extending(stored.header.idle_deadline, deadline, idle)
+            .then_some(Touch {
+                handle: token.handle,
+                version: stored.header.version,
+                deadline,
+            })
+    }
+
+    /// Takes in a touch that was made.
+    pub(crate) fn touched(&mut self, deadline: Timestamp) {
+        if let Some(base) = &mut self.base {
+            let mut stored = Stored::clone(&base.stored);
+            stored.header.idle_deadline = stored.header.idle_deadline.max(deadline);
+            base.stored = Arc::new(stored);
+        }
+    }
+
+    /// What the response is to say about the cookie.
+    pub(crate) fn cookie_change(&mut self, manager: &Manager) -> CookieChange {
+        match std::mem::replace(&mut self.cookie, CookieChange::Keep) {
+            _ if self.muted => CookieChange::Keep,
+            CookieChange::Keep if self.is_to_be_dated(manager) => self.resend(),
+            change => change,
+        }
+    }
+
+    fn is_to_be_dated(&self, manager: &Manager) -> bool {
+        manager.cookie.is_persistent()
+            && self
+                .base
+                .as_ref()
+                .is_some_and(|Base { stored, dated, .. }| {
+                    let idle = stored.control.lifetimes.unwrap_or(manager.lifetimes).idle;
+                    manager.is_worth_extending(*dated, stored.header.idle_deadline, idle)
+                })
+    }
+
+    fn resend(&self) -> CookieChange {
+        self.base.as_ref().map_or(CookieChange::Keep, |base| {
+            CookieChange::Send(base.token.clone())
+        })
+    }
+}
+
+/// Committing.
+impl State {
+    /// Takes out what is to be committed. What is written from now on belongs to the next commit.
+    pub(crate) fn plan(&mut self) -> Plan {
+        Plan {
+            base: self.base.clone(),
+            changes: std::mem::take(&mut self.changes),
+            view: self.exact.then(|| self.values.clone()),
+            next: self.next.take(),
+            ended: self.ended.take(),
+        }
+    }
+
+    /// Takes in a record that was just created, and the token that the client is to get.
+    pub(crate) fn created(&mut self, token: Token, stored: Arc<Stored>) {
+        self.cookie = CookieChange::Send(token.clone());
+        self.muted = false;
+        self.stand_on(Base::new(token, stored, OpenedBy::Current));
+    }
+
+    /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
+    /// that it made.
+    pub(crate) fn committed(
+        &mut self,
+        stored: Arc<Stored>,
+        applied: Applied,
+        next: Option<Token>,
+        sign_in: Option<u64>,
+    ) {
+        let Some(mut base) = self.base.take() else {
+            return;
+        };
+        if applied == Applied::ValuesOnly {
+            self.muted = true;
+        } else if let Some(next) = next {
+            base.authority.presented = next.hash();
+            base.opened_by = OpenedBy::Current;
+            base.token = next.clone();
+            self.cookie = CookieChange::Send(next);
+        }
+        base.authority.sign_in = sign_in.unwrap_or(base.authority.sign_in);
+        // Somebody may have signed in right after, in the same swap: that record is not this request's to see.
+        if stored.control.sign_in == base.authority.sign_in {
+            base.stored = stored;
+            self.stand_on(base);
+        } else {
+            self.base = Some(base);
+        }
+    }
+
+    /// Puts back what was planned and not committed, before what was logged since.
+    pub(crate) fn restore(&mut self, mut changes: Vec<Change>, next: Option<Token>) {
+        changes.append(&mut self.changes);
+        self.changes = changes;
+        self.next = self.next.take().or(next);
+    }
+
+    fn stand_on(&mut self, base: Base) {
+        self.exact = self.changes.is_empty();
+        if self.exact {
+            self.values = base.stored.values.clone();
+            self.principal = base.stored.header.principal.clone();
+            self.label = base.stored.header.label.clone();
+        }
+        self.base = Some(base);
+    }
+}
