@@ -28,31 +28,36 @@ pub(crate) struct Entry {
 impl Entry {
     /// `record`, in no index yet.
     pub(crate) fn new(handle: Handle, record: &Record) -> Self {
-        let header = &record.header;
-        let principal = header.principal.as_ref().map_or("", Principal::as_str);
-        let label = header.label.as_ref().map_or("", Label::as_str);
+        let (header, parts) = (&record.header, parts(record));
         Self {
             handle,
             version: header.version,
             created_at: header.created_at,
             idle_deadline: header.idle_deadline,
             absolute_deadline: header.absolute_deadline,
-            bytes: join(&[&record.body, principal.as_bytes(), label.as_bytes()]),
+            bytes: parts.concat().into_boxed_slice(),
             links: Links::default(),
             node: None,
-            principal: short_len(principal),
-            label: short_len(label),
+            principal: short_len(parts[1]),
+            label: short_len(parts[2]),
         }
     }
 
-    /// Takes over the record of `other`, and stays where it is in the indexes.
-    pub(crate) fn overwrite(&mut self, other: Self) {
-        let Self { links, node, .. } = *self;
-        *self = Self {
-            links,
-            node,
-            ..other
-        };
+    /// Takes over `record`, and stays where it is in the indexes. Bytes of the same length are overwritten, because a
+    /// fresh allocation would cost as much as all else in a replacement.
+    pub(crate) fn overwrite(&mut self, record: &Record) {
+        let (header, parts) = (&record.header, parts(record));
+        self.version = header.version;
+        self.created_at = header.created_at;
+        self.idle_deadline = header.idle_deadline;
+        self.absolute_deadline = header.absolute_deadline;
+        if self.bytes.len() == parts.iter().map(|part| part.len()).sum() {
+            fill(&mut self.bytes, &parts);
+        } else {
+            self.bytes = parts.concat().into_boxed_slice();
+        }
+        self.principal = short_len(parts[1]);
+        self.label = short_len(parts[2]);
     }
 
     /// A copy that shares nothing with this entry.
@@ -100,13 +105,22 @@ impl Entry {
     }
 }
 
-/// `parts` in one allocation without room to spare.
-fn join(parts: &[&[u8]]) -> Box<[u8]> {
-    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+/// What [`Entry::bytes`] is made of.
+fn parts(record: &Record) -> [&[u8]; 3] {
+    let Header {
+        principal, label, ..
+    } = &record.header;
+    let principal = principal.as_ref().map_or("", Principal::as_str);
+    let label = label.as_ref().map_or("", Label::as_str);
+    [&record.body, principal.as_bytes(), label.as_bytes()]
+}
+
+fn fill(mut bytes: &mut [u8], parts: &[&[u8]]) {
     for part in parts {
-        bytes.extend_from_slice(part);
+        let (start, rest) = bytes.split_at_mut(part.len());
+        start.copy_from_slice(part);
+        bytes = rest;
     }
-    bytes.into_boxed_slice()
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {
@@ -114,7 +128,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn short_len(text: &str) -> u8 {
+fn short_len(text: &[u8]) -> u8 {
     u8::try_from(text.len()).expect("principals and labels have at most 255 bytes")
 }
 
@@ -132,28 +146,41 @@ mod tests {
         );
     }
 
+    fn record(
+        version: u64,
+        principal: Option<&str>,
+        label: Option<&str>,
+        body: &'static str,
+    ) -> Record {
+        let header = Header {
+            version,
+            created_at: Timestamp::from_millis(version),
+            idle_deadline: Timestamp::from_millis(version + 1),
+            absolute_deadline: Timestamp::from_millis(version + 2),
+            principal: principal.map(|text| Principal::new(text).unwrap()),
+            label: label.map(|text| Label::new(text).unwrap()),
+        };
+        Record {
+            header,
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
     #[test]
     fn a_record_comes_back_as_it_was_stored() {
-        for (principal, label, body) in [
-            (None, None, ""),
-            (Some("ann"), None, "b"),
-            (Some("é"), Some("x"), "bb"),
-        ] {
-            let record = Record {
-                header: Header {
-                    version: 3,
-                    created_at: Timestamp::from_millis(1),
-                    idle_deadline: Timestamp::from_millis(2),
-                    absolute_deadline: Timestamp::from_millis(4),
-                    principal: principal.map(|text| Principal::new(text).unwrap()),
-                    label: label.map(|text| Label::new(text).unwrap()),
-                },
-                body: Bytes::from_static(body.as_bytes()),
-            };
-            assert_eq!(
-                Entry::new(Handle::from_bytes([7; 16]), &record).record(),
-                record
-            );
+        let handle = Handle::from_bytes([7; 16]);
+        let mut entry = Entry::new(handle, &record(1, None, None, ""));
+        assert_eq!(entry.record(), record(1, None, None, ""));
+        let records = [
+            record(2, Some("ann"), None, "b"),
+            record(3, Some("é"), Some("x"), "b"),
+            record(4, None, Some("label"), ""),
+            record(5, None, None, "a longer body"),
+        ];
+        for record in records {
+            assert_eq!(Entry::new(handle, &record).record(), record);
+            entry.overwrite(&record);
+            assert_eq!(entry.record(), record);
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::hash::RandomState;
 use std::sync::Arc;
 
-use fasthttpsession_core::{Deleted, Handle, Record, Replaced, Timestamp, Touched};
+use fasthttpsession_core::{Deleted, Handle, Principal, Record, Replaced, Timestamp, Touched};
 use hashbrown::HashTable;
 
 use crate::entry::Entry;
@@ -80,12 +80,12 @@ impl Shard {
         self.file(id, now);
     }
 
-    /// Puts `new` in place of the entry with its handle.
+    /// Puts `new` in place of the record of this handle.
     pub(crate) fn replace(
         &mut self,
         key: Key,
         expected: u64,
-        new: Entry,
+        new: &Record,
         now: Timestamp,
     ) -> Replaced {
         let Some(id) = self.find_live(key, now) else {
@@ -231,7 +231,7 @@ impl Shard {
             .map(|(_, id)| id)
     }
 
-    fn overwrite(&mut self, id: Id, new: Entry, now: Timestamp) {
+    fn overwrite(&mut self, id: Id, new: &Record, now: Timestamp) {
         let old = &self.entries[id];
         let rebind = old.principal() != new.principal();
         let refile =
@@ -306,7 +306,7 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
-    use fasthttpsession_core::{Header, Principal};
+    use fasthttpsession_core::Header;
 
     use super::*;
 
@@ -392,9 +392,9 @@ mod tests {
         let mut sample = Sample::new();
         (0..10_000).for_each(|number| sample.insert(number, HOUR));
         let key = sample.key(78);
-        let shorter = Entry::new(key.handle, &record(SECOND, None));
+        let shorter = record(SECOND, None);
         assert_eq!(
-            sample.shard.replace(key, 1, shorter, START),
+            sample.shard.replace(key, 1, &shorter, START),
             Replaced::Replaced
         );
         assert_eq!(

@@ -131,9 +131,8 @@ impl Store for MemoryStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let entry = Entry::new(handle, record);
         let (key, mut shard) = self.inner.locate(handle);
-        Ok(shard.replace(key, expected, entry, now))
+        Ok(shard.replace(key, expected, record, now))
     }
 
     async fn touch(
