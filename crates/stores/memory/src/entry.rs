@@ -51,7 +51,7 @@ impl Entry {
         self.created_at = header.created_at;
         self.idle_deadline = header.idle_deadline;
         self.absolute_deadline = header.absolute_deadline;
-        if self.bytes.len() == parts.iter().map(|part| part.len()).sum() {
+        if self.bytes.len() == parts.iter().map(|part| part.len()).sum::<usize>() {
             fill(&mut self.bytes, &parts);
         } else {
             self.bytes = parts.concat().into_boxed_slice();

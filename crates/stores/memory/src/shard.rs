@@ -233,9 +233,10 @@ impl Shard {
 
     fn overwrite(&mut self, id: Id, new: &Record, now: Timestamp) {
         let old = &self.entries[id];
-        let rebind = old.principal() != new.principal();
-        let refile =
-            old.is_signed_in() != new.is_signed_in() || new.expires_at() < old.expires_at();
+        let new_principal = new.header.principal.as_ref().map(Principal::as_str);
+        let rebind = old.principal() != new_principal;
+        let refile = old.is_signed_in() != new_principal.is_some()
+            || new.header.expires_at() < old.expires_at();
         if refile {
             self.unfile(id);
         }
