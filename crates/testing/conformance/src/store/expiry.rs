@@ -1,0 +1,228 @@
+//! Expiry: at its deadline a record is absent to every operation, purged or not.
+
+use std::time::Duration;
+
+use fasthttpsession_core::{Created, Deleted, Record, Replaced, Store, Timestamp, Touched};
+
+use super::failure::{Outcome, ensure};
+use super::sample::{self, HOUR};
+use super::subject::Subject;
+use super::{capabilities, tasks};
+
+/// From its idle deadline on a record is absent to every operation; a millisecond before it is not.
+pub async fn at_its_idle_deadline_a_record_is_absent<S: Store>(subject: &Subject<S>) -> Outcome {
+    absent_at_deadline(subject, ends_idle).await
+}
+
+/// From its absolute deadline on a record is absent to every operation, however late its idle deadline.
+pub async fn at_its_absolute_deadline_a_record_is_absent<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    absent_at_deadline(subject, ends_absolutely).await
+}
+
+/// At either deadline a record is no longer listed for its principal, scanned or counted; a millisecond before it is.
+pub async fn an_expired_record_is_listed_nowhere<S: Store>(subject: &Subject<S>) -> Outcome {
+    let now = subject.now();
+    let principal = sample::principal();
+    let stays = sample::record_until(now.after(3 * HOUR), now);
+    subject.create(&stays).await?;
+    for (hours, ends) in [(1, ends_idle as Ends), (2, ends_absolutely)] {
+        let mut record = ends(now.after(hours * HOUR), now);
+        record.header.principal = Some(principal.clone());
+        subject.create(&record).await?;
+    }
+    for (hours, listed) in [(1, 2), (2, 1)] {
+        let deadline = now.after(hours * HOUR);
+        capabilities::lists(
+            subject,
+            &principal,
+            listed,
+            listed + 1,
+            just_before(deadline),
+        )
+        .await?;
+        capabilities::lists(subject, &principal, listed - 1, listed, deadline).await?;
+    }
+    Ok(())
+}
+
+/// A touched record lives, and is listed, until its new deadline.
+pub async fn a_touched_record_lives_until_its_new_deadline<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    let (now, deadline) = (subject.now(), subject.now().after(2 * HOUR));
+    let principal = sample::principal();
+    let record = sample::record_of(&principal, now);
+    let handle = subject.create(&record).await?;
+    subject.store().touch(handle, 1, deadline, now).await?;
+    subject
+        .holds_at(
+            handle,
+            Some(&sample::touched(&record, deadline)),
+            just_before(deadline),
+        )
+        .await?;
+    capabilities::lists(subject, &principal, 1, 1, just_before(deadline)).await?;
+    capabilities::lists(subject, &principal, 0, 0, deadline).await?;
+    subject.holds_at(handle, None, deadline).await
+}
+
+/// No touch carries a record past its absolute deadline.
+pub async fn a_touch_never_passes_the_absolute_deadline<S: Store>(subject: &Subject<S>) -> Outcome {
+    let (now, deadline) = (subject.now(), subject.now().after(2 * HOUR));
+    let mut record = sample::record(now);
+    record.header.absolute_deadline = deadline;
+    let handle = subject.create(&record).await?;
+    subject
+        .store()
+        .touch(handle, 1, now.after(9 * HOUR), now)
+        .await?;
+    let found = subject.store().load(handle, just_before(deadline)).await?;
+    ensure!(
+        found.is_some(),
+        "a touched record was gone before its absolute deadline"
+    );
+    subject.holds_at(handle, None, deadline).await
+}
+
+/// A record that is past its deadline already when it is written is absent; writing it is no error.
+pub async fn a_record_written_too_late_is_absent<S: Store>(subject: &Subject<S>) -> Outcome {
+    let (now, later) = (subject.now(), subject.now().after(HOUR));
+    let handle = sample::handle();
+    subject
+        .store()
+        .create(handle, &sample::record_until(now, now), now)
+        .await?;
+    subject.holds_nothing(handle).await?;
+    let record = sample::record_until(now.after(2 * HOUR), now);
+    let handle = subject.create(&record).await?;
+    let mut next = sample::successor(&record);
+    next.header.idle_deadline = later;
+    subject.store().replace(handle, 1, &next, later).await?;
+    subject.holds_at(handle, None, later).await
+}
+
+/// A record may live for a year and more, and as long as numbers go.
+pub async fn a_record_may_live_for_years<S: Store>(subject: &Subject<S>) -> Outcome {
+    let now = subject.now();
+    let spans = [
+        31 * 24 * HOUR,
+        400 * 24 * HOUR,
+        100 * 366 * 24 * HOUR,
+        Duration::from_secs(1 << 50),
+    ];
+    for span in spans {
+        let record = sample::record_until(now.after(span), now);
+        let handle = subject.create(&record).await?;
+        subject.holds(handle, &record).await?;
+        let next = sample::successor(&record);
+        subject.store().replace(handle, 1, &next, now).await?;
+        let longer = record.header.idle_deadline.after(HOUR);
+        subject.store().touch(handle, 2, longer, now).await?;
+        subject
+            .holds(handle, &sample::touched(&next, longer))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Where the server removes records by its own clock, that clock follows every touch and replacement: a record whose
+/// deadline was moved later outlives one whose deadline was not.
+pub async fn the_server_clock_follows_the_deadline<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.has_server_clock()? {
+        return Ok(());
+    }
+    let now = subject.now();
+    let brief = sample::record_until(now.after(Duration::from_secs(3)), now);
+    let (touched, replaced, left) = (
+        subject.create(&brief).await?,
+        subject.create(&brief).await?,
+        subject.create(&brief).await?,
+    );
+    let longer = sample::touched(&brief, now.after(HOUR));
+    subject
+        .store()
+        .touch(touched, 1, now.after(HOUR), now)
+        .await?;
+    let next = sample::successor(&longer);
+    subject.store().replace(replaced, 1, &next, now).await?;
+    tasks::within(subject.patience_each(), "the server's own expiry", async {
+        while subject.store().load(left, now).await?.is_some() {
+            tokio::task::yield_now().await;
+        }
+        Outcome::Ok(())
+    })
+    .await??;
+    subject.holds(touched, &longer).await?;
+    subject.holds(replaced, &next).await
+}
+
+type Ends = fn(Timestamp, Timestamp) -> Record;
+
+fn ends_idle(deadline: Timestamp, now: Timestamp) -> Record {
+    sample::record_until(deadline, now)
+}
+
+fn ends_absolutely(deadline: Timestamp, now: Timestamp) -> Record {
+    let mut record = sample::record_until(deadline.after(HOUR), now);
+    record.header.absolute_deadline = deadline;
+    record
+}
+
+fn just_before(deadline: Timestamp) -> Timestamp {
+    Timestamp::from_millis(deadline.as_millis() - 1)
+}
+
+/// One record per operation, because an operation may remove what it finds expired.
+async fn absent_at_deadline<S: Store>(subject: &Subject<S>, ends: Ends) -> Outcome {
+    let (store, deadline) = (subject.store(), subject.now().after(HOUR));
+    let old = || ends(deadline, subject.now());
+
+    let record = old();
+    let handle = subject.create(&record).await?;
+    subject
+        .holds_at(handle, Some(&record), just_before(deadline))
+        .await?;
+    subject.holds_at(handle, None, deadline).await?;
+
+    let record = old();
+    let handle = subject.create(&record).await?;
+    let next = Record {
+        header: sample::record(deadline).header,
+        ..record.clone()
+    };
+    for expected in [1, 2] {
+        let answer = store.replace(handle, expected, &next, deadline).await?;
+        ensure!(
+            answer == Replaced::Gone,
+            "a replacement of an expired record answered {answer:?}"
+        );
+    }
+    subject.holds_at(handle, None, deadline).await?;
+
+    let handle = subject.create(&old()).await?;
+    let answer = store
+        .touch(handle, 1, deadline.after(HOUR), deadline)
+        .await?;
+    ensure!(
+        answer == Touched::Gone,
+        "a touch of an expired record answered {answer:?}"
+    );
+    subject.holds_at(handle, None, deadline).await?;
+
+    let handle = subject.create(&old()).await?;
+    let answer = store.delete(handle, deadline).await?;
+    ensure!(
+        answer == Deleted::Gone,
+        "a deletion of an expired record answered {answer:?}"
+    );
+
+    let (handle, fresh) = (subject.create(&old()).await?, sample::record(deadline));
+    let answer = store.create(handle, &fresh, deadline).await?;
+    ensure!(
+        answer == Created::Created,
+        "a creation over an expired record answered {answer:?}"
+    );
+    subject.holds_at(handle, Some(&fresh), deadline).await
+}

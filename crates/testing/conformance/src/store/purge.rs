@@ -1,0 +1,212 @@
+//! Purge: what has expired goes, in bounded batches, and nothing else does.
+
+use std::sync::Arc;
+
+use fasthttpsession_core::{Created, Handle, Record, Store, Timestamp};
+
+use super::capabilities::lacks_purge;
+use super::failure::{Failure, Outcome, ensure};
+use super::sample::{self, HOUR};
+use super::subject::Subject;
+use super::tasks::{Jitter, all_at_once, at_once};
+
+/// A purge removes the records past either deadline and no others: none whose deadline a touch or a replacement
+/// moved later, and also those whose deadline a replacement moved earlier.
+pub async fn a_purge_removes_what_has_expired_alone<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().purge {
+        return lacks_purge(subject).await;
+    }
+    let (now, later) = (subject.now(), subject.now().after(2 * HOUR));
+    let live = live_ones(subject, later).await?;
+    let expired = expired_ones(subject, later).await?;
+    let removed = subject.store().purge(100, later).await?;
+    ensure!(
+        removed == 3,
+        "3 of 6 records were past a deadline, a purge removed {removed}"
+    );
+    for (handle, record) in &live {
+        subject.holds_at(*handle, Some(record), later).await?;
+    }
+    for handle in expired {
+        // Told an earlier time, a store would still show what it only hides.
+        subject.holds_at(handle, None, now).await?;
+    }
+    let removed = subject.store().purge(100, later).await?;
+    ensure!(
+        removed == 0,
+        "a purge right after another removed {removed} more"
+    );
+    Ok(())
+}
+
+/// A purge removes at most as many as it was asked to, and fewer only when no more are due.
+pub async fn a_purge_is_bounded<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().purge {
+        return lacks_purge(subject).await;
+    }
+    let later = subject.now().after(HOUR);
+    let handles = expiring(subject, 25, later).await?;
+    for (limit, want) in [(0, 0), (1, 1), (10, 10), (10, 10), (10, 4), (10, 0)] {
+        let removed = subject.store().purge(limit, later).await?;
+        ensure!(
+            removed == want,
+            "a purge of at most {limit} removed {removed}, {want} were due"
+        );
+    }
+    for handle in handles {
+        subject.holds_at(handle, None, subject.now()).await?;
+    }
+    Ok(())
+}
+
+/// Purges at once share the work: together they remove each expired record once.
+pub async fn purges_at_once_share_the_work<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().purge {
+        return lacks_purge(subject).await;
+    }
+    let later = subject.now().after(HOUR);
+    expiring(subject, 60, later).await?;
+    let removed = at_once(subject.task_count().min(4), |task| {
+        let store = subject.client(task);
+        async move { purge_all(&store, later).await }
+    });
+    let removed = removed.await.into_iter().sum::<Result<u64, Failure>>()?;
+    // One may see the last records in another's hands and stop; whoever comes next takes what is left.
+    let left = purge_all(&subject.client(0), later).await?;
+    ensure!(
+        removed + left == 60,
+        "of 60 expired records purges at once removed {}",
+        removed + left
+    );
+    Ok(())
+}
+
+/// A purge leaves alone what is created over an expired record, replaced or touched while it runs.
+pub async fn a_purge_spares_what_is_written_meanwhile<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().purge {
+        return lacks_purge(subject).await;
+    }
+    let (now, later, seed) = (subject.now(), subject.now().after(HOUR), subject.seed());
+    for round in 0..subject.round_count() {
+        let handles = expiring(subject, subject.task_count(), later).await?;
+        let living = subject
+            .create(&sample::record_until(later.after(HOUR), now))
+            .await?;
+        all_at_once(subject.task_count() + 2, |task| {
+            let store = subject.client(task);
+            let mut jitter = Jitter::new(seed.wrapping_add(round as u64), task);
+            let handle = handles.get(task).copied();
+            async move {
+                jitter.pause().await;
+                match handle {
+                    Some(handle) => recreate(&store, handle, later, &mut jitter).await,
+                    None => purge_all(&store, later).await.map(drop),
+                }
+            }
+        })
+        .await?;
+        let found = subject.store().load(living, later).await?;
+        ensure!(found.is_some(), "a purge removed a live record");
+    }
+    Ok(())
+}
+
+async fn live_ones<S: Store>(
+    subject: &Subject<S>,
+    later: Timestamp,
+) -> Result<Vec<(Handle, Record)>, Failure> {
+    let (store, now, end) = (subject.store(), subject.now(), later.after(HOUR));
+    let plain = sample::record_until(end, now);
+    let record = sample::record_until(later, now);
+    let (touched, replaced) = (
+        sample::touched(&record, end),
+        sample::touched(&sample::successor(&record), end),
+    );
+    let handles = (
+        subject.create(&plain).await?,
+        subject.create(&record).await?,
+        subject.create(&record).await?,
+    );
+    store.touch(handles.1, 1, end, now).await?;
+    store.replace(handles.2, 1, &replaced, now).await?;
+    Ok(vec![
+        (handles.0, plain),
+        (handles.1, touched),
+        (handles.2, replaced),
+    ])
+}
+
+async fn expired_ones<S: Store>(
+    subject: &Subject<S>,
+    later: Timestamp,
+) -> Result<[Handle; 3], Failure> {
+    let now = subject.now();
+    let idle = sample::record_until(later, now);
+    let mut absolute = sample::record_until(later.after(HOUR), now);
+    absolute.header.absolute_deadline = later;
+    let long = sample::record_until(later.after(HOUR), now);
+    let shortened = subject.create(&long).await?;
+    let shorter = sample::touched(&sample::successor(&long), later);
+    subject.store().replace(shortened, 1, &shorter, now).await?;
+    Ok([
+        subject.create(&idle).await?,
+        subject.create(&absolute).await?,
+        shortened,
+    ])
+}
+
+/// `count` records that are over at `later`.
+async fn expiring<S: Store>(
+    subject: &Subject<S>,
+    count: usize,
+    later: Timestamp,
+) -> Result<Vec<Handle>, Failure> {
+    let mut handles = Vec::new();
+    for _ in 0..count {
+        handles.push(
+            subject
+                .create(&sample::record_until(later, subject.now()))
+                .await?,
+        );
+    }
+    Ok(handles)
+}
+
+/// Purges in small batches until one is not full; answers how many records went.
+async fn purge_all<S: Store>(store: &Arc<S>, now: Timestamp) -> Result<u64, Failure> {
+    let mut total = 0;
+    loop {
+        let removed = store.purge(3, now).await?;
+        ensure!(removed <= 3, "a purge of at most 3 removed {removed}");
+        total += removed;
+        if removed < 3 {
+            return Ok(total);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Creates over the expired record of `handle`, and finds there what it wrote.
+async fn recreate<S: Store>(
+    store: &Arc<S>,
+    handle: Handle,
+    now: Timestamp,
+    jitter: &mut Jitter,
+) -> Outcome {
+    let record = sample::record(now);
+    let answer = store.create(handle, &record, now).await?;
+    ensure!(
+        answer == Created::Created,
+        "a creation over an expired record answered {answer:?}"
+    );
+    for _ in 0..4 {
+        jitter.pause().await;
+        let found = store.load(handle, now).await?;
+        let text = sample::describe(found.as_ref());
+        ensure!(
+            found.as_ref() == Some(&record),
+            "amid purges a session just created held {text}"
+        );
+    }
+    Ok(())
+}

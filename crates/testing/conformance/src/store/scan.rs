@@ -1,0 +1,213 @@
+//! Scan and count: everything that lives throughout is found, while others come and go.
+
+use std::collections::BTreeMap;
+
+use fasthttpsession_core::{Cursor, Handle, Record, Store, Timestamp};
+
+use super::capabilities::{lacks_count, lacks_scan};
+use super::failure::{Failure, Outcome, ensure};
+use super::sample::{self, HOUR};
+use super::subject::Subject;
+
+/// Pages of any size, taken together, hold every session with its record as it is, and the scan ends.
+pub async fn a_scan_finds_every_session<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().scan {
+        return lacks_scan(subject).await;
+    }
+    let mut expected = BTreeMap::new();
+    scans(subject, &expected).await?;
+    for _ in 0..40 {
+        let record = sample::record(subject.now());
+        expected.insert(subject.create(&record).await?, record);
+    }
+    scans(subject, &expected).await
+}
+
+/// A page is about as long as was asked for, however many sessions there are.
+pub async fn a_page_is_bounded<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().scan {
+        return lacks_scan(subject).await;
+    }
+    for _ in 0..300 {
+        subject.create(&sample::record(subject.now())).await?;
+    }
+    let page = subject.store().scan(None, 10, subject.now()).await?;
+    let length = page.sessions.len();
+    ensure!(
+        length <= 100,
+        "of 300 sessions a page that should have about 10 had {length}"
+    );
+    Ok(())
+}
+
+/// A scan finds every session that lives throughout, although between its pages others begin and end, and those that
+/// live are replaced and touched.
+pub async fn a_scan_misses_nothing_that_lives_throughout<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    if !subject.store().capabilities().scan {
+        return lacks_scan(subject).await;
+    }
+    for limit in [1, 3, 10] {
+        let mut crowd = Crowd::gather(subject).await?;
+        let mut found = Vec::new();
+        let mut next = None;
+        loop {
+            let page = subject
+                .store()
+                .scan(next.as_ref(), limit, subject.now())
+                .await?;
+            found.extend(page.sessions.into_iter().map(|(handle, _)| handle));
+            crowd.stir(subject).await?;
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+            ensure!(
+                found.len() < 10_000,
+                "a scan of some 80 sessions does not end"
+            );
+        }
+        let missed = crowd
+            .staying
+            .keys()
+            .filter(|handle| !found.contains(handle))
+            .count();
+        ensure!(
+            missed == 0,
+            "a scan in pages of {limit} missed {missed} of 40 sessions that lived throughout"
+        );
+        crowd.leave(subject).await?;
+    }
+    Ok(())
+}
+
+/// The count is the number of live sessions: creations, deletions and deadlines show at once, replacements don't.
+pub async fn a_count_counts_the_live<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().count {
+        return lacks_count(subject).await;
+    }
+    let now = subject.now();
+    counts(subject, 0, now).await?;
+    let record = sample::record(now);
+    let deleted = subject.create(&record).await?;
+    let kept = subject
+        .create(&sample::record_until(now.after(2 * HOUR), now))
+        .await?;
+    subject.create(&record).await?;
+    subject.store().create(kept, &record, now).await?;
+    subject
+        .store()
+        .replace(deleted, 1, &sample::successor(&record), now)
+        .await?;
+    counts(subject, 3, now).await?;
+    subject.store().delete(deleted, now).await?;
+    subject.store().delete(deleted, now).await?;
+    counts(subject, 2, now).await?;
+    counts(subject, 1, now.after(HOUR)).await?;
+    counts(subject, 0, now.after(2 * HOUR)).await
+}
+
+/// Everything that a scan in pages of about `limit` finds; a session that is found twice counts once.
+pub(crate) async fn scan_all<S: Store>(
+    store: &S,
+    limit: usize,
+    now: Timestamp,
+) -> Result<BTreeMap<Handle, Record>, Failure> {
+    let mut found = BTreeMap::new();
+    let mut next: Option<Cursor> = None;
+    for _ in 0..10_000 {
+        let page = store.scan(next.as_ref(), limit, now).await?;
+        found.extend(page.sessions);
+        let Some(cursor) = page.next else {
+            return Ok(found);
+        };
+        next = Some(cursor);
+    }
+    Err(Failure::new("a scan did not end after 10 000 pages"))
+}
+
+/// 40 sessions that stay, and others that come and go around them.
+struct Crowd {
+    staying: BTreeMap<Handle, Record>,
+    passing: Vec<Handle>,
+}
+
+impl Crowd {
+    async fn gather<S: Store>(subject: &Subject<S>) -> Result<Self, Failure> {
+        let mut crowd = Self {
+            staying: BTreeMap::new(),
+            passing: Vec::new(),
+        };
+        for _ in 0..40 {
+            let record = sample::record(subject.now());
+            crowd.staying.insert(subject.create(&record).await?, record);
+            crowd
+                .passing
+                .push(subject.create(&sample::record(subject.now())).await?);
+        }
+        Ok(crowd)
+    }
+
+    /// Two go, one comes, one that stays is replaced, another is touched.
+    async fn stir<S: Store>(&mut self, subject: &Subject<S>) -> Outcome {
+        let (store, now) = (subject.store(), subject.now());
+        for _ in 0..2.min(self.passing.len()) {
+            let gone = self
+                .passing
+                .swap_remove(fastrand::usize(..self.passing.len()));
+            store.delete(gone, now).await?;
+        }
+        if self.passing.len() > 10 {
+            self.passing
+                .push(subject.create(&sample::record(now)).await?);
+        }
+        let chosen = fastrand::usize(..self.staying.len());
+        let (handle, record) = self
+            .staying
+            .iter_mut()
+            .nth(chosen)
+            .expect("chosen among them");
+        let next = sample::successor(record);
+        store
+            .replace(*handle, record.header.version, &next, now)
+            .await?;
+        *record = next;
+        store
+            .touch(*handle, record.header.version, now.after(2 * HOUR), now)
+            .await?;
+        Ok(())
+    }
+
+    async fn leave<S: Store>(self, subject: &Subject<S>) -> Outcome {
+        for handle in self.staying.keys().chain(&self.passing) {
+            subject.store().delete(*handle, subject.now()).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn scans<S: Store>(subject: &Subject<S>, expected: &BTreeMap<Handle, Record>) -> Outcome {
+    for limit in [1, 7, 40, 1000] {
+        for store in subject.clients() {
+            let found = scan_all(&**store, limit, subject.now()).await?;
+            let (count, want) = (found.len(), expected.len());
+            ensure!(
+                &found == expected,
+                "a scan in pages of {limit} found {count} sessions, not the {want} there are"
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn counts<S: Store>(subject: &Subject<S>, want: u64, now: Timestamp) -> Outcome {
+    for store in subject.clients() {
+        let count = store.count(now).await?;
+        ensure!(
+            count == want,
+            "count answered {count} where {want} sessions live"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! The sessions of a principal: exactly those that live, from the answer that bound them until they end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fasthttpsession_core::{Handle, Principal, Record, Store, Timestamp};
+
+use super::capabilities::lacks_sessions_of;
+use super::failure::{Failure, Outcome, ensure};
+use super::sample::{self, HOUR, principal_named};
+use super::subject::Subject;
+use super::tasks::{Jitter, all_at_once};
+
+/// A principal's sessions are listed with their records as they are now, and nobody else's: names that differ in
+/// case, in an accent, by a space at the end, or of which one begins the other, are different principals.
+pub async fn a_principal_is_listed_its_own_sessions<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let now = subject.now();
+    let mut expected = Vec::new();
+    for principal in similar_principals() {
+        let mut sessions = BTreeMap::new();
+        for _ in 0..2 {
+            let record = sample::record_of(&principal, now);
+            sessions.insert(subject.create(&record).await?, record);
+        }
+        expected.push((principal, sessions));
+    }
+    subject.create(&sample::record(now)).await?;
+    for (principal, sessions) in &expected {
+        lists(subject, principal, sessions, now).await?;
+    }
+    lists(subject, &sample::principal(), &BTreeMap::new(), now).await
+}
+
+/// A session is listed for whom its last replacement bound it to, and for nobody else.
+pub async fn a_sign_in_moves_a_session_to_its_principal<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let now = subject.now();
+    let (alice, bob) = (sample::principal(), sample::principal());
+    let mut record = sample::record(now);
+    let handle = subject.create(&record).await?;
+    for principal in [Some(&alice), Some(&alice), Some(&bob), None, Some(&alice)] {
+        let mut next = sample::successor(&record);
+        next.header.principal = principal.cloned();
+        subject
+            .store()
+            .replace(handle, record.header.version, &next, now)
+            .await?;
+        record = next;
+        for other in [&alice, &bob] {
+            let theirs = principal == Some(other);
+            let want = theirs.then(|| (handle, record.clone()));
+            lists(subject, other, &want.into_iter().collect(), now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A touch shows in the list, and changes nothing else of it.
+pub async fn a_listed_session_shows_its_touches<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let now = subject.now();
+    let principal = sample::principal();
+    let record = sample::record_of(&principal, now);
+    let handle = subject.create(&record).await?;
+    subject
+        .store()
+        .touch(handle, 1, now.after(2 * HOUR), now)
+        .await?;
+    let touched = sample::touched(&record, now.after(2 * HOUR));
+    lists(
+        subject,
+        &principal,
+        &BTreeMap::from([(handle, touched)]),
+        now,
+    )
+    .await
+}
+
+/// A deleted session is listed no more; one created under a handle that another principal's session had before is
+/// listed for its own principal alone.
+pub async fn an_ended_session_is_listed_no_more<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let (now, later) = (subject.now(), subject.now().after(HOUR));
+    let (before, after) = (sample::principal(), sample::principal());
+    let deleted = subject.create(&sample::record_of(&before, now)).await?;
+    let expired = subject.create(&sample::record_of(&before, now)).await?;
+    subject.store().delete(deleted, now).await?;
+    let mut fresh = BTreeMap::new();
+    for handle in [deleted, expired] {
+        let record = sample::record_of(&after, later);
+        subject.store().create(handle, &record, later).await?;
+        fresh.insert(handle, record);
+    }
+    lists(subject, &before, &BTreeMap::new(), later).await?;
+    lists(subject, &after, &fresh, later).await?;
+    for handle in [deleted, expired] {
+        subject.store().delete(handle, later).await?;
+    }
+    lists(subject, &after, &BTreeMap::new(), later).await
+}
+
+/// While many sessions of one principal begin, move away and end at once, each is listed from the answer that bound
+/// it and no more from the answer that ended or moved it.
+pub async fn a_session_is_listed_from_the_answer_that_bound_it<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let (now, rounds, seed) = (subject.now(), subject.round_count(), subject.seed());
+    let principal = sample::principal();
+    all_at_once(subject.task_count(), |task| {
+        let (store, principal) = (subject.client(task), principal.clone());
+        async move {
+            let mut jitter = Jitter::new(seed, task);
+            for _ in 0..rounds {
+                come_and_go(&store, &principal, now, &mut jitter).await?;
+            }
+            Ok(())
+        }
+    })
+    .await?;
+    lists(subject, &principal, &BTreeMap::new(), now).await
+}
+
+async fn come_and_go<S: Store>(
+    store: &Arc<S>,
+    principal: &Principal,
+    now: Timestamp,
+    jitter: &mut Jitter,
+) -> Outcome {
+    let (handle, anonymous) = (sample::handle(), sample::record(now));
+    store.create(handle, &anonymous, now).await?;
+    let mut bound = sample::successor(&anonymous);
+    bound.header.principal = Some(principal.clone());
+    store.replace(handle, 1, &bound, now).await?;
+    jitter.pause().await;
+    is_listed(store, principal, handle, Some(&bound), now).await?;
+    let mut moved = sample::successor(&bound);
+    moved.header.principal = None;
+    store.replace(handle, 2, &moved, now).await?;
+    is_listed(store, principal, handle, None, now).await?;
+    let mut back = sample::successor(&moved);
+    back.header.principal = Some(principal.clone());
+    store.replace(handle, 3, &back, now).await?;
+    jitter.pause().await;
+    is_listed(store, principal, handle, Some(&back), now).await?;
+    store.delete(handle, now).await?;
+    is_listed(store, principal, handle, None, now).await
+}
+
+async fn is_listed<S: Store>(
+    store: &Arc<S>,
+    principal: &Principal,
+    handle: Handle,
+    want: Option<&Record>,
+    now: Timestamp,
+) -> Outcome {
+    let listed = store.sessions_of(principal, now).await?;
+    let found = listed
+        .iter()
+        .find(|(other, _)| *other == handle)
+        .map(|(_, record)| record);
+    let (found_text, want_text) = (sample::describe(found), sample::describe(want));
+    ensure!(
+        found == want,
+        "amid others, sessions_of listed {found_text}, it should list {want_text}"
+    );
+    Ok(())
+}
+
+/// Every client lists exactly these for `principal`, each once.
+async fn lists<S: Store>(
+    subject: &Subject<S>,
+    principal: &Principal,
+    want: &BTreeMap<Handle, Record>,
+    now: Timestamp,
+) -> Outcome {
+    for client in subject.clients() {
+        let listed = client.sessions_of(principal, now).await?;
+        let (count, found) = (listed.len(), listed.into_iter().collect::<BTreeMap<_, _>>());
+        ensure!(count == found.len(), "sessions_of listed a session twice");
+        if &found != want {
+            return Err(Failure::new(format!(
+                "sessions_of of {principal} listed {found:?}, it should list {want:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn similar_principals() -> Vec<Principal> {
+    let own = format!("{:016x}", fastrand::u64(..));
+    let longest = "x".repeat(255 - own.len());
+    let endings = [
+        "", " ", "a", "A", "á", "a ", "ab", "a%", "a_", "a*", "a:b", "'", "\\", "ß", "ss", "語",
+        &longest,
+    ];
+    endings
+        .iter()
+        .map(|ending| principal_named(&format!("{own}{ending}")))
+        .collect()
+}

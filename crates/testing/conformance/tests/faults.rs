@@ -1,0 +1,95 @@
+//! The suite catches every wrong store, by the name of the promise that it breaks.
+
+mod faulty;
+
+use faulty::{Fault, subject};
+
+/// Each wrong store, and a check that must fail on it; others may fail too.
+macro_rules! caught_by {
+    ($($test:ident: $fault:ident, $check:ident;)*) => {
+        $(
+            #[test]
+            fn $test() {
+                is_caught(Fault::$fault, stringify!($check));
+            }
+        )*
+    };
+}
+
+caught_by! {
+    absolute_deadline_ignored: AbsoluteDeadlineIgnored, at_its_absolute_deadline_a_record_is_absent;
+    answers_of_dropped_loads_kept: AnswersOfDroppedLoadsKept, a_dropped_load_leaves_nothing_behind;
+    body_cut: BodyCut, a_record_is_loaded_as_it_was_written;
+    conflict_shows_old_record: ConflictShowsOldRecord, a_conflict_answers_with_the_current_record;
+    corrupt_is_empty: CorruptIsEmpty, bytes_that_are_no_record_are_an_error_and_stay;
+    corrupt_is_overwritten: CorruptIsOverwritten, bytes_that_are_no_record_are_an_error_and_stay;
+    count_of_expired: CountOfExpired, a_count_counts_the_live;
+    create_comes_again_later: CreateComesAgainLater, a_deleted_session_stays_deleted;
+    create_looks_then_writes: CreateLooksThenWrites, of_many_creations_at_once_one_wins;
+    create_overwrites: CreateOverwrites, a_creation_over_a_live_record_changes_nothing;
+    deadlines_not_in_purge_index: DeadlinesNotInPurgeIndex, a_purge_removes_what_has_expired_alone;
+    declares_scan_without_having_it: DeclaresScanWithoutHavingIt, capabilities_are_as_declared;
+    delete_looks_then_removes: DeleteLooksThenRemoves, of_many_deletions_at_once_one_deletes;
+    delete_needs_first_version: DeleteNeedsFirstVersion, a_deletion_removes_the_record;
+    delete_of_expired_answers_deleted: DeleteOfExpiredAnswersDeleted, at_its_idle_deadline_a_record_is_absent;
+    drop_keeps_connection: DropKeepsConnection, many_dropped_calls_leave_the_store_answering;
+    drop_keeps_lock: DropKeepsLock, a_dropped_load_leaves_nothing_behind;
+    expired_is_replaced: ExpiredIsReplaced, at_its_idle_deadline_a_record_is_absent;
+    expired_is_touched: ExpiredIsTouched, at_its_idle_deadline_a_record_is_absent;
+    handles_ignore_last_byte: HandlesIgnoreLastByte, similar_handles_are_different_sessions;
+    hides_scan_it_has: HidesScanItHas, capabilities_are_as_declared;
+    idle_deadline_ignored: IdleDeadlineIgnored, at_its_idle_deadline_a_record_is_absent;
+    lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
+    long_lives_are_short: LongLivesAreShort, a_record_may_live_for_years;
+    page_unbounded: PageUnbounded, a_page_is_bounded;
+    principal_index_follows_later: PrincipalIndexFollowsLater, a_dropped_replacement_happened_or_not;
+    principal_of_creation_listed: PrincipalOfCreationListed, a_sign_in_moves_a_session_to_its_principal;
+    principals_ignore_case: PrincipalsIgnoreCase, a_principal_is_listed_its_own_sessions;
+    purge_looks_then_removes: PurgeLooksThenRemoves, a_purge_spares_what_is_written_meanwhile;
+    purge_only_hides: PurgeOnlyHides, a_purge_removes_what_has_expired_alone;
+    purge_reports_what_it_saw: PurgeReportsWhatItSaw, purges_at_once_share_the_work;
+    purge_stops_early: PurgeStopsEarly, a_purge_is_bounded;
+    purge_unbounded: PurgeUnbounded, a_purge_is_bounded;
+    repeated_replace_succeeds: RepeatedReplaceSucceeds, a_repeated_replacement_lands_once;
+    replace_ignores_version: ReplaceIgnoresVersion, a_conflict_answers_with_the_current_record;
+    replace_looks_then_writes: ReplaceLooksThenWrites, increments_at_once_all_count;
+    replace_makes_records: ReplaceMakesRecords, a_replacement_creates_nothing;
+    replace_writes_in_two_steps: ReplaceWritesInTwoSteps, a_dropped_replacement_happened_or_not;
+    scan_by_position: ScanByPosition, a_scan_misses_nothing_that_lives_throughout;
+    scans_expired: ScansExpired, an_expired_record_is_listed_nowhere;
+    second_client_remembers: SecondClientRemembers, a_second_client_works_on_the_same_records;
+    server_clock_ignores_touch: ServerClockIgnoresTouch, the_server_clock_follows_the_deadline;
+    too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
+    too_large_removes_old: TooLargeRemovesOld, a_record_over_the_limit_is_refused_whole;
+    touch_bumps_version: TouchBumpsVersion, a_touch_moves_the_idle_deadline_alone;
+    touch_moves_absolute_deadline: TouchMovesAbsoluteDeadline, a_touch_never_passes_the_absolute_deadline;
+    touch_of_any_version: TouchOfAnyVersion, a_touch_of_another_version_does_nothing;
+    touch_shortens: TouchShortens, a_touch_never_shortens;
+    touch_writes_whole_record: TouchWritesWholeRecord, touches_amid_commits_lose_nothing;
+    versions_are_floats: VersionsAreFloats, large_numbers_are_told_apart;
+}
+
+/// Runs every check on the wrong store, prints those that fail, and wants `by` among them.
+fn is_caught(fault: Fault, by: &str) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .unwrap();
+    let caught: Vec<&str> = runtime.block_on(async {
+        let mut caught = Vec::new();
+        for check in fasthttpsession_conformance::store::checks() {
+            let subject = subject(Some(fault)).patience(std::time::Duration::from_secs(1));
+            if let Err(failure) = check.run(&subject).await {
+                println!("{}: {failure}", check.name);
+                caught.push(check.name);
+            }
+        }
+        caught
+    });
+    runtime.shutdown_background();
+    assert!(
+        caught.contains(&by),
+        "{fault:?} should be caught by {by}; it was caught by {caught:?}"
+    );
+}
