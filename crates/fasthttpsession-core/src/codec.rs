@@ -134,10 +134,10 @@ pub(crate) struct Codecs {
 }
 
 impl Codecs {
-    pub(crate) fn new(write: Codec, also_read: Vec<Codec>) -> Self {
+    pub(crate) fn new(write: Codec, also_read: &[Codec]) -> Self {
         let read = [&write]
             .into_iter()
-            .chain(&also_read)
+            .chain(also_read)
             .filter_map(Codec::as_map)
             .cloned()
             .collect();

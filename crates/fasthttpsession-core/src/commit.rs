@@ -175,11 +175,8 @@ impl Manager {
                     aboard.push((seat, applied));
                 }
                 Ok(Attempt::Unchanged) => {
-                    ended = seat
-                        .end(Ok(End::Unchanged {
-                            stored: Arc::clone(&start),
-                        }))
-                        .or(ended)
+                    let stored = Arc::clone(&start);
+                    ended = seat.end(Ok(End::Unchanged { stored })).or(ended);
                 }
                 Ok(Attempt::Superseded) => ended = seat.end(Ok(End::Superseded)).or(ended),
                 Err(failure) => ended = seat.end(Err(failure)).or(ended),
@@ -345,6 +342,7 @@ impl Manager {
 }
 
 /// What applying one job made.
+#[allow(clippy::large_enum_variant, reason = "made and taken apart at once")]
 enum Attempt {
     Changed(Stored, Applied),
     Unchanged,
@@ -401,14 +399,13 @@ fn newest(turn: &Turn, seats: &[Seat]) -> Arc<Stored> {
 
 /// What a conflict means: another commit was first; or, if an earlier answer may have been lost, perhaps our own.
 fn judge(handle: Handle, swap: &Swap, current: Stored, unsure: bool) -> Result<Landing, Error> {
-    let landed = match unsure {
-        false => Landed::No,
-        true => {
-            current
-                .control
-                .commits
-                .landed(swap.commit, swap.expected + 1, current.header.version)
-        }
+    let landed = if unsure {
+        current
+            .control
+            .commits
+            .landed(swap.commit, swap.expected + 1, current.header.version)
+    } else {
+        Landed::No
     };
     match landed {
         Landed::Yes => Ok(Landing::Landed),
@@ -420,7 +417,7 @@ fn judge(handle: Handle, swap: &Swap, current: Stored, unsure: bool) -> Result<L
     }
 }
 
-/// Spreads consecutive numbers over all of them (the finalizer of SplitMix64, Steele, Lea and Flood, 2014).
+/// Spreads consecutive numbers over all of them (the finalizer of `SplitMix64`, Steele, Lea and Flood, 2014).
 fn scatter(number: u64) -> u64 {
     let z = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -22,6 +22,10 @@ use crate::token::Token;
 /// # let _ = cookie;
 /// ```
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an attribute of its own"
+)]
 pub struct Cookie {
     name: String,
     domain: Option<String>,

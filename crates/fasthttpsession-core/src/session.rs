@@ -33,7 +33,7 @@ use state::State;
 ///
 /// After the request is finished, reads still answer from what was last seen, writes return [`Error::Finished`], and
 /// only [`transact`](Self::transact) and [`is_alive`](Self::is_alive) reach the store: that is what long-lived tasks
-/// (server-sent events, WebSockets) use.
+/// (server-sent events, web sockets) use.
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Inner>);
 

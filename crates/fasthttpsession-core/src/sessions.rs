@@ -47,6 +47,7 @@ pub struct Sessions(Arc<Manager>);
 /// Building and asking.
 impl Sessions {
     /// A manager with all defaults: 1 h idle and 24 h absolute, JSON, a `Secure` cookie named `__Host-id`.
+    #[allow(clippy::missing_panics_doc, reason = "a test builds the defaults")]
     pub fn new(store: impl Store) -> Self {
         Self::builder(store)
             .build()

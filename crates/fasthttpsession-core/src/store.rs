@@ -164,6 +164,10 @@ pub trait Store: Send + Sync + 'static {
 /// What a store can do beside the five operations. Documentation tables, builders and suites read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a capability of its own"
+)]
 pub struct Capabilities {
     /// [`Store::sessions_of`].
     pub sessions_of: bool,

@@ -11,6 +11,8 @@ use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 use zeroize::Zeroize;
 
+use crate::wire;
+
 /// The public half of a token: the name of the record, for as long as the session lives. It opens nothing, so it may
 /// be logged, listed and shown; its text is 22 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,10 +83,9 @@ impl Secret {
         let mut bytes = [0; Self::MAX_BYTES];
         bytes[..Self::SYSTEM_BYTES].copy_from_slice(&system);
         bytes[Self::SYSTEM_BYTES..][..added.len()].copy_from_slice(added);
-        // At most 48, which fits.
         Self {
             bytes,
-            len: (Self::SYSTEM_BYTES + added.len()) as u8,
+            len: wire::short_len(Self::SYSTEM_BYTES + added.len()),
         }
     }
 

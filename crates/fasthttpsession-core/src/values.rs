@@ -101,7 +101,7 @@ impl Values {
 
     /// All keys, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.iter().map(|entry| entry.key)
+        self.merged().map(|entry| entry.key)
     }
 
     /// All values with their keys, sorted by key, each decoded as `T` (`serde_json::Value` takes any).
@@ -109,7 +109,7 @@ impl Values {
     /// # Errors
     /// [`Error::Decode`] for the first that is of another type.
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
-        self.iter()
+        self.merged()
             .map(|entry| {
                 Ok((
                     entry.key.to_owned(),
@@ -208,12 +208,12 @@ impl Values {
             out.extend_from_slice(self.read.as_bytes());
             return;
         }
-        for entry in self.iter() {
+        for entry in self.merged() {
             region::write_entry(out, entry.key, entry.format, entry.value);
         }
     }
 
-    fn iter(&self) -> Merged<'_> {
+    fn merged(&self) -> Merged<'_> {
         Merged::new(self.read.iter(), &self.changed)
     }
 

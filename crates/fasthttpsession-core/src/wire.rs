@@ -56,13 +56,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A length in one byte: of a key, a name or a list whose bound was checked when it was made.
+pub(crate) fn short_len(len: usize) -> u8 {
+    u8::try_from(len).expect("what is written with a one-byte length is bounded when it is made")
+}
+
 /// Appends `value` as unsigned LEB128.
 pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        out.push((value as u8) | 0x80);
+        out.push(0x80 | low_bits(value));
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(low_bits(value));
+}
+
+/// The lowest seven bits.
+fn low_bits(value: u64) -> u8 {
+    value.to_le_bytes()[0] & 0x7f
 }
 
 /// How many bytes [`write_varint`] appends.

@@ -71,6 +71,7 @@ impl Lanes {
         }
     }
 
+    #[allow(clippy::result_large_err, reason = "a job is moved, once, either way")]
     /// Joins the queue; or, if there is none, begins it and gets the job back.
     fn queue(
         &self,

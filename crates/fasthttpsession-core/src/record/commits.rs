@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::wire::Reader;
+use crate::wire::{self, Reader};
 
 /// The name of one commit: unique among all processes that share a store, as far as 64 random bits go.
 pub(crate) type CommitId = u64;
@@ -43,7 +43,7 @@ impl Commits {
     }
 
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        out.push(self.0.len() as u8);
+        out.push(wire::short_len(self.0.len()));
         for id in &self.0 {
             out.extend_from_slice(&id.to_le_bytes());
         }

@@ -28,7 +28,7 @@ use crate::lifetimes::Lifetimes;
 use crate::time::{Timestamp, whole_millis};
 use crate::token::Handle;
 use crate::values::{Malformed, Region, Rules, Values};
-use crate::wire::Reader;
+use crate::wire::{self, Reader};
 
 const VERSION: u8 = 1;
 const UNPROTECTED: u8 = 0;
@@ -145,6 +145,7 @@ fn write_lifetimes(lifetimes: Option<Lifetimes>, out: &mut Vec<u8>) {
 }
 
 /// `None` for malformed bytes, `Some(None)` for a session without lifetimes of its own.
+#[allow(clippy::option_option, reason = "the outer one is for `?`")]
 fn read_lifetimes(reader: &mut Reader<'_>) -> Option<Option<Lifetimes>> {
     match reader.byte()? {
         0 => Some(None),
@@ -167,7 +168,7 @@ fn write_map(codec: &MapCodec, values: &Values, out: &mut Vec<u8>) -> Result<(),
         source: source.into(),
     })?;
     out.push(WHOLE_MAP);
-    out.push(u8::try_from(codec.name.len()).expect("names of codecs are checked when building"));
+    out.push(wire::short_len(codec.name.len()));
     out.extend_from_slice(codec.name.as_bytes());
     out.extend_from_slice(&bytes);
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 use crate::token::SecretHash;
-use crate::wire::Reader;
+use crate::wire::{self, Reader};
 
 /// The secrets of one record.
 #[derive(Clone)]
@@ -103,7 +103,7 @@ impl Secrets {
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         write_hash(out, &self.current, self.since);
         for list in [&self.offers, &self.retiring] {
-            out.push(list.len() as u8);
+            out.push(wire::short_len(list.len()));
             for (hash, at) in list {
                 write_hash(out, hash, *at);
             }

@@ -15,6 +15,7 @@ use crate::token::{Handle, Token};
 use crate::values::{Encoded, Values};
 
 /// A loaded session.
+#[allow(clippy::struct_excessive_bools, reason = "they vary independently")]
 pub(crate) struct State {
     pub(crate) base: Option<Base>,
     pub(crate) values: Values,
@@ -403,8 +404,8 @@ impl State {
         self.exact = self.changes.is_empty();
         if self.exact {
             self.values = base.stored.values.clone();
-            self.principal = base.stored.header.principal.clone();
-            self.label = base.stored.header.label.clone();
+            self.principal.clone_from(&base.stored.header.principal);
+            self.label.clone_from(&base.stored.header.label);
         }
         self.base = Some(base);
     }

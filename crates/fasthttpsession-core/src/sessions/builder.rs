@@ -141,7 +141,7 @@ impl SessionsBuilder {
             store: self.store,
             lifetimes: self.lifetimes,
             cookie,
-            codecs: Codecs::new(self.codec, self.also_read),
+            codecs: Codecs::new(self.codec, &self.also_read),
             limits: self.limits,
             touch_after_percent: self.touch_after_percent,
             renewal: self.renewal,

@@ -108,7 +108,7 @@ pub(crate) fn entry_bytes(key: usize, value: usize) -> usize {
 
 /// Appends an entry. The key is at most 255 bytes long.
 pub(crate) fn write_entry(out: &mut Vec<u8>, key: &str, format: Format, value: &[u8]) {
-    out.push(u8::try_from(key.len()).expect("keys are checked when they are set"));
+    out.push(wire::short_len(key.len()));
     out.extend_from_slice(key.as_bytes());
     out.push(format as u8);
     wire::write_varint(out, value.len() as u64);
