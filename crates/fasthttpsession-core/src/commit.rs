@@ -203,7 +203,8 @@ impl Manager {
     fn swap(&self, mut stored: Stored, expected: u64) -> Result<Swap, Error> {
         let commit = self.generator.commit();
         stored.control.commits.push(commit);
-        stored.header.version = expected + 1;
+        // Saturating, for a store may hand out any version; it would then answer with conflicts.
+        stored.header.version = expected.saturating_add(1);
         let record = envelope::seal(&stored, &self.codecs)?;
         Ok(Swap {
             expected,
@@ -400,10 +401,11 @@ fn newest(turn: &Turn, seats: &[Seat]) -> Arc<Stored> {
 /// What a conflict means: another commit was first; or, if an earlier answer may have been lost, perhaps our own.
 fn judge(handle: Handle, swap: &Swap, current: Stored, unsure: bool) -> Result<Landing, Error> {
     let landed = if unsure {
-        current
-            .control
-            .commits
-            .landed(swap.commit, swap.expected + 1, current.header.version)
+        current.control.commits.landed(
+            swap.commit,
+            swap.stored.header.version,
+            current.header.version,
+        )
     } else {
         Landed::No
     };

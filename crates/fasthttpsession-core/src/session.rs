@@ -213,8 +213,8 @@ impl Session {
         Ok(())
     }
 
-    /// Signs out: destroys the session at the store, and its cookie. Whatever was written before in this request is
-    /// dropped; what is written after begins a new session.
+    /// Signs out: destroys the session at the store, whoever may have signed in to it meanwhile, and takes its cookie
+    /// away. Whatever was written before in this request is dropped; what is written after begins a new session.
     pub fn logout(&self) -> Result<(), Error> {
         self.state().writable()?.logout();
         Ok(())
@@ -248,7 +248,8 @@ impl Session {
     /// On a conflict the closure runs again on the values as they are then; the `R` of the run that was committed comes
     /// back. `Err` writes nothing. Of N requests that take a single-use value out, exactly one gets it.
     ///
-    /// Works after the request is finished, for long-lived tasks.
+    /// Works after the request is finished, for long-lived tasks; it then reads the record first. A closure that
+    /// changes nothing writes nothing: it saw the session as it was last read.
     ///
     /// # Errors
     /// [`TransactError::Aborted`] with what the closure returned, or [`TransactError::Session`];
@@ -260,20 +261,15 @@ impl Session {
         E: Send,
     {
         let _turn = self.0.turn.lock().await;
-        if self.state().is_over() {
-            return Err(TransactError::Session(Error::Ended));
+        if self.state().finished {
+            self.0.reload().await.map_err(TransactError::Session)?;
         }
         run(change, async |closure| self.0.commit(Some(closure)).await).await
     }
 
     /// Asks the store whether the session still lives, and still belongs to whom it did.
     pub async fn is_alive(&self) -> Result<bool, Error> {
-        let Some((handle, sign_in)) = self
-            .state()
-            .base
-            .as_ref()
-            .map(|base| (base.token.handle, base.authority.sign_in))
-        else {
+        let Some((handle, sign_in)) = self.state().identity() else {
             return Ok(false);
         };
         let stored = self.0.manager.load(handle).await?;
@@ -363,9 +359,7 @@ impl Inner {
         if std::mem::replace(&mut self.state().finished, true) {
             return Ok(Vec::new());
         }
-        let only_renews = self
-            .state()
-            .renew(&self.manager, self.manager.clock.now())?;
+        let only_renews = self.state().renew(&self.manager, self.manager.clock.now());
         match self.commit(None).await.map_err(raise) {
             Ok(Saved {
                 outcome: Outcome::Unchanged,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Inner;
 use super::state::{Base, State};
 use crate::error::Error;
 use crate::record::envelope::{self, Stored};
@@ -9,6 +10,22 @@ use crate::sessions::Manager;
 use crate::store::Store as _;
 use crate::token::{Handle, Token};
 use crate::values::Values;
+
+impl Inner {
+    /// Reads the record again, for a task that outlives its request.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] if there is none any more, or it is somebody else's.
+    pub(super) async fn reload(&self) -> Result<(), Error> {
+        let (handle, sign_in) = self.state().identity().ok_or(Error::Ended)?;
+        let stored = self.manager.load(handle).await?.ok_or(Error::Ended)?;
+        if stored.control.sign_in != sign_in {
+            return Err(Error::Ended);
+        }
+        self.state().reloaded(Arc::new(stored));
+        Ok(())
+    }
+}
 
 impl Manager {
     /// The state of a request that presented `tokens`. One read per token tried; an unknown token is no error and is

@@ -124,6 +124,15 @@ impl State {
     }
 }
 
+/// Reading.
+impl State {
+    /// Which record it is, and since which sign-in; `None` without a record.
+    pub(crate) fn identity(&self) -> Option<(Handle, u64)> {
+        let base = self.base.as_ref()?;
+        Some((base.token.handle, base.authority.sign_in))
+    }
+}
+
 /// Writing.
 impl State {
     pub(crate) fn writable(&mut self) -> Result<&mut Self, Error> {
@@ -132,11 +141,6 @@ impl State {
         } else {
             Ok(self)
         }
-    }
-
-    /// Whether nothing can be committed any more: the request is finished, and no record came of it.
-    pub(crate) fn is_over(&self) -> bool {
-        self.finished && self.base.is_none()
     }
 
     pub(crate) fn set(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
@@ -202,15 +206,11 @@ impl State {
             .take()
             .map(|base| base.token.handle)
             .or(self.ended);
-        let (muted, cookie) = (
-            self.muted,
-            std::mem::replace(&mut self.cookie, CookieChange::Keep),
-        );
+        let cookie = std::mem::replace(&mut self.cookie, CookieChange::Keep);
         self.values.clear();
         let visitor = Self::visitor(self.values.clone());
         *self = Self {
             ended,
-            muted,
             cookie,
             is_new: self.is_new,
             ..visitor
@@ -260,37 +260,32 @@ impl Change {
 
 /// The end of the request.
 impl State {
-    /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit.
-    pub(crate) fn renew(&mut self, manager: &Manager, now: Timestamp) -> Result<bool, Error> {
+    /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that
+    /// fails now leaves it to a later request.
+    pub(crate) fn renew(&mut self, manager: &Manager, now: Timestamp) -> bool {
         let (Some(base), Some(every)) = (&self.base, manager.renewal.every) else {
-            return Ok(false);
+            return false;
         };
         if self.next.is_some() || self.muted {
-            return Ok(false);
+            return false;
         }
         let nothing_else = self.changes.is_empty();
+        let secrets = &base.stored.control.secrets;
         match base.opened_by {
-            OpenedBy::Offer => self.changes.push(Change::Promote {
-                secret: base.authority.presented,
-            }),
-            OpenedBy::Current
-                if base
-                    .stored
-                    .control
-                    .secrets
-                    .wants_offer(now, every, manager.renewal.grace) =>
-            {
-                let offered = manager.generator.token_for(base.token.handle)?;
-                self.replace_secret(
-                    Change::Offer {
-                        secret: offered.hash(),
-                    },
-                    offered,
-                );
+            OpenedBy::Offer => {
+                let secret = base.authority.presented;
+                self.changes.push(Change::Promote { secret });
             }
-            OpenedBy::Current | OpenedBy::Retiring => return Ok(false),
+            OpenedBy::Current if secrets.wants_offer(now, every, manager.renewal.grace) => {
+                let Ok(offered) = manager.generator.token_for(base.token.handle) else {
+                    return false;
+                };
+                let secret = offered.hash();
+                self.replace_secret(Change::Offer { secret }, offered);
+            }
+            OpenedBy::Current | OpenedBy::Retiring => return false,
         }
-        Ok(nothing_else)
+        nothing_else
     }
 
     /// The touch that is due, if any.
@@ -390,6 +385,13 @@ impl State {
             self.stand_on(base);
         } else {
             self.base = Some(base);
+        }
+    }
+
+    /// Takes in the record as it is now, for a task that outlives its request.
+    pub(crate) fn reloaded(&mut self, stored: Arc<Stored>) {
+        if let Some(base) = self.base.take() {
+            self.stand_on(Base { stored, ..base });
         }
     }
 
