@@ -1,8 +1,11 @@
 //! Cancellation: a future may be dropped at any await point. The operation then happened or did not, nobody gets its
 //! answer, and nothing stays locked. Each check drops a call after 0, 1, 2, … polls until one is enough to finish it.
 
-use fasthttpsession_core::{Created, Deleted, Handle, Record, Replaced, Store, Touched};
+use fasthttpsession_core::{
+    Created, Deleted, Handle, Record, Replaced, Store, StoreError, Timestamp, Touched,
+};
 
+use super::capabilities::lacks_sessions_of;
 use super::failure::{Failure, Outcome, ensure};
 use super::sample::{self, HOUR};
 use super::subject::Subject;
@@ -27,10 +30,12 @@ pub async fn a_dropped_load_leaves_nothing_behind<S: Store>(subject: &Subject<S>
     .await
 }
 
-/// A creation that is dropped happened as a whole or not at all; the same again settles it.
+/// A creation that is dropped happened as a whole or not at all; the same again settles it, and the session is listed
+/// for its principal.
 pub async fn a_dropped_creation_happened_or_not<S: Store>(subject: &Subject<S>) -> Outcome {
     after_each_poll(subject, async |polls| {
-        let (handle, record) = (sample::handle(), sample::record(subject.now()));
+        let (handle, principal) = (sample::handle(), sample::principal());
+        let record = sample::record_of(&principal, subject.now());
         let answer = polled(
             subject.store().create(handle, &record, subject.now()),
             polls,
@@ -45,16 +50,19 @@ pub async fn a_dropped_creation_happened_or_not<S: Store>(subject: &Subject<S>) 
             "a creation had answered, another one created"
         );
         subject.holds(handle, &record).await?;
+        is_listed(subject, handle, &record).await?;
         Ok(answer.is_some())
     })
     .await
 }
 
-/// A replacement that is dropped happened as a whole or not at all; the same again lands, or finds that it had.
+/// A replacement that is dropped happened as a whole or not at all; the same again lands, or finds that it had, and
+/// the session is listed for its new principal. So an index is never behind the record, whoever was cut off.
 pub async fn a_dropped_replacement_happened_or_not<S: Store>(subject: &Subject<S>) -> Outcome {
     after_each_poll(subject, async |polls| {
         let before = sample::record(subject.now());
-        let (handle, after) = (subject.create(&before).await?, sample::successor(&before));
+        let (handle, mut after) = (subject.create(&before).await?, sample::successor(&before));
+        after.header.principal = Some(sample::principal());
         let answer = polled(
             subject.store().replace(handle, 1, &after, subject.now()),
             polls,
@@ -67,6 +75,7 @@ pub async fn a_dropped_replacement_happened_or_not<S: Store>(subject: &Subject<S
         let settled = again == Replaced::Replaced || again == Replaced::Conflict(after.clone());
         ensure!(settled, "the same replacement again answered {again:?}");
         subject.holds(handle, &after).await?;
+        is_listed(subject, handle, &after).await?;
         Ok(answer.is_some())
     })
     .await
@@ -239,7 +248,7 @@ async fn finds<S: Store>(
     store: &S,
     handle: Handle,
     want: Option<&Record>,
-    now: fasthttpsession_core::Timestamp,
+    now: Timestamp,
 ) -> Outcome {
     let found = store.load(handle, now).await?;
     let (got, due) = (sample::describe(found.as_ref()), sample::describe(want));
@@ -268,10 +277,28 @@ async fn holds_either<S: Store>(
     Ok(())
 }
 
+/// The record, and it alone, is listed for its principal, if the store lists at all.
+async fn is_listed<S: Store>(subject: &Subject<S>, handle: Handle, record: &Record) -> Outcome {
+    let Some(principal) = record.header.principal.as_ref() else {
+        return Ok(());
+    };
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let listing = subject.store().sessions_of(principal, subject.now());
+    let listed = answered(subject, "a list after a dropped call", listing).await?;
+    let as_written = listed == [(handle, record.clone())];
+    ensure!(
+        as_written,
+        "after a dropped call was settled, its principal was listed {listed:?}"
+    );
+    Ok(())
+}
+
 async fn answered<S: Store, T>(
     subject: &Subject<S>,
     what: &str,
-    call: impl Future<Output = Result<T, fasthttpsession_core::StoreError>>,
+    call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, Failure> {
     Ok(within(subject.patience_each(), what, call).await??)
 }

@@ -1,14 +1,15 @@
 //! Deletion: it is final, whatever else was under way.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fasthttpsession_core::{Created, Deleted, Handle, Record, Replaced, Store, Timestamp, Touched};
 use tokio::task::yield_now;
 
-use super::failure::{Outcome, ensure};
+use super::failure::{Failure, Outcome, ensure};
 use super::sample::{self, HOUR};
 use super::subject::Subject;
-use super::tasks::{Jitter, at_once};
+use super::tasks::{Jitter, all_at_once, at_once};
 
 /// A deletion removes the record whatever its version; a second one finds nothing.
 pub async fn a_deletion_removes_the_record<S: Store>(subject: &Subject<S>) -> Outcome {
@@ -67,18 +68,27 @@ pub async fn of_many_deletions_at_once_one_deletes<S: Store>(subject: &Subject<S
 }
 
 /// After a deletion has answered, nothing that was under way brings the record back: no creation that had answered
-/// before, no replacement and no touch.
+/// before, no replacement and no touch. Whoever calls after that answer is told that it is gone.
 pub async fn a_deleted_session_stays_deleted<S: Store>(subject: &Subject<S>) -> Outcome {
     let (now, seed) = (subject.now(), subject.seed());
     for round in 0..subject.round_count() {
         let record = sample::record(now);
         let handle = subject.create(&record).await?;
-        let answers = at_once(subject.task_count(), |task| {
-            let (store, record) = (subject.client(task), record.clone());
+        let deleted = Arc::new(AtomicBool::new(false));
+        all_at_once(subject.task_count(), |task| {
             let jitter = Jitter::new(seed.wrapping_add(round as u64), task);
-            worker(store, handle, record, now, task, jitter)
-        });
-        answers.await.into_iter().collect::<Outcome>()?;
+            let deleted = Arc::clone(&deleted);
+            let worker = Worker {
+                store: subject.client(task),
+                handle,
+                record: record.clone(),
+                now,
+                deleted,
+                jitter,
+            };
+            worker.run(task)
+        })
+        .await?;
         stays_empty(subject, handle).await?;
     }
     Ok(())
@@ -100,78 +110,83 @@ pub async fn a_deleted_handle_can_be_created_anew<S: Store>(subject: &Subject<S>
     subject.holds(handle, &fresh).await
 }
 
-/// Task 0 deletes; the others replace and touch until they are told that the record is gone.
-async fn worker<S: Store>(
+/// One of the tasks that meet at a record: task 0 deletes it, the others replace and touch it until it is gone.
+struct Worker<S> {
     store: Arc<S>,
     handle: Handle,
     record: Record,
     now: Timestamp,
-    task: usize,
-    mut jitter: Jitter,
-) -> Outcome {
-    jitter.pause().await;
-    match task {
-        0 => {
-            let answer = store.delete(handle, now).await?;
-            ensure!(
-                answer == Deleted::Deleted,
-                "the only deletion of a live record answered {answer:?}"
-            );
-            let found = store.load(handle, now).await?;
-            ensure!(
-                found.is_none(),
-                "right after its deletion a session held {}",
-                sample::describe(found.as_ref())
-            );
-            Ok(())
-        }
-        task if task % 2 == 0 => keep_touching(&store, handle, now, &mut jitter).await,
-        _ => keep_replacing(&store, handle, record, now, &mut jitter).await,
-    }
+    /// Set once the deletion has answered.
+    deleted: Arc<AtomicBool>,
+    jitter: Jitter,
 }
 
-async fn keep_replacing<S: Store>(
-    store: &Arc<S>,
-    handle: Handle,
-    mut record: Record,
-    now: Timestamp,
-    jitter: &mut Jitter,
-) -> Outcome {
-    loop {
-        let next = sample::successor(&record);
-        match store
-            .replace(handle, record.header.version, &next, now)
-            .await?
-        {
-            Replaced::Replaced => record = next,
-            Replaced::Conflict(current) => record = current,
-            Replaced::Gone => return Ok(()),
+impl<S: Store> Worker<S> {
+    async fn run(mut self, task: usize) -> Outcome {
+        self.jitter.pause().await;
+        if task == 0 {
+            return self.delete().await;
         }
-        jitter.pause().await;
-        yield_now().await;
+        loop {
+            let late = self.deleted.load(Ordering::SeqCst);
+            let gone = if task % 2 == 0 {
+                self.touch().await?
+            } else {
+                self.replace().await?
+            };
+            if gone {
+                return Ok(());
+            }
+            ensure!(
+                !late,
+                "after its deletion had answered, a session was still there to replace or touch"
+            );
+            self.jitter.pause().await;
+            yield_now().await;
+        }
     }
-}
 
-async fn keep_touching<S: Store>(
-    store: &Arc<S>,
-    handle: Handle,
-    now: Timestamp,
-    jitter: &mut Jitter,
-) -> Outcome {
-    loop {
-        let version = store
-            .load(handle, now)
+    async fn delete(&self) -> Outcome {
+        let answer = self.store.delete(self.handle, self.now).await;
+        self.deleted.store(true, Ordering::SeqCst);
+        let answer = answer?;
+        ensure!(
+            answer == Deleted::Deleted,
+            "the only deletion of a live record answered {answer:?}"
+        );
+        let found = self.store.load(self.handle, self.now).await?;
+        let text = sample::describe(found.as_ref());
+        ensure!(
+            found.is_none(),
+            "right after its deletion a session held {text}"
+        );
+        Ok(())
+    }
+
+    /// Whether the record is gone.
+    async fn replace(&mut self) -> Result<bool, Failure> {
+        let next = sample::successor(&self.record);
+        match self
+            .store
+            .replace(self.handle, self.record.header.version, &next, self.now)
             .await?
-            .map_or(1, |record| record.header.version);
-        if store
-            .touch(handle, version, now.after(2 * HOUR), now)
-            .await?
-            == Touched::Gone
         {
-            return Ok(());
+            Replaced::Replaced => self.record = next,
+            Replaced::Conflict(current) => self.record = current,
+            Replaced::Gone => return Ok(true),
         }
-        jitter.pause().await;
-        yield_now().await;
+        Ok(false)
+    }
+
+    /// Whether the record is gone.
+    async fn touch(&mut self) -> Result<bool, Failure> {
+        let found = self.store.load(self.handle, self.now).await?;
+        let version = found.map_or(1, |record| record.header.version);
+        let touched = self
+            .store
+            .touch(self.handle, version, self.now.after(2 * HOUR), self.now)
+            .await?;
+        Ok(touched == Touched::Gone)
     }
 }
 

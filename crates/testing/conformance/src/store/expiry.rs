@@ -134,7 +134,8 @@ pub async fn the_server_clock_follows_the_deadline<S: Store>(subject: &Subject<S
         return Ok(());
     }
     let now = subject.now();
-    let brief = sample::record_until(now.after(Duration::from_secs(3)), now);
+    let span = Duration::from_secs(3);
+    let brief = sample::record_until(now.after(span), now);
     let (touched, replaced, left) = (
         subject.create(&brief).await?,
         subject.create(&brief).await?,
@@ -147,12 +148,16 @@ pub async fn the_server_clock_follows_the_deadline<S: Store>(subject: &Subject<S
         .await?;
     let next = sample::successor(&longer);
     subject.store().replace(replaced, 1, &next, now).await?;
-    tasks::within(subject.patience_each(), "the server's own expiry", async {
-        while subject.store().load(left, now).await?.is_some() {
-            tokio::task::yield_now().await;
-        }
-        Outcome::Ok(())
-    })
+    tasks::within(
+        span + subject.patience_each(),
+        "the server's own expiry",
+        async {
+            while subject.store().load(left, now).await?.is_some() {
+                tokio::task::yield_now().await;
+            }
+            Outcome::Ok(())
+        },
+    )
     .await??;
     subject.holds(touched, &longer).await?;
     subject.holds(replaced, &next).await

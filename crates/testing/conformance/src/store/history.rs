@@ -136,6 +136,7 @@ impl Live {
     }
 }
 
+/// The bodies of this suite are no secrets.
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -147,7 +148,7 @@ impl fmt::Debug for Live {
         let body = &body[..body.len().min(24)];
         write!(
             f,
-            "v{version} \"{}\" until {idle_deadline:?}/{absolute_deadline:?}",
+            "v{version} \"{}\" until {idle_deadline:?}, {absolute_deadline:?}",
             body.escape_ascii()
         )
     }
@@ -158,10 +159,17 @@ impl fmt::Display for Entry {
         let answered = self
             .answered
             .map_or("…".to_owned(), |answered| answered.to_string());
+        let Self {
+            called,
+            task,
+            now,
+            call,
+            answer,
+            ..
+        } = self;
         write!(
             f,
-            "{:>5}–{answered:<5} task {:<2} at {:?}: {:?} -> {:?}",
-            self.called, self.task, self.now, self.call, self.answer
+            "{called:>5}–{answered:<5} task {task:<2} at {now:?}: {call:?} -> {answer:?}"
         )
     }
 }
@@ -178,76 +186,121 @@ impl fmt::Display for Violation {
                     f,
                     "no order of these calls explains their answers (called–answered, … means never):"
                 )?;
-                core.iter().try_for_each(|entry| writeln!(f, "{entry}"))
+                since_first(core)
+                    .iter()
+                    .try_for_each(|entry| writeln!(f, "{entry}"))
             }
         }
+    }
+}
+
+/// The same entries with times counted from the first one's, because nobody reads milliseconds since 1970.
+fn since_first(core: &[Entry]) -> Vec<Entry> {
+    let first = core.iter().map(|entry| entry.now).min().unwrap_or_default();
+    let shift = |moment: &mut Timestamp| {
+        let millis = moment.since(first).as_millis();
+        *moment = Timestamp::from_millis(u64::try_from(millis).expect("it was one"));
+    };
+    let mut shifted = core.to_vec();
+    for entry in &mut shifted {
+        shift(&mut entry.now);
+        if let Call::Touch { idle_deadline, .. } = &mut entry.call {
+            shift(idle_deadline);
+        }
+        for live in entry.records_mut() {
+            shift(&mut live.idle_deadline);
+            shift(&mut live.absolute_deadline);
+        }
+    }
+    shifted
+}
+
+impl Entry {
+    fn records_mut(&mut self) -> impl Iterator<Item = &mut Live> {
+        let written = match &mut self.call {
+            Call::Create(live) | Call::Replace { with: live, .. } => Some(live),
+            _ => None,
+        };
+        let found = match &mut self.answer {
+            Answer::Loaded(live) => live.as_mut(),
+            Answer::Conflict(live) => Some(live),
+            _ => None,
+        };
+        written.into_iter().chain(found)
     }
 }
 
 /// `None` if it takes too long to tell.
 fn explain(history: &[Entry]) -> Option<bool> {
-    Search {
-        history,
-        tried: HashSet::new(),
+    let start = Step {
+        done: Done::none(history.len()),
+        state: None,
+    };
+    let mut tried = HashSet::new();
+    let mut open = vec![start];
+    while let Some(step) = open.pop() {
+        if tried.len() >= MOST_STEPS {
+            return None;
+        }
+        if step.explains(history) {
+            return Some(true);
+        }
+        let next = step.next(history);
+        open.extend(next.into_iter().filter(|step| tried.insert(step.clone())));
     }
-    .explains(&mut Done::none(history.len()), &None)
+    Some(false)
 }
 
 /// What the store holds: the record as last written, also if it has expired since.
 type State = Option<Live>;
 
-struct Search<'a> {
-    history: &'a [Entry],
-    tried: HashSet<(Done, State)>,
+/// Some calls placed, and the state that they leave.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Step {
+    done: Done,
+    state: State,
 }
 
-impl Search<'_> {
-    fn explains(&mut self, done: &mut Done, state: &State) -> Option<bool> {
-        if self.all_answered_are(done) {
-            return Some(true);
-        }
-        if self.tried.len() >= MOST_STEPS {
-            return None;
-        }
-        if !self.tried.insert((done.clone(), state.clone())) {
-            return Some(false);
-        }
-        let deadline = self.first_answer_outside(done);
-        for index in 0..self.history.len() {
-            let entry = &self.history[index];
-            if done.has(index) || entry.called > deadline {
-                continue;
-            }
-            for next in entry.outcomes(state) {
-                done.flip(index);
-                let explained = self.explains(done, &next);
-                done.flip(index);
-                if explained != Some(false) {
-                    return explained;
+impl Step {
+    fn explains(&self, history: &[Entry]) -> bool {
+        self.open(history)
+            .all(|(_, entry)| entry.answered.is_none())
+    }
+
+    /// Every way to place one more call. A call that fits here, and by its answer changes nothing anywhere, is placed
+    /// here: no other order could need it later. One without answer that would change nothing is not placed yet.
+    fn next(&self, history: &[Entry]) -> Vec<Self> {
+        // A call made after this moment comes after one that is still to be placed.
+        let end = self
+            .open(history)
+            .filter_map(|(_, entry)| entry.answered)
+            .min()
+            .unwrap_or(u64::MAX);
+        let mut steps = Vec::new();
+        for (index, entry) in self.open(history).filter(|(_, entry)| entry.called <= end) {
+            for state in entry.outcomes(&self.state) {
+                let changes = state != self.state;
+                let step = Self {
+                    done: self.done.with(index),
+                    state,
+                };
+                if !changes && entry.is_without_effect() {
+                    return vec![step];
+                }
+                if changes || entry.answered.is_some() {
+                    steps.push(step);
                 }
             }
         }
-        Some(false)
+        steps
     }
 
-    fn all_answered_are(&self, done: &Done) -> bool {
-        self.history
+    /// The calls still to be placed.
+    fn open<'a>(&'a self, history: &'a [Entry]) -> impl Iterator<Item = (usize, &'a Entry)> {
+        history
             .iter()
             .enumerate()
-            .all(|(index, entry)| entry.answered.is_none() || done.has(index))
-    }
-
-    /// A call made after this moment comes after one that is still to be placed.
-    fn first_answer_outside(&self, done: &Done) -> u64 {
-        let outside = self
-            .history
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !done.has(*index));
-        outside
-            .filter_map(|(_, entry)| entry.answered)
-            .min()
-            .unwrap_or(u64::MAX)
+            .filter(|(index, _)| !self.done.has(*index))
     }
 }
 
@@ -264,8 +317,10 @@ impl Done {
         self.0[index / 64] & (1 << (index % 64)) != 0
     }
 
-    fn flip(&mut self, index: usize) {
-        self.0[index / 64] ^= 1 << (index % 64);
+    fn with(&self, index: usize) -> Self {
+        let mut with = self.clone();
+        with.0[index / 64] |= 1 << (index % 64);
+        with
     }
 }
 

@@ -95,11 +95,16 @@ struct Data {
     due: BTreeMap<Handle, Timestamp>,
     planted: BTreeMap<Handle, Vec<u8>>,
     locked: bool,
+    /// Whether records also go when they are due by the real clock.
+    server_clock: bool,
 }
 
-/// A subject whose store has this fault, or none.
-pub fn subject(fault: Option<Fault>) -> Subject<Faulty> {
-    let data = Arc::new(Mutex::new(Data::default()));
+/// A subject whose store has this fault, or none, and a clock of its own or none.
+pub fn subject(fault: Option<Fault>, server_clock: bool) -> Subject<Faulty> {
+    let data = Arc::new(Mutex::new(Data {
+        server_clock,
+        ..Data::default()
+    }));
     let (planting, reading) = (Arc::clone(&data), Arc::clone(&data));
     let subject = Subject::new(Faulty::client(fault, &data))
         .second_client(Faulty::client(fault, &data))
@@ -112,9 +117,10 @@ pub fn subject(fault: Option<Fault>) -> Subject<Faulty> {
             move |handle| std::future::ready(reading.lock().unwrap().bytes(handle)),
         )
         .patience(Duration::from_secs(5));
-    match fault {
-        Some(Fault::ServerClockIgnoresTouch) => subject.expires_by_server_clock(),
-        _ => subject.expires_when_told(),
+    if server_clock {
+        subject.expires_by_server_clock()
+    } else {
+        subject.expires_when_told()
     }
 }
 
@@ -228,8 +234,8 @@ impl Faulty {
         let data = self.data();
         let mut record = data.live(handle, now, self.fault).cloned()?;
         let lives = record.header.expires_at().since(now);
-        let expired_by_server = self.is(Fault::ServerClockIgnoresTouch)
-            && data.due.get(&handle).is_some_and(|due| *due <= real);
+        let expired_by_server =
+            data.server_clock && data.due.get(&handle).is_some_and(|due| *due <= real);
         let overflown =
             self.is(Fault::LongLivesAreShort) && lives > Duration::from_secs(30 * 86_400);
         if self.is(Fault::BodyCut) {
