@@ -453,6 +453,21 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_changed_hands_is_not_listed_under_its_former_principal() {
+        let mut sample = Sample::new();
+        sample.insert(1, HOUR);
+        let ann = Principal::new("ann").unwrap();
+        let place = sample.shard.principals.locations(&ann)[0].id();
+        assert!(sample.shard.session_of("ann", place, START).is_some());
+        let key = sample.key(1);
+        sample.shard.discard(key);
+        assert!(sample.shard.session_of("ann", place, START).is_none());
+        sample.insert(2, HOUR);
+        assert!(sample.shard.entries.get(place).is_some());
+        assert!(sample.shard.session_of("ann", place, START).is_none());
+    }
+
+    #[test]
     fn no_index_keeps_anything_of_what_was_removed() {
         let mut sample = Sample::new();
         (0..1_000).for_each(|number| sample.insert(number, Duration::from_secs(number % 50 + 1)));
