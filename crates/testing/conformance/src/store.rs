@@ -1,4 +1,4 @@
-//! What every store must do, one check a promise. See [`store_tests!`](crate::store_tests) for how a store runs them.
+#![doc = include_str!("store.md")]
 
 pub mod cancel;
 pub mod capabilities;

@@ -39,12 +39,14 @@ caught_by! {
     delete_of_expired_answers_deleted: DeleteOfExpiredAnswersDeleted, at_its_idle_deadline_a_record_is_absent;
     drop_keeps_connection: DropKeepsConnection, many_dropped_calls_leave_the_store_answering;
     drop_keeps_lock: DropKeepsLock, a_dropped_load_leaves_nothing_behind;
+    dropped_create_lands_twice: DroppedCreateLandsTwice, dropped_calls_happened_or_not;
     expired_is_replaced: ExpiredIsReplaced, at_its_idle_deadline_a_record_is_absent;
     expired_is_touched: ExpiredIsTouched, at_its_idle_deadline_a_record_is_absent;
     handles_ignore_last_byte: HandlesIgnoreLastByte, similar_handles_are_different_sessions;
     hides_scan_it_has: HidesScanItHas, capabilities_are_as_declared;
     idle_deadline_ignored: IdleDeadlineIgnored, at_its_idle_deadline_a_record_is_absent;
     lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
+    load_reads_in_two_steps: LoadReadsInTwoSteps, calls_on_one_session_have_an_order;
     long_lives_are_short: LongLivesAreShort, a_record_may_live_for_years;
     page_unbounded: PageUnbounded, a_page_is_bounded;
     principal_index_follows_later: PrincipalIndexFollowsLater, a_dropped_replacement_happened_or_not;

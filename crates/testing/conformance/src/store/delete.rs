@@ -129,7 +129,7 @@ impl<S: Store> Worker<S> {
         }
         loop {
             let late = self.deleted.load(Ordering::SeqCst);
-            let gone = if task % 2 == 0 {
+            let gone = if task.is_multiple_of(2) {
                 self.touch().await?
             } else {
                 self.replace().await?

@@ -8,6 +8,7 @@ use super::capabilities::{lacks_count, lacks_scan};
 use super::failure::{Failure, Outcome, ensure};
 use super::sample::{self, HOUR};
 use super::subject::Subject;
+use super::tasks::task_rng;
 
 /// Pages of any size, taken together, hold every session with its record as it is, and the scan ends.
 pub async fn a_scan_finds_every_session<S: Store>(subject: &Subject<S>) -> Outcome {
@@ -131,6 +132,7 @@ pub(crate) async fn scan_all<S: Store>(
 struct Crowd {
     staying: BTreeMap<Handle, Record>,
     passing: Vec<Handle>,
+    rng: fastrand::Rng,
 }
 
 impl Crowd {
@@ -138,6 +140,7 @@ impl Crowd {
         let mut crowd = Self {
             staying: BTreeMap::new(),
             passing: Vec::new(),
+            rng: task_rng(subject.seed(), 0),
         };
         for _ in 0..40 {
             let record = sample::record(subject.now());
@@ -155,14 +158,14 @@ impl Crowd {
         for _ in 0..2.min(self.passing.len()) {
             let gone = self
                 .passing
-                .swap_remove(fastrand::usize(..self.passing.len()));
+                .swap_remove(self.rng.usize(..self.passing.len()));
             store.delete(gone, now).await?;
         }
         if self.passing.len() > 10 {
             self.passing
                 .push(subject.create(&sample::record(now)).await?);
         }
-        let chosen = fastrand::usize(..self.staying.len());
+        let chosen = self.rng.usize(..self.staying.len());
         let (handle, record) = self
             .staying
             .iter_mut()

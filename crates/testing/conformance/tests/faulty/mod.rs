@@ -1,5 +1,7 @@
 //! A small correct store over a map, and every way in which it can be told to be wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -33,12 +35,14 @@ pub enum Fault {
     DeleteOfExpiredAnswersDeleted,
     DropKeepsConnection,
     DropKeepsLock,
+    DroppedCreateLandsTwice,
     ExpiredIsReplaced,
     ExpiredIsTouched,
     HandlesIgnoreLastByte,
     HidesScanItHas,
     IdleDeadlineIgnored,
     ListsExpired,
+    LoadReadsInTwoSteps,
     LongLivesAreShort,
     PageUnbounded,
     PrincipalIndexFollowsLater,
@@ -265,17 +269,6 @@ impl Faulty {
             .clone()
     }
 
-    /// What a late retry of a creation does when nobody waits for it any more.
-    fn create_again_later(&self, handle: Handle, record: Record) {
-        let data = Arc::clone(&self.data);
-        tokio::spawn(async move {
-            for _ in 0..20 {
-                yield_now().await;
-            }
-            data.lock().unwrap().records.entry(handle).or_insert(record);
-        });
-    }
-
     fn same_version(&self, one: u64, other: u64) -> bool {
         #[allow(clippy::cast_precision_loss, clippy::float_cmp)]
         let same_float = one as f64 == other as f64;
@@ -417,6 +410,32 @@ impl Faulty {
     }
 }
 
+/// What a late retry of a creation does when nobody waits for it any more.
+fn create_again_later(data: &Arc<Mutex<Data>>, handle: Handle, record: Record) {
+    let data = Arc::clone(data);
+    tokio::spawn(async move {
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        data.lock().unwrap().records.entry(handle).or_insert(record);
+    });
+}
+
+/// Creates again when it is dropped, unless its record was taken.
+struct Retry {
+    data: Arc<Mutex<Data>>,
+    handle: Handle,
+    record: Option<Record>,
+}
+
+impl Drop for Retry {
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            create_again_later(&self.data, self.handle, record);
+        }
+    }
+}
+
 impl Store for Faulty {
     fn name(&self) -> &'static str {
         "faulty"
@@ -436,8 +455,19 @@ impl Store for Faulty {
         if self.is(Fault::AnswersOfDroppedLoadsKept) {
             return Ok(self.load_in_line(handle, now).await);
         }
-        let found = self.found(handle, now);
+        let mut found = self.found(handle, now);
         self.travel().await;
+        if self.is(Fault::LoadReadsInTwoSteps) {
+            let body = self
+                .data()
+                .records
+                .get(&handle)
+                .map(|record| record.body.clone());
+            found
+                .iter_mut()
+                .zip(body)
+                .for_each(|(record, body)| record.body = body);
+        }
         Ok(self.remembered(handle, found))
     }
 
@@ -465,9 +495,15 @@ impl Store for Faulty {
             return Ok(Created::Exists);
         }
         if self.is(Fault::CreateComesAgainLater) {
-            self.create_again_later(handle, record.clone());
+            create_again_later(&self.data, handle, record.clone());
         }
+        let mut retry = self.is(Fault::DroppedCreateLandsTwice).then(|| Retry {
+            data: Arc::clone(&self.data),
+            handle,
+            record: Some(record.clone()),
+        });
         self.travel().await;
+        retry.iter_mut().for_each(|retry| retry.record = None);
         Ok(Created::Created)
     }
 
