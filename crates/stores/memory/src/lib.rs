@@ -66,15 +66,18 @@
 //! # Memory and time
 //!
 //! A session of 200 bytes of encoded values, whose record has a body of 312 bytes, takes 406 to 413 bytes of resident
-//! memory from one million sessions on, wherever the tables are in their growth. Measure it on your machine:
+//! memory from one million sessions on, wherever the tables are in their growth; with a principal of 16 bytes 446 to 462. After
+//! a million replacements by bodies of other sizes, 10 million sessions take 423 bytes each: the rest is the
+//! allocator's. Measure it on your machine, with `-- --signed-in` for principals:
 //!
 //! ```sh
 //! cargo run --release -p fasthttpsession-memory --example scale
 //! ```
 //!
 //! That also tells the time of a load, a replacement and a touch. With millions of sessions it is the time of four reads
-//! of memory that no cache holds (two in the table, the entry, the body). They cost less in huge pages: try
-//! `GLIBC_TUNABLES=glibc.malloc.hugetlb=1`, or an allocator that asks for them.
+//! that no cache holds, one after the other: two in the table, the entry, the body. On a busy two-core virtual machine a
+//! load or a replacement took 0.2 µs among 10,000 sessions, 1.0 to 1.4 µs among a million and 1.5 to 2.0 µs among
+//! 10 million; there, one read at random in 4 GB takes about 0.5 µs by itself.
 //!
 //! [`load`]: fasthttpsession_core::Store::load
 //! [`create`]: fasthttpsession_core::Store::create
