@@ -1,0 +1,381 @@
+//! What is told of the layer that no HTTP client can see: error functions, middleware, services that fail.
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fasthttpsession_core::{
+    Capabilities, Created, Deleted, Error, Handle, Record, Replaced, Session, Sessions, Store,
+    StoreError, StoreErrorKind, Timestamp, Touched,
+};
+use fasthttpsession_memory::MemoryStore;
+use fasthttpsession_tower::{RequestSession, SessionFailed, SessionLayer};
+use http::{Request, Response, StatusCode};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+#[tokio::test]
+async fn a_service_error_is_passed_on_and_commits_nothing() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let kept = Arc::new(std::sync::Mutex::new(None));
+    let handler = service_fn(async |request: Request<()>| {
+        let session = session(&request).await.unwrap();
+        session.set("a", &1).unwrap();
+        *kept.lock().unwrap() = Some(session);
+        Err::<Response<()>, _>("the service failed")
+    });
+    let answer = SessionLayer::new(sessions)
+        .layer(handler)
+        .oneshot(Request::new(()))
+        .await;
+    assert_eq!(answer.unwrap_err(), "the service failed");
+    assert_eq!(kept.lock().unwrap().as_ref().unwrap().handle(), None);
+}
+
+#[tokio::test]
+async fn a_future_that_is_dropped_commits_nothing() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = service_fn(async |request: Request<()>| {
+        session(&request).await.unwrap().set("a", &2).unwrap();
+        std::future::pending::<Result<Response<()>, Infallible>>().await
+    });
+    let mut response = Box::pin(
+        SessionLayer::new(sessions.clone())
+            .layer(handler)
+            .oneshot(request(&token)),
+    );
+    assert!(futures_util::FutureExt::now_or_never(&mut response).is_none());
+    drop(response);
+    assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
+#[tokio::test]
+async fn middleware_has_the_session_in_hand_without_loading_it() {
+    let (store, sessions) = fragile();
+    store.breaks();
+    let handler = service_fn(async |request: Request<()>| {
+        let found = request.extensions().get::<RequestSession>().unwrap();
+        assert!(!found.is_loaded());
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let service = SessionLayer::new(sessions).layer(handler);
+    let response = service.oneshot(request("x")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.headers().is_empty());
+}
+
+#[tokio::test]
+async fn middleware_and_handler_share_one_session() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let handler = service_fn(async |request: Request<()>| {
+        let seen = session(&request)
+            .await
+            .unwrap()
+            .get::<bool>("seen")
+            .unwrap();
+        assert_eq!(seen, Some(true));
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let middleware = service_fn(async |request: Request<()>| {
+        session(&request).await.unwrap().set("seen", &true).unwrap();
+        handler.oneshot(request).await
+    });
+    let response = SessionLayer::new(sessions)
+        .layer(middleware)
+        .oneshot(Request::new(()))
+        .await
+        .unwrap();
+    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
+}
+
+#[tokio::test]
+async fn an_error_function_answers_a_failed_commit() {
+    let (store, sessions) = fragile();
+    let handler = service_fn(async |request: Request<()>| {
+        session(&request).await.unwrap().set("a", &1).unwrap();
+        store.breaks();
+        Ok::<_, Infallible>(Response::new(String::from("the handler's")))
+    });
+    let response = apologetic(sessions, handler, Request::new(())).await;
+    assert_eq!(
+        (response.status().as_u16(), &**response.body()),
+        (418, "sorry: could not create the session")
+    );
+    assert_eq!(response.headers()["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn the_same_error_function_answers_a_handler_that_failed() {
+    let (store, sessions) = fragile();
+    let token = token_of_a_session(&sessions).await;
+    store.breaks();
+    let handler = service_fn(async |request: Request<()>| {
+        Ok::<_, Infallible>(
+            session(&request)
+                .await
+                .map_or_else(SessionFailed::response, |_| Response::default()),
+        )
+    });
+    let response = apologetic(sessions, handler, request(&token)).await;
+    assert_eq!(
+        (response.status().as_u16(), &**response.body()),
+        (418, "sorry: could not load the session")
+    );
+    assert_eq!(response.headers()["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn a_handler_that_failed_commits_nothing() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = service_fn(async |request: Request<()>| {
+        session(&request).await.unwrap().set("a", &2).unwrap();
+        Ok::<_, Infallible>(SessionFailed::<()>::from(Error::Finished).response::<String>())
+    });
+    let response = SessionLayer::new(sessions.clone())
+        .layer(handler)
+        .oneshot(request(&token))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
+#[tokio::test]
+async fn an_error_function_may_decide_about_caching() {
+    let (store, sessions) = fragile();
+    let token = token_of_a_session(&sessions).await;
+    store.breaks();
+    let handler = service_fn(async |request: Request<()>| {
+        let failed = session(&request).await.unwrap_err();
+        Ok::<_, Infallible>(failed.response::<()>())
+    });
+    let layer = SessionLayer::new(sessions).on_error(|_: &Error| {
+        Response::builder()
+            .header("cache-control", "max-age=1")
+            .body(())
+            .unwrap()
+    });
+    let response = layer.layer(handler).oneshot(request(&token)).await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "max-age=1");
+}
+
+#[tokio::test]
+async fn without_a_layer_the_failure_says_so() {
+    let failed = session(&Request::new(())).await.unwrap_err();
+    assert_eq!(
+        failed.to_string(),
+        "no SessionLayer with the marker () is around this route"
+    );
+    assert!(failed.error().is_none());
+    assert_eq!(
+        failed.response::<()>().status(),
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn without_a_layer_the_extractor_rejects_with_500() {
+    let handler = async |_: fasthttpsession_tower::Session| "not reached";
+    let app = axum::Router::<()>::new().route("/", axum::routing::get(handler));
+    let response = app
+        .oneshot(Request::new(axum::body::Body::empty()))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let body = axum::body::to_bytes(response.into_body(), 1000)
+        .await
+        .unwrap();
+    assert_eq!(
+        body,
+        "no SessionLayer with the marker () is around this route"
+    );
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn the_extractors_rejection_goes_through_the_error_function() {
+    let (store, sessions) = fragile();
+    let token = token_of_a_session(&sessions).await;
+    store.breaks();
+    let handler = async |_: fasthttpsession_tower::Session| "not reached";
+    let layer = SessionLayer::new(sessions).on_error(|error: &Error| {
+        Response::builder()
+            .status(418)
+            .body(error.status().to_string().into())
+            .unwrap()
+    });
+    let app = axum::Router::<()>::new()
+        .route("/", axum::routing::get(handler))
+        .layer(layer);
+    let response = app
+        .oneshot(request(&token).map(|()| axum::body::Body::empty()))
+        .await
+        .unwrap();
+    assert_eq!(response.status().as_u16(), 418);
+    assert_eq!(
+        axum::body::to_bytes(response.into_body(), 1000)
+            .await
+            .unwrap(),
+        "503"
+    );
+}
+
+#[tokio::test]
+async fn a_failure_of_one_layer_is_answered_by_that_layer() {
+    enum Admin {}
+    let sessions = Sessions::new(MemoryStore::new());
+    let handler = service_fn(async |_: Request<()>| {
+        Ok::<_, Infallible>(SessionFailed::<Admin>::from(Error::Ended).response::<String>())
+    });
+    let named = |name: &'static str| move |_: &Error| Response::new(String::from(name));
+    let users = SessionLayer::new(sessions.clone()).on_error(named("users"));
+    let admins = SessionLayer::new(sessions)
+        .marked::<Admin>()
+        .on_error(named("admins"));
+    for response in [
+        users
+            .layer(admins.layer(handler))
+            .oneshot(Request::new(()))
+            .await,
+        admins
+            .layer(users.layer(handler))
+            .oneshot(Request::new(()))
+            .await,
+    ] {
+        assert_eq!(response.unwrap().body(), "admins");
+    }
+}
+
+async fn session<B>(request: &Request<B>) -> Result<Session, SessionFailed> {
+    let found = request
+        .extensions()
+        .get::<RequestSession>()
+        .ok_or_else(SessionFailed::no_layer)?;
+    Ok(found.session().await?)
+}
+
+/// What a layer answers whose error function says what went wrong, which a real one would not.
+async fn apologetic<S>(sessions: Sessions, handler: S, request: Request<()>) -> Response<String>
+where
+    S: Service<Request<()>, Response = Response<String>, Error = Infallible>,
+{
+    let layer = SessionLayer::new(sessions).on_error(|error: &Error| {
+        let reason = error.to_string();
+        let reason = reason.split(':').next().unwrap();
+        Response::builder()
+            .status(418)
+            .body(format!("sorry: {reason}"))
+            .unwrap()
+    });
+    layer.layer(handler).oneshot(request).await.unwrap()
+}
+
+fn request(token: &str) -> Request<()> {
+    Request::builder()
+        .header("cookie", format!("__Host-id={token}"))
+        .body(())
+        .unwrap()
+}
+
+/// The token of a new session in which `a` is 1.
+async fn token_of_a_session(sessions: &Sessions) -> String {
+    let handler = service_fn(async |request: Request<()>| {
+        session(&request).await.unwrap().set("a", &1).unwrap();
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let response = SessionLayer::new(sessions.clone())
+        .layer(handler)
+        .oneshot(Request::new(()))
+        .await
+        .unwrap();
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    let value = cookie.strip_prefix("__Host-id=").unwrap();
+    value.split(';').next().unwrap().to_owned()
+}
+
+async fn value(sessions: &Sessions, token: &str) -> Option<u64> {
+    let exchange = sessions.begin(request(token).headers(), None);
+    exchange.session().await.unwrap().get("a").unwrap()
+}
+
+/// Sessions on a store that can be broken.
+fn fragile() -> (Fragile, Sessions) {
+    let store = Fragile {
+        inner: Arc::new(MemoryStore::new()),
+        broken: Arc::default(),
+    };
+    (store.clone(), Sessions::new(store))
+}
+
+#[derive(Clone)]
+struct Fragile {
+    inner: Arc<MemoryStore>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Fragile {
+    fn breaks(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    fn inner(&self) -> Result<&MemoryStore, StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "broken").not_applied());
+        }
+        Ok(&self.inner)
+    }
+}
+
+impl Store for Fragile {
+    fn name(&self) -> &'static str {
+        "fragile"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none()
+    }
+
+    async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        self.inner()?.load(handle, now).await
+    }
+
+    async fn create(
+        &self,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.inner()?.create(handle, record, now).await
+    }
+
+    async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        self.inner()?.replace(handle, expected, record, now).await
+    }
+
+    async fn touch(
+        &self,
+        handle: Handle,
+        version: u64,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        self.inner()?.touch(handle, version, deadline, now).await
+    }
+
+    async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
+        self.inner()?.delete(handle, now).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner()?.check().await
+    }
+}

@@ -1,0 +1,13 @@
+//! The checks, a module for each of their subjects.
+
+pub mod cookies;
+pub mod costs;
+pub mod deadlines;
+pub mod errors;
+pub mod layers;
+pub mod lifecycle;
+pub mod login;
+pub mod logout;
+pub mod rotation;
+pub mod tokens;
+pub mod traffic;

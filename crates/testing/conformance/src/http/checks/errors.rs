@@ -1,0 +1,144 @@
+//! An error is never an empty session.
+
+use bytes::Bytes;
+use fasthttpsession_core::{Handle, Record, Replaced, Store as _};
+
+use crate::http::ensure::ensure;
+use crate::http::script::Step;
+use crate::http::script::steps::{get, header, increment, set, wait};
+use crate::http::site::Adapter;
+use crate::http::stage::{Answer, Live, Stage, handle_of};
+use crate::http::watched::{COMPLAINT, Operation};
+use crate::store::{Failure, Outcome};
+
+/// 503 without a word about the store; the handler does not run, and the session is as it was.
+pub async fn a_failed_load_is_an_error_without_detail<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.does(&[set("a", 1)]).await?;
+    live.store.calls();
+    live.store.breaks(Operation::Load);
+    is_bare_error(&ada.act(&[set("a", 2), Step::Logout]).await?, 503)?;
+    ensure!(
+        live.store.calls().writes() == 0,
+        "a session that could not be loaded was written"
+    );
+    live.store.heals();
+    ensure!(
+        ada.does(&[get("a")]).await?[0] == 1,
+        "the session is another one after the error"
+    );
+    Ok(())
+}
+
+/// A handler's response that could not be kept must not be seen, nor its cookies and headers.
+pub async fn a_failed_commit_replaces_the_response<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.does(&[set("a", 1)]).await?;
+    for operation in [Operation::Create, Operation::Replace, Operation::Delete] {
+        live.store.breaks(operation);
+    }
+    let own = [header("set-cookie", "theme=dark"), header("x-own", "1")];
+    for step in [set("a", 2), Step::Rotate, Step::Logout] {
+        let answer = ada.act(&[&own[..], &[step]].concat()).await?;
+        is_bare_error(&answer, 503)?;
+        ensure!(
+            answer.head.all("x-own").is_empty(),
+            "the handler's headers were sent with the error"
+        );
+    }
+    is_bare_error(&live.browser().act(&[set("a", 1)]).await?, 503)?;
+    live.store.heals();
+    ensure!(
+        ada.does(&[get("a")]).await?[0] == 1,
+        "the session is another one after the error"
+    );
+    Ok(())
+}
+
+/// An `update` that refuses what it finds at the commit aborts the whole of it: 409.
+pub async fn a_refused_update_commits_nothing<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.does(&[set("seats", 0)]).await?;
+    let gate = live.gate("gate");
+    let book = Step::IncrementUnless("seats".into(), 1);
+    let slow = ada
+        .starts(&gate, &[set("ticket", 1), book, wait("gate")])
+        .await;
+    ada.does(&[increment("seats")]).await?;
+    gate.open();
+    is_bare_error(&slow.answer().await?, 409)?;
+    let keys = &ada.does(&[Step::Keys]).await?[0];
+    ensure!(
+        *keys == serde_json::json!(["seats"]),
+        "after a refused update the keys are {keys}"
+    );
+    Ok(())
+}
+
+/// A record that can't be read: 500, whatever the handler would have done, and the bytes stay for whoever repairs them.
+pub async fn bytes_that_do_not_decode_are_an_error_and_stay<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.does(&[set("a", 1)]).await?;
+    let handle = handle_of(&ada.token()?)?;
+    for bytes in [&b""[..], b"not a record", &[0xff; 300]] {
+        let damaged = overwrite(&live, handle, bytes).await?;
+        for step in [get("a"), set("a", 2), Step::Logout] {
+            is_bare_error(&ada.act(&[step]).await?, 500)?;
+        }
+        let found = record(&live, handle).await?;
+        ensure!(found == damaged, "a record that can't be read was changed");
+    }
+    Ok(())
+}
+
+/// An error response says its status and no more: no cookie, no detail, not to be cached.
+fn is_bare_error(answer: &Answer, status: u16) -> Outcome {
+    ensure!(
+        answer.status() == status,
+        "the answer has status {} in place of {status}",
+        answer.status()
+    );
+    let body = String::from_utf8_lossy(&answer.body);
+    ensure!(
+        answer.said().is_err(),
+        "the handler's response was sent with the error"
+    );
+    ensure!(
+        !body.contains(COMPLAINT) && body.len() < 100,
+        "the client learns {body:?}"
+    );
+    let caching = answer.head.all("cache-control");
+    ensure!(
+        caching == ["no-store"],
+        "the error's Cache-Control is {caching:?}"
+    );
+    answer.sets_no_cookie("with an error")
+}
+
+async fn overwrite(live: &Live, handle: Handle, bytes: &[u8]) -> Result<Record, Failure> {
+    let mut damaged = record(live, handle).await?;
+    let version = damaged.header.version;
+    damaged.header.version += 1;
+    damaged.body = Bytes::copy_from_slice(bytes);
+    let answer = live
+        .store
+        .inner()
+        .replace(handle, version, &damaged, live.now())
+        .await?;
+    ensure!(
+        answer == Replaced::Replaced,
+        "the store answered {answer:?}"
+    );
+    Ok(damaged)
+}
+
+async fn record(live: &Live, handle: Handle) -> Result<Record, Failure> {
+    let found = live.store.inner().load(handle, live.now()).await?;
+    found.ok_or_else(|| Failure::new("the record is gone"))
+}

@@ -1,0 +1,134 @@
+//! Several layers around one handler.
+
+use serde_json::json;
+
+use crate::http::ensure::ensure;
+use crate::http::script::Step;
+use crate::http::script::steps::{get, login, set};
+use crate::http::site::Adapter;
+use crate::http::stage::{Answer, COOKIE, Stage, json as bytes};
+use crate::http::watched::Calls;
+use crate::store::Outcome;
+
+const ADMIN: &str = "__Host-admin";
+
+/// Users and admins in one request: each has its record, its cookie, and its end.
+pub async fn two_layers_are_independent<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    let answer = ada
+        .post(
+            "/two",
+            &bytes(&[[set("who", "user")], [set("who", "admin")]]),
+        )
+        .await?;
+    ensure!(
+        names(&answer) == [ADMIN, COOKIE],
+        "two first writes set the cookies {:?}",
+        names(&answer)
+    );
+    let answer = ada
+        .post("/two", &bytes(&[[get("who")], [get("who")]]))
+        .await?;
+    ensure!(
+        answer.values()? == [json!("admin")],
+        "the admin's session says {:?}",
+        answer.values()?
+    );
+    ensure!(
+        ada.does(&[get("who")]).await? == [json!("user")],
+        "the user's session is another one"
+    );
+    let answer = ada
+        .post("/two", &bytes(&[vec![], vec![login("root")]]))
+        .await?;
+    ensure!(
+        names(&answer) == [ADMIN],
+        "the admin's sign-in sets the cookies {:?}",
+        names(&answer)
+    );
+    let answer = ada
+        .post("/two", &bytes(&[vec![Step::Logout], vec![Step::Principal]]))
+        .await?;
+    ensure!(
+        answer.values()? == [json!("root")],
+        "the admin's session belongs to {:?}",
+        answer.values()?
+    );
+    ensure!(ada.cookie(COOKIE).is_none(), "the user is not signed out");
+    ensure!(
+        ada.cookie(ADMIN).is_some(),
+        "the user's logout took the admin with it"
+    );
+    Ok(())
+}
+
+/// Applied to a router and to one nested in it, say: one exchange, one load, one commit, one cookie.
+pub async fn the_same_layer_twice_acts_once<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.post("/twice", &bytes(&[set("a", 1)])).await?.cookie()?;
+    ensure!(
+        live.store.calls()
+            == Calls {
+                create: 1,
+                ..Calls::default()
+            },
+        "a first write was made twice"
+    );
+    let answer = ada
+        .post("/twice", &bytes(&[get("a"), set("b", 2), Step::Rotate]))
+        .await?;
+    ensure!(answer.values()?[0] == 1, "the session is another one");
+    answer.cookie()?;
+    let calls = live.store.calls();
+    ensure!(
+        calls
+            == Calls {
+                load: 1,
+                replace: 1,
+                ..Calls::default()
+            },
+        "reading and writing cost {calls:?}"
+    );
+    ensure!(
+        ada.does(&[get("b")]).await?[0] == 2,
+        "what was written is not there"
+    );
+    Ok(())
+}
+
+/// No cookie, no header, no call, also for those who have a session.
+pub async fn a_route_beside_the_layer_has_nothing<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.does(&[set("a", 1)]).await?;
+    live.store.calls();
+    let answer = ada.post("/unlayered", b"").await?;
+    ensure!(
+        answer.status() == 200 && answer.body == b"plain",
+        "the answer is {}",
+        answer.status()
+    );
+    for name in ["set-cookie", "vary", "cache-control"] {
+        ensure!(
+            answer.head.all(name).is_empty(),
+            "the response has the header {name}"
+        );
+    }
+    ensure!(
+        live.store.calls() == Calls::default(),
+        "the store was asked"
+    );
+    Ok(())
+}
+
+fn names(answer: &Answer) -> Vec<String> {
+    let mut names: Vec<_> = answer
+        .cookies()
+        .into_iter()
+        .map(|cookie| cookie.name)
+        .collect();
+    names.sort();
+    names
+}
