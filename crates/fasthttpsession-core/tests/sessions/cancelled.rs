@@ -1,0 +1,239 @@
+//! Requests that are dropped in the middle of a commit: the others go on, and nothing counts twice.
+
+use fasthttpsession_core::{Error, Sessions};
+use tokio::task::{JoinHandle, spawn};
+
+use crate::faulty::{Fault, Gate, Op};
+use crate::support::{Client, Response, World, join, settle};
+
+fn add_one(client: &Client, sessions: &Sessions) -> JoinHandle<Result<Response, Error>> {
+    let (client, sessions) = (client.clone(), sessions.clone());
+    spawn(async move {
+        let request = client.request(&sessions).await;
+        request.update("n", |n: &mut u64| *n += 1)?;
+        request.finish().await
+    })
+}
+
+/// A committer held by `fault` and cancelled there, with ten others waiting, every third of which gives up too.
+/// Returns what `n` is at the end.
+async fn cancelled_at(fault: fn(Gate) -> Fault) -> (u64, World) {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [fault(gate.clone())]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        others.push(add_one(&client, &sessions));
+        settle().await;
+    }
+    for at in [9, 6, 3, 0] {
+        others.remove(at).abort();
+    }
+    settle().await;
+    first.abort();
+    for result in join(others).await {
+        result.unwrap();
+    }
+    let n = client.get(&sessions, "n").await.unwrap();
+    (n, world)
+}
+
+#[tokio::test]
+async fn a_committer_cancelled_before_its_swap_is_sent_holds_nobody_up() {
+    let (n, world) = cancelled_at(Fault::HoldCall).await;
+    assert_eq!(n, 6);
+    assert!(world.store.count(Op::Replace) <= 3);
+}
+
+#[tokio::test]
+async fn a_committer_cancelled_before_its_answer_counts_once() {
+    let (n, world) = cancelled_at(Fault::HoldAnswer).await;
+    assert_eq!(n, 7);
+    assert!(world.store.count(Op::Replace) <= 3);
+}
+
+#[tokio::test]
+async fn who_shares_a_swap_with_a_cancelled_committer_sends_it_again() {
+    for (fault, landed) in [
+        (Fault::HoldCall as fn(Gate) -> Fault, false),
+        (Fault::HoldAnswer, true),
+    ] {
+        let world = World::new();
+        let sessions = world.sessions();
+        let client = Client::with(&sessions, "n", 0).await;
+        let (front, shared) = (Gate::new(), Gate::new());
+        world.store.first(
+            Op::Replace,
+            [Fault::HoldCall(front.clone()), fault(shared.clone())],
+        );
+        let first = add_one(&client, &sessions);
+        front.reached().await;
+        let leader = add_one(&client, &sessions);
+        settle().await;
+        let others: Vec<_> = (0..4).map(|_| add_one(&client, &sessions)).collect();
+        settle().await;
+        front.open();
+        first.await.unwrap().unwrap();
+        shared.reached().await;
+        // Its log is part of the swap that the others depend on.
+        leader.abort();
+        for result in join(others).await {
+            result.unwrap();
+        }
+        assert_eq!(client.get(&sessions, "n").await, Some(6));
+        // Sent again by the next in line; if it had landed, the store says so by a conflict.
+        assert_eq!(world.store.count(Op::Replace), 3, "landed: {landed}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_committer_whose_swap_comes_too_late_writes_nothing() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    first.abort();
+    settle().await;
+    add_one(&client, &sessions).await.unwrap().unwrap();
+    assert_eq!(client.get(&sessions, "n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_cancelled_transaction_holds_nobody_up() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    let (request, others) = (client.request(&sessions).await, &mut Vec::new());
+    let transaction = spawn(async move {
+        let add = request.transact(|values| values.set("n", &100_u64));
+        add.await.unwrap();
+    });
+    settle().await;
+    for _ in 0..3 {
+        others.push(add_one(&client, &sessions));
+    }
+    settle().await;
+    transaction.abort();
+    gate.open();
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(4));
+}
+
+#[tokio::test]
+async fn a_transaction_cancelled_at_the_store_holds_nobody_up() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldAnswer(gate.clone())]);
+    let request = client.request(&sessions).await;
+    let transaction = spawn(async move {
+        let add = request.transact(|values| values.set("n", &100_u64));
+        add.await.unwrap();
+    });
+    gate.reached().await;
+    let others: Vec<_> = (0..3).map(|_| add_one(&client, &sessions)).collect();
+    settle().await;
+    transaction.abort();
+    for result in join(others).await {
+        result.unwrap();
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(103));
+}
+
+#[tokio::test]
+async fn what_a_cancelled_save_lost_is_not_half_kept() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let request = client.request(&sessions).await;
+    request.update("n", |n: &mut u64| *n += 1).unwrap();
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let session = request.session.clone();
+    let save = spawn(async move { session.save().await });
+    gate.reached().await;
+    save.abort();
+    settle().await;
+    request.set("other", &1).unwrap();
+    request.respond().await;
+    // It was never sent, and what was dropped with the save does not come back with the next commit.
+    assert_eq!(client.get(&sessions, "n").await, Some(0));
+    assert_eq!(client.get(&sessions, "other").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_commits_nothing() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    world.store.heal();
+    let request = client.request(&sessions).await;
+    request.set("n", &1).unwrap();
+    drop(request);
+    assert_eq!(world.store.writes(), 0);
+    assert_eq!(client.get(&sessions, "n").await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn random_cancellations_lose_and_double_nothing() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let world = World::new();
+    let each = [world.sessions(), world.sessions()];
+    let client = Client::with(&each[0], "mine", 0).await;
+    let mut faults = random.fork();
+    world.store.script(move |op, _| match (op, faults.u8(0..4)) {
+        // Held for ever: only cancellation ends it.
+        (Op::Replace, 0) if faults.u8(0..4) == 0 => Fault::HoldCall(Gate::new()),
+        (Op::Replace, 1) if faults.u8(0..4) == 0 => Fault::HoldAnswer(Gate::new()),
+        _ => Fault::None,
+    });
+    let writers: Vec<_> = (0..200_u64)
+        .map(|n| {
+            let (client, sessions) = (client.clone(), each[n as usize % 2].clone());
+            let key = format!("key-{n}");
+            spawn(async move {
+                let request = client.request(&sessions).await;
+                request.update(&key, |n: &mut u64| *n += 1).unwrap();
+                request.finish().await.is_ok()
+            })
+        })
+        .collect();
+    // Whoever waits for ever leads a lane; cancelling from the front lets each lane go on.
+    let mut acknowledged = Vec::new();
+    for (n, writer) in writers.into_iter().enumerate() {
+        for _ in 0..random.usize(0..200) {
+            tokio::task::yield_now().await;
+        }
+        if writer.is_finished() {
+            acknowledged.push((n, writer.await.unwrap()));
+        } else {
+            writer.abort();
+        }
+    }
+    world.store.heal();
+    let request = client.request(&each[0]).await;
+    for (n, committed) in acknowledged {
+        assert!(committed, "{n}");
+        assert_eq!(request.get(format!("key-{n}")).unwrap(), Some(1_u64), "{n}");
+    }
+    for key in request.keys() {
+        assert!(request.get::<u64>(&key).unwrap() <= Some(1), "{key}");
+    }
+}

@@ -1,0 +1,351 @@
+//! "Rotation, exactly": secrets that are renewed in two steps, so that neither a lost response nor parallel requests
+//! sign anyone out.
+
+use std::time::Duration;
+
+use fasthttpsession_core::{Cookie, Lifetimes, Sessions, StoreErrorKind};
+
+use crate::faulty::{Fault, Gate, Op};
+use crate::support::{Client, DAY, Request, Response, SECOND, World, join, opens, settle};
+
+const EVERY: Duration = Duration::from_secs(100);
+const GRACE: Duration = Duration::from_secs(30);
+
+fn renewing(world: &World) -> Sessions {
+    world
+        .builder()
+        .renew_every(EVERY)
+        .lifetimes(Lifetimes::new(DAY, 30 * DAY))
+        .build()
+        .unwrap()
+}
+
+async fn read(client: &Client, sessions: &Sessions) -> Response {
+    client.request(sessions).await.respond().await
+}
+
+#[tokio::test]
+async fn a_new_secret_is_offered_once_a_period_and_taken_up_when_it_is_presented() {
+    let world = World::new();
+    let sessions = renewing(&world);
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let first = client.token().unwrap();
+    world.clock.advance(EVERY - SECOND);
+    assert_eq!(read(&client, &sessions).await.cookie(), None);
+    world.clock.advance(SECOND);
+    client.receive(&read(&client, &sessions).await);
+    let second = client.token().unwrap();
+    assert_ne!(first, second);
+
+    // Both are good until the second is presented, however long that takes.
+    world.clock.advance(10 * EVERY);
+    assert!(opens(&sessions, &first).await && opens(&sessions, &second).await);
+
+    // Presented: no cookie, and the first runs out after the grace.
+    assert_eq!(read(&client, &sessions).await.cookie(), None);
+    world.clock.advance(GRACE - SECOND);
+    assert!(opens(&sessions, &first).await && opens(&sessions, &second).await);
+    world.clock.advance(SECOND);
+    assert!(!opens(&sessions, &first).await && opens(&sessions, &second).await);
+    assert_eq!(client.get(&sessions, "n").await, Some(1));
+}
+
+#[tokio::test]
+async fn an_offer_is_repeated_once_a_grace_period_and_the_last_two_are_good() {
+    let world = World::new();
+    let sessions = renewing(&world);
+    let client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(EVERY);
+    let mut offers = Vec::new();
+    for _ in 0..3 {
+        offers.push(read(&client, &sessions).await.token().unwrap());
+        world.clock.advance(GRACE - SECOND);
+        assert_eq!(read(&client, &sessions).await.cookie(), None);
+        world.clock.advance(SECOND);
+    }
+    let mut good = Vec::new();
+    for offer in &offers {
+        good.push(opens(&sessions, offer).await);
+    }
+    assert_eq!(good, [false, true, true]);
+    assert!(client.is_known(&sessions).await);
+}
+
+#[tokio::test]
+async fn after_a_lost_offer_the_next_renewal_is_a_period_away_again() {
+    let world = World::new();
+    let sessions = renewing(&world);
+    let mut client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(EVERY);
+    let lost = read(&client, &sessions).await;
+    assert!(lost.token().is_some());
+    world.clock.advance(GRACE);
+    client.receive(&read(&client, &sessions).await);
+    read(&client, &sessions).await;
+    let renewed = world.now();
+    while world.now().since(renewed) < EVERY {
+        assert_eq!(read(&client, &sessions).await.cookie(), None);
+        world.clock.advance(5 * SECOND);
+    }
+    assert!(read(&client, &sessions).await.token().is_some());
+}
+
+#[tokio::test]
+async fn parallel_requests_that_are_all_due_sign_nobody_out() {
+    let world = World::new();
+    let sessions = renewing(&world);
+    let client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(EVERY);
+    let mut parallel = Vec::new();
+    for _ in 0..6 {
+        parallel.push(client.request(&sessions).await);
+    }
+    for request in parallel {
+        // Whichever response arrives last, its cookie is good.
+        if let Some(token) = request.respond().await.token() {
+            assert!(opens(&sessions, &token).await);
+            let (sessions, client) = (&sessions, Client::with_token(&token));
+            assert!(client.is_known(sessions).await);
+        }
+    }
+    assert!(client.is_known(&sessions).await);
+}
+
+#[tokio::test]
+async fn each_cookie_of_parallel_requests_that_are_all_due_is_good_at_the_end() {
+    for batched in [false, true] {
+        let world = World::new();
+        let sessions = renewing(&world);
+        let client = Client::with(&sessions, "n", 1).await;
+        world.clock.advance(EVERY);
+        let gate = Gate::new();
+        if batched {
+            world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+        }
+        let mut requests = Vec::new();
+        for _ in 0..6 {
+            requests.push(client.request(&sessions).await);
+        }
+        let tasks: Vec<_> = requests
+            .into_iter()
+            .map(|request| tokio::spawn(async move { request.respond().await }))
+            .collect();
+        settle().await;
+        gate.open();
+        let responses = join(tasks).await;
+        let tokens: Vec<_> = responses.iter().filter_map(Response::token).collect();
+        assert!(!tokens.is_empty());
+        for token in tokens {
+            assert!(opens(&sessions, &token).await, "batched: {batched}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_offer_that_a_rotation_in_the_same_swap_killed_is_not_sent() {
+    let world = World::new();
+    let sessions = renewing(&world);
+    let client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(EVERY);
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let [first, offered, rotated] = [
+        client.request(&sessions).await,
+        client.request(&sessions).await,
+        client.request(&sessions).await,
+    ];
+    rotated.rotate().unwrap();
+    let mut tasks = Vec::new();
+    for request in [first, offered, rotated] {
+        tasks.push(tokio::spawn(async move { request.respond().await }));
+        settle().await;
+    }
+    gate.open();
+    let responses = join(tasks).await;
+    assert!(opens(&sessions, &responses[2].token().unwrap()).await);
+    if let Some(token) = responses[1].token() {
+        assert!(opens(&sessions, &token).await);
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_costs_the_response_nothing() {
+    let world = World::new();
+    let sessions = renewing(&world);
+    let client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(EVERY);
+    world.store.first(Op::Replace, [Fault::Refuse(StoreErrorKind::Unavailable)]);
+    assert_eq!(read(&client, &sessions).await.cookie(), None);
+    assert!(client.is_known(&sessions).await);
+    assert!(read(&client, &sessions).await.token().is_some());
+}
+
+#[tokio::test]
+async fn renewal_is_off_unless_asked_for() {
+    let world = World::new();
+    let sessions = world.builder().lifetimes(Lifetimes::new(DAY, 30 * DAY)).build().unwrap();
+    let client = Client::with(&sessions, "n", 1).await;
+    for _ in 0..20 {
+        world.clock.advance(DAY / 2);
+        assert_eq!(read(&client, &sessions).await.cookie(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_retired_secret_is_not_sent_again() {
+    let world = World::new();
+    let sessions = world
+        .builder()
+        .renew_every(EVERY)
+        .cookie(Cookie::default().persistent())
+        .touch_after_percent(0)
+        .build()
+        .unwrap();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(EVERY);
+    let (early, slow) = (client.clone(), client.request(&sessions).await);
+    client.receive(&read(&client, &sessions).await);
+    world.clock.advance(SECOND);
+    read(&client, &sessions).await;
+    world.clock.advance(SECOND);
+    // Loaded before and after the new secret was taken up; reading and writing.
+    let late = early.request(&sessions).await;
+    let writing = early.request(&sessions).await;
+    writing.set("n", &2).unwrap();
+    for request in [&late, &writing, &slow] {
+        client.receive(&request.respond().await);
+    }
+    world.clock.advance(GRACE);
+    assert!(client.is_known(&sessions).await);
+}
+
+/// A request of the simulated browser.
+enum Step {
+    Sent(Client),
+    Begun(Request),
+    Answered(Response),
+}
+
+struct Browser {
+    client: Client,
+    sessions: Sessions,
+    world: World,
+    random: fastrand::Rng,
+    /// What is under way, with the moment it was sent.
+    under_way: Vec<(Step, fasthttpsession_core::Timestamp)>,
+    count: u64,
+}
+
+impl Browser {
+    /// Takes one request that is under way one step further.
+    async fn advance(&mut self, at: usize) {
+        let (step, sent) = self.under_way.swap_remove(at);
+        let next = match step {
+            Step::Sent(client) => {
+                let request = client.request(&self.sessions).await;
+                assert!(!request.is_new(), "signed out");
+                Step::Begun(request)
+            }
+            Step::Begun(request) => {
+                if self.random.u8(0..3) == 0 {
+                    request.update("n", |n: &mut u64| *n += 1).unwrap();
+                    self.count += 1;
+                }
+                Step::Answered(request.respond().await)
+            }
+            Step::Answered(response) => {
+                if self.random.u8(0..3) > 0 {
+                    self.client.receive(&response);
+                }
+                return;
+            }
+        };
+        self.under_way.push((next, sent));
+    }
+
+    /// Lets time pass; no request takes as long as the grace.
+    async fn wait(&mut self, span: Duration) {
+        let then = self.world.now().after(span);
+        while let Some(at) = self
+            .under_way
+            .iter()
+            .position(|(_, sent)| then.since(*sent) >= GRACE)
+        {
+            self.advance(at).await;
+        }
+        self.world.clock.advance(span);
+    }
+
+    async fn step(&mut self) {
+        match self.random.u8(0..10) {
+            0 => {
+                let span = SECOND * self.random.u32(1..10);
+                self.wait(span).await;
+            }
+            1 if self.random.u8(0..4) == 0 => {
+                let span = SECOND * self.random.u32(10..200);
+                self.wait(span).await;
+            }
+            2..=4 if self.under_way.len() < 8 => {
+                let sent = (Step::Sent(self.client.clone()), self.world.now());
+                self.under_way.push(sent);
+            }
+            _ if !self.under_way.is_empty() => {
+                let at = self.random.usize(..self.under_way.len());
+                self.advance(at).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Responses are lost, delayed and reordered, requests are parallel: nobody is signed out, and no write is lost.
+async fn browse(seed: u64, persistent: bool) {
+    let world = World::new();
+    let mut cookie = Cookie::default();
+    if persistent {
+        cookie = cookie.persistent();
+    }
+    let sessions = world
+        .builder()
+        .renew_every(EVERY)
+        .lifetimes(Lifetimes::new(30 * DAY, 30 * DAY))
+        .cookie(cookie)
+        .touch_after_percent(0)
+        .build()
+        .unwrap();
+    let mut browser = Browser {
+        client: Client::with(&sessions, "n", 0).await,
+        sessions,
+        world,
+        random: fastrand::Rng::with_seed(seed),
+        under_way: Vec::new(),
+        count: 0,
+    };
+    for _ in 0..150 {
+        browser.step().await;
+    }
+    browser.wait(GRACE).await;
+    let n = browser.client.get(&browser.sessions, "n").await;
+    assert_eq!(n, Some(browser.count));
+}
+
+async fn browse_many(persistent: bool) {
+    let first = fastrand::u64(..1 << 40);
+    for seed in first..first + 1_500 {
+        let run = std::panic::AssertUnwindSafe(browse(seed, persistent));
+        if futures_util::FutureExt::catch_unwind(run).await.is_err() {
+            panic!("seed {seed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn lost_and_reordered_responses_and_parallel_requests_sign_nobody_out() {
+    browse_many(false).await;
+}
+
+#[tokio::test]
+async fn cookies_that_are_dated_anew_sign_nobody_out() {
+    browse_many(true).await;
+}

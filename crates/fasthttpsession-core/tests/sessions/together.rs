@@ -1,0 +1,244 @@
+//! G1, no lost update: requests that commit at once, in one process and in two.
+
+use std::panic::AssertUnwindSafe;
+
+use fasthttpsession_core::{Error, Limits, Sessions};
+use futures_util::FutureExt as _;
+use tokio::task::{JoinHandle, spawn};
+
+use crate::faulty::{Fault, Gate, Op};
+use crate::support::{Client, Response, World, join, settle};
+
+fn add_one(client: &Client, sessions: &Sessions) -> JoinHandle<Result<Response, Error>> {
+    let (client, sessions) = (client.clone(), sessions.clone());
+    spawn(async move {
+        let request = client.request(&sessions).await;
+        request.update("n", |n: &mut u64| *n += 1)?;
+        request.finish().await
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn n_increments_add_n() {
+    for processes in [1, 2] {
+        let world = World::new();
+        let each: Vec<_> = (0..processes).map(|_| world.sessions()).collect();
+        let client = Client::with(&each[0], "n", 0).await;
+        let writers = (0..256).map(|n| add_one(&client, &each[n % processes]));
+        for result in join(writers.collect()).await {
+            assert_eq!(result.unwrap().cookie(), None);
+        }
+        assert_eq!(client.get(&each[0], "n").await, Some(256));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn n_different_keys_are_all_there() {
+    for processes in [1, 2] {
+        let world = World::new();
+        let each: Vec<_> = (0..processes).map(|_| world.sessions()).collect();
+        let client = Client::with(&each[0], "n", 0).await;
+        let writers = (0..128_u64).map(|n| {
+            let (client, sessions) = (client.clone(), each[n as usize % processes].clone());
+            spawn(async move {
+                let request = client.request(&sessions).await;
+                request.set(format!("key-{n}"), &n).unwrap();
+                request.respond().await;
+            })
+        });
+        join(writers.collect()).await;
+        let request = client.request(&each[0]).await;
+        assert_eq!(request.len(), 129);
+        for n in 0..128_u64 {
+            assert_eq!(request.get(format!("key-{n}")).unwrap(), Some(n));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_n_transactions_each_sees_the_one_before() {
+    for processes in [1, 2] {
+        let world = World::new();
+        let each: Vec<_> = (0..processes).map(|_| world.sessions()).collect();
+        let client = Client::with(&each[0], "n", 0).await;
+        let writers = (0..64).map(|n| {
+            let (client, sessions) = (client.clone(), each[n % processes].clone());
+            spawn(async move {
+                let request = client.request(&sessions).await;
+                let drawn = request.transact(|values| -> Result<u64, Error> {
+                    let n = values.get::<u64>("n")?.unwrap_or(0);
+                    values.set("n", &(n + 1))?;
+                    Ok(n)
+                });
+                drawn.await.unwrap()
+            })
+        });
+        let mut drawn = join(writers.collect()).await;
+        drawn.sort_unstable();
+        assert_eq!(drawn, (0..64).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_single_use_value_is_taken_once() {
+    for processes in [1, 2] {
+        let world = World::new();
+        let each: Vec<_> = (0..processes).map(|_| world.sessions()).collect();
+        let client = Client::with(&each[0], "ticket", 7).await;
+        let takers = (0..64).map(|n| {
+            let (client, sessions) = (client.clone(), each[n % processes].clone());
+            spawn(async move {
+                let request = client.request(&sessions).await;
+                let taken = request.transact(|values| values.take::<u64>("ticket"));
+                taken.await.unwrap()
+            })
+        });
+        let taken: Vec<_> = join(takers.collect()).await.into_iter().flatten().collect();
+        assert_eq!(taken, [7]);
+    }
+}
+
+#[tokio::test]
+async fn logs_that_wait_share_one_swap() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    let others: Vec<_> = (0..63).map(|_| add_one(&client, &sessions)).collect();
+    settle().await;
+    gate.open();
+    for result in join([vec![first], others].into_iter().flatten().collect()).await {
+        result.unwrap();
+    }
+    assert_eq!(world.store.count(Op::Replace), 2);
+    assert_eq!(client.get(&sessions, "n").await, Some(64));
+}
+
+#[tokio::test]
+async fn a_log_that_fails_in_a_batch_fails_alone() {
+    let world = World::new();
+    let sessions = world
+        .builder()
+        .limits(Limits::default().record_bytes(1024))
+        .build()
+        .unwrap();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    // Takes the room that `outgrown` found free, and the value that the others can't bear.
+    let big = {
+        let (request, text) = (client.request(&sessions).await, "x".repeat(600));
+        request.set("big", &text).unwrap();
+        spawn(async move { request.finish().await })
+    };
+    gate.reached().await;
+
+    let before = add_one(&client, &sessions);
+    settle().await;
+    let refused = client.request(&sessions).await;
+    let mut runs = 0;
+    let picky = move |_: &mut u64| {
+        runs += 1;
+        if runs == 1 { Ok(()) } else { Err("no more") }
+    };
+    refused.update("n", picky).unwrap();
+    let refused = spawn(async move { refused.finish().await });
+    settle().await;
+    let panicking = client.request(&sessions).await;
+    let mut runs = 0;
+    let wild = move |_: &mut u64| {
+        runs += 1;
+        assert!(runs == 1, "a panic of the closure's own");
+    };
+    panicking.update("n", wild).unwrap();
+    let panicking = spawn(async move {
+        let caught = AssertUnwindSafe(panicking.finish()).catch_unwind().await;
+        *caught.err().unwrap().downcast::<&str>().unwrap()
+    });
+    settle().await;
+    let outgrown = client.request(&sessions).await;
+    outgrown.set("also big", &"y".repeat(600)).unwrap();
+    let outgrown = spawn(async move { outgrown.finish().await });
+    settle().await;
+    let after = add_one(&client, &sessions);
+    settle().await;
+    gate.open();
+
+    big.await.unwrap().unwrap();
+    before.await.unwrap().unwrap();
+    after.await.unwrap().unwrap();
+    let refusal = refused.await.unwrap().err().unwrap();
+    assert!(matches!(refusal, Error::Refused { .. }), "{refusal:?}");
+    assert_eq!(panicking.await.unwrap(), "a panic of the closure's own");
+    let outgrown = outgrown.await.unwrap().err().unwrap();
+    assert!(matches!(outgrown, Error::TooLarge { limit: 1024, .. }));
+    assert_eq!(world.store.count(Op::Replace), 2);
+    let request = client.request(&sessions).await;
+    assert_eq!(request.get("n").unwrap(), Some(2_u64));
+    assert!(!request.contains("also big"));
+}
+
+#[tokio::test]
+async fn a_transaction_and_logs_that_wait_share_one_swap() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    let (request, seen) = (client.request(&sessions).await, vec![1_u64]);
+    let transaction = spawn(async move {
+        let draw = request.transact(|values| {
+            let n = values.get::<u64>("n")?.unwrap_or(0) + seen[0];
+            values.set("n", &n)?;
+            Ok::<_, Error>(n)
+        });
+        draw.await.unwrap()
+    });
+    settle().await;
+    let others: Vec<_> = (0..10).map(|_| add_one(&client, &sessions)).collect();
+    settle().await;
+    gate.open();
+    first.await.unwrap().unwrap();
+    assert_eq!(transaction.await.unwrap(), 2);
+    join(others).await;
+    assert_eq!(world.store.count(Op::Replace), 2);
+    assert_eq!(client.get(&sessions, "n").await, Some(12));
+}
+
+#[tokio::test]
+async fn a_removal_of_what_another_is_just_setting_removes_it() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let (setter, remover) = (
+        client.request(&sessions).await,
+        client.request(&sessions).await,
+    );
+    setter.set("late", &1).unwrap();
+    remover.remove("late").unwrap();
+    setter.respond().await;
+    remover.respond().await;
+    assert_eq!(client.get(&sessions, "late").await, None);
+}
+
+#[tokio::test]
+async fn a_log_that_fitted_does_not_outgrow_the_limit_when_it_is_applied_again() {
+    let world = World::new();
+    let limits = Limits::default().record_bytes(1024);
+    let sessions = world.builder().limits(limits).build().unwrap();
+    let mut client = Client::new();
+    client.visit(&sessions, |s| s.set("b", &"b".repeat(700))).await;
+    let request = client.request(&sessions).await;
+    request.set("a", "small").unwrap();
+    request.remove("b").unwrap();
+    request.set("a", &"a".repeat(700)).unwrap();
+    // Somebody else was first, so the log is applied again.
+    client.clone().visit(&sessions, |s| s.set("c", &1)).await;
+    request.finish().await.unwrap();
+    assert_eq!(client.request(&sessions).await.keys(), ["a", "c"]);
+}
