@@ -1,5 +1,6 @@
 //! The suite catches every wrong store, by the name of the promise that it breaks.
 
+#[allow(dead_code)]
 mod faulty;
 
 use std::time::Duration;
@@ -82,7 +83,7 @@ fn is_caught(fault: Fault, by: &str) {
         .worker_threads(4)
         .enable_all()
         .build()
-        .unwrap();
+        .expect("a runtime starts");
     let caught: Vec<&str> = runtime.block_on(async {
         let mut caught = Vec::new();
         for check in fasthttpsession_conformance::store::checks() {

@@ -10,3 +10,75 @@ mod with_a_clock_of_its_own {
 
     fasthttpsession_conformance::store_tests!(async || faulty::subject(None, true));
 }
+
+/// A store that can do no more than it must.
+mod with_the_five_operations_alone {
+    use fasthttpsession_conformance::store::Subject;
+    use fasthttpsession_core::{
+        Capabilities, Created, Deleted, Handle, Record, Replaced, Store, StoreError, Timestamp,
+        Touched,
+    };
+
+    use super::faulty::{self, Faulty};
+
+    fasthttpsession_conformance::store_tests!(async || {
+        Subject::new(Bare(faulty::alone()))
+            .no_second_client("it is alone")
+            .no_raw("its records are values")
+            .no_body_limit("its limit is over a mebibyte")
+            .expires_when_told()
+    });
+
+    struct Bare(Faulty);
+
+    impl Store for Bare {
+        fn name(&self) -> &'static str {
+            "bare"
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::none()
+        }
+
+        async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
+            self.0.load(handle, now).await
+        }
+
+        async fn create(
+            &self,
+            handle: Handle,
+            record: &Record,
+            now: Timestamp,
+        ) -> Result<Created, StoreError> {
+            self.0.create(handle, record, now).await
+        }
+
+        async fn replace(
+            &self,
+            handle: Handle,
+            expected: u64,
+            record: &Record,
+            now: Timestamp,
+        ) -> Result<Replaced, StoreError> {
+            self.0.replace(handle, expected, record, now).await
+        }
+
+        async fn touch(
+            &self,
+            handle: Handle,
+            version: u64,
+            idle_deadline: Timestamp,
+            now: Timestamp,
+        ) -> Result<Touched, StoreError> {
+            self.0.touch(handle, version, idle_deadline, now).await
+        }
+
+        async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
+            self.0.delete(handle, now).await
+        }
+
+        async fn check(&self) -> Result<(), StoreError> {
+            self.0.check().await
+        }
+    }
+}

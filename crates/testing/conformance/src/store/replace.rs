@@ -136,7 +136,8 @@ pub async fn increments_at_once_all_count<S: Store>(subject: &Subject<S>) -> Out
     counted(subject, handle, total).await
 }
 
-/// A swap that is sent again, because its answer was lost, lands once: it then conflicts with itself.
+/// A swap that is sent again, because its answer was lost, lands once: it then conflicts with itself, one after the
+/// other and all at once.
 pub async fn a_repeated_replacement_lands_once<S: Store>(subject: &Subject<S>) -> Outcome {
     let now = subject.now();
     let record = sample::record(now);
@@ -148,7 +149,18 @@ pub async fn a_repeated_replacement_lands_once<S: Store>(subject: &Subject<S>) -
         again == Replaced::Conflict(next.clone()),
         "the same swap again answered {again:?}"
     );
-    subject.holds(handle, &next).await
+    let last = sample::successor(&next);
+    let answers = at_once(subject.task_count(), |task| {
+        let (store, last) = (subject.client(task), last.clone());
+        async move { store.replace(handle, 2, &last, now).await }
+    });
+    let answers = answers.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let landed = answers
+        .iter()
+        .filter(|answer| **answer == Replaced::Replaced)
+        .count();
+    ensure!(landed == 1, "of identical swaps at once {landed} landed");
+    subject.holds(handle, &last).await
 }
 
 /// Of many replacements of one version at once exactly one lands, and the others are handed its record.

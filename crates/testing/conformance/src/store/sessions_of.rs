@@ -83,8 +83,8 @@ pub async fn a_listed_session_shows_its_touches<S: Store>(subject: &Subject<S>) 
     .await
 }
 
-/// A deleted session is listed no more; one created under a handle that another principal's session had before is
-/// listed for its own principal alone.
+/// A deleted session is listed no more, also when new sessions take its place; one created under a handle that another
+/// principal's session had before is listed for its own principal alone.
 pub async fn an_ended_session_is_listed_no_more<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().sessions_of {
         return lacks_sessions_of(subject).await;
@@ -92,8 +92,17 @@ pub async fn an_ended_session_is_listed_no_more<S: Store>(subject: &Subject<S>) 
     let (now, later) = (subject.now(), subject.now().after(HOUR));
     let (before, after) = (sample::principal(), sample::principal());
     let deleted = subject.create(&sample::record_of(&before, now)).await?;
-    let expired = subject.create(&sample::record_of(&before, now)).await?;
+    let expiring = sample::record_of(&before, now);
+    let expired = subject.create(&expiring).await?;
     subject.store().delete(deleted, now).await?;
+    subject.create(&sample::record(now)).await?;
+    lists(
+        subject,
+        &before,
+        &BTreeMap::from([(expired, expiring)]),
+        now,
+    )
+    .await?;
     let mut fresh = BTreeMap::new();
     for handle in [deleted, expired] {
         let record = sample::record_of(&after, later);

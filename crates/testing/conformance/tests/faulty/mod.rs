@@ -17,7 +17,7 @@ use tokio::task::yield_now;
 
 /// What is wrong with a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     AbsoluteDeadlineIgnored,
     AnswersOfDroppedLoadsKept,
     BodyCut,
@@ -78,7 +78,7 @@ const MAX_BODY: usize = 2 << 20;
 const CONNECTIONS: usize = 16;
 
 /// One client of the records, with at most one fault.
-pub struct Faulty {
+pub(crate) struct Faulty {
     fault: Option<Fault>,
     data: Arc<Mutex<Data>>,
     connections: Semaphore,
@@ -104,7 +104,7 @@ struct Data {
 }
 
 /// A subject whose store has this fault, or none, and a clock of its own or none.
-pub fn subject(fault: Option<Fault>, server_clock: bool) -> Subject<Faulty> {
+pub(crate) fn subject(fault: Option<Fault>, server_clock: bool) -> Subject<Faulty> {
     let data = Arc::new(Mutex::new(Data {
         server_clock,
         ..Data::default()
@@ -126,6 +126,11 @@ pub fn subject(fault: Option<Fault>, server_clock: bool) -> Subject<Faulty> {
     } else {
         subject.expires_when_told()
     }
+}
+
+/// A correct store that nobody else reaches.
+pub(crate) fn alone() -> Faulty {
+    Faulty::client(None, &Arc::default())
 }
 
 impl Data {
@@ -503,7 +508,9 @@ impl Store for Faulty {
             record: Some(record.clone()),
         });
         self.travel().await;
-        retry.iter_mut().for_each(|retry| retry.record = None);
+        if let Some(retry) = &mut retry {
+            retry.record = None;
+        }
         Ok(Created::Created)
     }
 
@@ -578,9 +585,13 @@ impl Store for Faulty {
     ) -> Result<Vec<(Handle, Record)>, StoreError> {
         self.travel().await;
         let caseless = self.is(Fault::PrincipalsIgnoreCase);
-        let fold = |principal: &Principal| match caseless {
-            true => principal.as_str().to_lowercase(),
-            false => principal.as_str().to_owned(),
+        let fold = |principal: &Principal| {
+            let text = principal.as_str();
+            if caseless {
+                text.to_lowercase()
+            } else {
+                text.to_owned()
+            }
         };
         let mut sessions = self.live_sessions(now, self.is(Fault::ListsExpired));
         let data = self.data();
@@ -660,9 +671,11 @@ impl Store for Faulty {
         if self.is(Fault::PurgeOnlyHides) {
             let mut data = self.data();
             let hidden = due(&data);
-            hidden.iter().for_each(|handle| {
-                drop(data.due.insert(*handle, Timestamp::from_millis(u64::MAX)))
-            });
+            data.due.extend(
+                hidden
+                    .iter()
+                    .map(|handle| (*handle, Timestamp::from_millis(u64::MAX))),
+            );
             return Ok(hidden.len() as u64);
         }
         let mut chosen = due(&self.data());
