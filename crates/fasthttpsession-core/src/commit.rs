@@ -160,7 +160,7 @@ impl Manager {
     ) -> Option<Done> {
         let start = newest(turn, &seats);
         let terms = self.terms();
-        let (mut working, mut aboard, mut ended) = (Stored::clone(&start), Vec::new(), None);
+        let (mut working, mut aboard, mut ended) = (None, Vec::new(), None);
         for mut seat in seats {
             let untouched =
                 aboard.is_empty() && seat.job.known.header.version == start.header.version;
@@ -169,9 +169,15 @@ impl Manager {
             } else {
                 None
             };
-            match attempt(&working, &mut seat.job, untouched, closure, terms) {
+            match attempt(
+                working.as_ref().unwrap_or(&start),
+                &mut seat.job,
+                untouched,
+                closure,
+                terms,
+            ) {
                 Ok(Attempt::Changed(changed, applied)) => {
-                    working = changed;
+                    working = Some(changed);
                     aboard.push((seat, applied));
                 }
                 Ok(Attempt::Unchanged) => {
@@ -182,9 +188,7 @@ impl Manager {
                 Err(failure) => ended = seat.end(Err(failure)).or(ended),
             }
         }
-        if aboard.is_empty() {
-            return ended;
-        }
+        let Some(working) = working else { return ended };
         match self.swap(working, start.header.version) {
             Ok(swap) => turn.set_flight(Flight {
                 seats: aboard,

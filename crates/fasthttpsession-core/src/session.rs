@@ -41,7 +41,7 @@ pub struct Session(pub(crate) Arc<Inner>);
 impl Session {
     /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
     pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> {
-        self.state().values.get(key)
+        self.state().values().get(key)
     }
 
     /// Sets `key` to `value`. Requests that set the same key at once: the last one to commit wins, for that key alone.
@@ -94,13 +94,13 @@ impl Session {
         loop {
             let (old, edits) = {
                 let mut state = self.state();
-                let values = &state.writable()?.values;
+                let values = state.writable()?.values();
                 (values.encoded(&key), values.edits())
             };
             // Outside the lock, for it may do anything, even use this session.
             let new = updater(old)?;
             let mut state = self.state();
-            if state.values.edits() == edits {
+            if state.values().edits() == edits {
                 return state.writable()?.update(key, new, Box::new(updater));
             }
         }
@@ -108,17 +108,17 @@ impl Session {
 
     /// Whether `key` has a value.
     pub fn contains(&self, key: impl AsRef<str>) -> bool {
-        self.state().values.contains(key)
+        self.state().values().contains(key)
     }
 
     /// All keys, sorted.
     pub fn keys(&self) -> Vec<String> {
-        self.state().values.keys().map(str::to_owned).collect()
+        self.state().values().keys().map(str::to_owned).collect()
     }
 
     /// All values with their keys, sorted by key, each decoded as `T` (`serde_json::Value` takes any).
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
-        self.state().values.entries()
+        self.state().values().entries()
     }
 
     /// Removes every value.
@@ -129,12 +129,12 @@ impl Session {
 
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.state().values.len()
+        self.state().values().len()
     }
 
     /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
-        self.state().values.is_empty()
+        self.state().values().is_empty()
     }
 }
 
@@ -179,12 +179,12 @@ impl Session {
 
     /// Who the session belongs to; `None` before sign-in.
     pub fn principal(&self) -> Option<Principal> {
-        self.state().principal.clone()
+        self.state().principal().cloned()
     }
 
     /// What the application noted about it.
     pub fn label(&self) -> Option<Label> {
-        self.state().label.clone()
+        self.state().label().cloned()
     }
 
     /// Notes something about the session (a device, an address) for lists of sessions: 1 to 255 bytes.
@@ -272,7 +272,11 @@ impl Session {
         let Some((handle, sign_in)) = self.state().identity() else {
             return Ok(false);
         };
-        let stored = self.0.manager.load(handle).await?;
+        let stored = self
+            .0
+            .manager
+            .load(handle, self.0.manager.clock.now())
+            .await?;
         Ok(stored.is_some_and(|stored| stored.control.sign_in == sign_in))
     }
 }
@@ -307,8 +311,8 @@ impl fmt::Debug for Session {
         let state = self.state();
         f.debug_struct("Session")
             .field("handle", &state.base.as_ref().map(|base| base.token.handle))
-            .field("principal", &state.principal)
-            .field("keys", &state.values)
+            .field("principal", &state.principal())
+            .field("keys", state.values())
             .finish_non_exhaustive()
     }
 }
@@ -359,12 +363,13 @@ impl Inner {
         if std::mem::replace(&mut self.state().finished, true) {
             return Ok(Vec::new());
         }
-        let only_renews = self.state().renew(&self.manager, self.manager.clock.now());
+        let now = self.manager.clock.now();
+        let only_renews = self.state().renew(&self.manager, now);
         match self.commit(None).await.map_err(raise) {
             Ok(Saved {
                 outcome: Outcome::Unchanged,
                 ..
-            }) => self.touch().await,
+            }) => self.touch(now).await,
             Ok(_) => {}
             // A renewal can wait for the next request.
             Err(_) if only_renews => self.state().muted = true,

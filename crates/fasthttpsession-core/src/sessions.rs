@@ -104,7 +104,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`], [`Error::Unreadable`].
     pub async fn read(&self, handle: Handle) -> Result<Option<Snapshot>, Error> {
-        let stored = self.0.load(handle).await?;
+        let stored = self.0.load(handle, self.0.clock.now()).await?;
         Ok(stored.map(|Stored { header, values, .. }| Snapshot { header, values }))
     }
 
@@ -123,7 +123,12 @@ impl Sessions {
         R: Send,
         E: Send,
     {
-        let Some(stored) = self.0.load(handle).await.map_err(TransactError::Session)? else {
+        let Some(stored) = self
+            .0
+            .load(handle, self.0.clock.now())
+            .await
+            .map_err(TransactError::Session)?
+        else {
             return Ok(None);
         };
         match run(change, async |closure| {

@@ -106,7 +106,8 @@ impl Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.bytes.zeroize();
+        // What lies behind was never written.
+        self.bytes[..usize::from(self.len)].zeroize();
     }
 }
 
@@ -128,7 +129,11 @@ impl SecretHash {
 
     /// Whether both are the same, in a time that does not depend on where they differ.
     pub(crate) fn matches(&self, other: &Self) -> Choice {
-        self.0.ct_eq(&other.0)
+        // By words: a fourth of the barriers that comparing by bytes takes.
+        let (ours, theirs) = (words(&self.0), words(&other.0));
+        (0..ours.len()).fold(Choice::from(1), |same, at| {
+            same & ours[at].ct_eq(&theirs[at])
+        })
     }
 }
 
@@ -183,6 +188,14 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({}.…)", self.handle)
     }
+}
+
+fn words(hash: &[u8; SecretHash::BYTES]) -> [u64; SecretHash::BYTES / 8] {
+    let mut words = [0; SecretHash::BYTES / 8];
+    for (word, bytes) in words.iter_mut().zip(hash.chunks_exact(8)) {
+        *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+    }
+    words
 }
 
 fn decode_exact<const N: usize>(text: &[u8]) -> Option<[u8; N]> {

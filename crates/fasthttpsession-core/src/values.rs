@@ -101,7 +101,7 @@ impl Values {
 
     /// All keys, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.merged().map(|entry| entry.key)
+        self.merged().map(|entry| entry.name())
     }
 
     /// All values with their keys, sorted by key, each decoded as `T` (`serde_json::Value` takes any).
@@ -111,10 +111,8 @@ impl Values {
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
         self.merged()
             .map(|entry| {
-                Ok((
-                    entry.key.to_owned(),
-                    decode(entry.key, entry.format, entry.value)?,
-                ))
+                let key = entry.name();
+                Ok((key.to_owned(), decode(key, entry.format, entry.value)?))
             })
             .collect()
     }
@@ -202,15 +200,16 @@ impl Values {
         self.bytes
     }
 
-    /// Writes all values as a [`Region`].
+    /// Writes all values as a [`Region`]. What lies between two changes is copied as it is.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        if self.changed.is_empty() {
-            out.extend_from_slice(self.read.as_bytes());
-            return;
+        let mut unchanged = self.read.iter();
+        for (key, value) in &self.changed {
+            out.extend_from_slice(unchanged.take_before(key));
+            if let Some(Encoded { format, bytes }) = value {
+                region::write_entry(out, key, *format, bytes);
+            }
         }
-        for entry in self.merged() {
-            region::write_entry(out, entry.key, entry.format, entry.value);
-        }
+        out.extend_from_slice(unchanged.rest());
     }
 
     fn merged(&self) -> Merged<'_> {

@@ -40,6 +40,10 @@ impl<'a> Reader<'a> {
 
     /// Unsigned LEB128, of at most ten bytes.
     pub(crate) fn varint(&mut self) -> Option<u64> {
+        if let [byte @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Some(u64::from(*byte));
+        }
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

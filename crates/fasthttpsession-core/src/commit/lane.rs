@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_channel::oneshot;
@@ -19,7 +20,23 @@ pub(crate) struct Lanes {
     shards: [Mutex<Shard>; Lanes::SHARDS],
 }
 
-type Shard = HashMap<Handle, Lane>;
+type Shard = HashMap<Handle, Lane, BuildHasherDefault<HandleHasher>>;
+
+/// Takes a part of the handle as it is: handles are random, and only those of sessions that exist get here.
+#[derive(Default)]
+struct HandleHasher(u64);
+
+impl Hasher for HandleHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(part) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*part);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Who waits for a session, and what is under way.
 #[derive(Default)]

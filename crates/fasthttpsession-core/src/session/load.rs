@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::record::envelope::{self, Stored};
 use crate::sessions::Manager;
 use crate::store::Store as _;
+use crate::time::Timestamp;
 use crate::token::{Handle, Token};
 use crate::values::Values;
 
@@ -18,7 +19,8 @@ impl Inner {
     /// [`Error::Ended`] if there is none any more, or it is somebody else's.
     pub(super) async fn reload(&self) -> Result<(), Error> {
         let (handle, sign_in) = self.state().identity().ok_or(Error::Ended)?;
-        let stored = self.manager.load(handle).await?.ok_or(Error::Ended)?;
+        let now = self.manager.clock.now();
+        let stored = self.manager.load(handle, now).await?.ok_or(Error::Ended)?;
         if stored.control.sign_in != sign_in {
             return Err(Error::Ended);
         }
@@ -32,7 +34,7 @@ impl Manager {
     /// never adopted.
     pub(crate) async fn find(&self, tokens: &[Token]) -> Result<State, Error> {
         for token in tokens {
-            if let Some(base) = self.open(token).await? {
+            if let Some(base) = self.open(token, self.clock.now()).await? {
                 return Ok(State::found(base));
             }
         }
@@ -40,25 +42,27 @@ impl Manager {
     }
 
     /// The record that `token` opens; `None` if it opens none.
-    async fn open(&self, token: &Token) -> Result<Option<Base>, Error> {
-        let Some(stored) = self.load(token.handle).await? else {
+    async fn open(&self, token: &Token, now: Timestamp) -> Result<Option<Base>, Error> {
+        let Some(stored) = self.load(token.handle, now).await? else {
             return Ok(None);
         };
-        let opened_by = stored
-            .control
-            .secrets
-            .opened_by(&token.hash(), self.clock.now());
-        Ok(opened_by.map(|opened_by| Base::new(token.clone(), Arc::new(stored), opened_by)))
+        let presented = token.hash();
+        let opened_by = stored.control.secrets.opened_by(&presented, now);
+        Ok(opened_by.map(|by| Base::new(token.clone(), presented, Arc::new(stored), by)))
     }
 
     /// The record of `handle`, taken apart; `None` if there is none.
-    pub(crate) async fn load(&self, handle: Handle) -> Result<Option<Stored>, Error> {
-        let record = self
+    pub(crate) async fn load(
+        &self,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, Error> {
+        let found = self
             .store
-            .load(handle, self.clock.now())
+            .load(handle, now)
             .await
             .map_err(Error::store("load"))?;
-        record
+        found
             .map(|record| envelope::open(handle, record, &self.codecs, self.rules()))
             .transpose()
     }

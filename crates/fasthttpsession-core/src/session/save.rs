@@ -1,11 +1,12 @@
 //! From what a request did to what the store holds, and back: plans a commit, has it made, and takes in the outcome.
 
-use super::state::{Base, CookieChange, Plan, Touch};
+use super::state::{CookieChange, Plan, Target, Touch};
 use super::{Inner, Outcome, Saved};
 use crate::commit::change::{Terms, apply};
 use crate::commit::{Applied, Change, Closure, Done, End, Failure, Job};
 use crate::record::envelope::Stored;
 use crate::store::{Store as _, Touched};
+use crate::time::Timestamp;
 use crate::token::Token;
 use crate::values::Values;
 
@@ -20,20 +21,33 @@ impl Inner {
     /// Commits what was logged, and in the same step what `closure` makes of the values. Whoever calls it holds `turn`,
     /// so that a request makes one commit at a time.
     pub(super) async fn commit(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
-        let plan = self.state().plan();
-        let ended = plan.ended.is_some();
-        if let Some(handle) = plan.ended {
+        let ended = self.state().ended.take();
+        if let Some(handle) = ended {
             self.manager.delete(handle).await?;
             self.state().cookie = CookieChange::Remove;
         }
-        let mut saved = match plan.base.clone() {
-            None => self.create(plan.changes, plan.view, closure).await?,
-            Some(base) => self.swap(plan, base, closure).await?,
+        let saved = self.commit_log(closure).await?;
+        Ok(match saved.outcome {
+            Outcome::Unchanged if ended.is_some() => Saved {
+                outcome: Outcome::Committed,
+                ..saved
+            },
+            _ => saved,
+        })
+    }
+
+    async fn commit_log(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
+        let (plan, target) = {
+            let mut state = self.state();
+            if state.changes.is_empty() && closure.is_none() {
+                return Ok(Saved::UNCHANGED);
+            }
+            (state.plan(), state.target())
         };
-        if ended && saved.outcome == Outcome::Unchanged {
-            saved.outcome = Outcome::Committed;
+        match target {
+            None => self.create(plan.changes, plan.view, closure).await,
+            Some(target) => self.swap(plan, target, closure).await,
         }
-        Ok(saved)
     }
 
     /// Makes a record of what was logged, if there is anything to keep.
@@ -43,9 +57,6 @@ impl Inner {
         view: Option<Values>,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Result<Saved, Failure> {
-        if changes.is_empty() && closure.is_none() {
-            return Ok(Saved::UNCHANGED);
-        }
         let fill = |stored: &mut Stored, terms: Terms| {
             apply(stored, None, &mut changes, view.as_ref(), terms)?;
             if !closure
@@ -73,17 +84,14 @@ impl Inner {
     async fn swap(
         &self,
         plan: Plan,
-        base: Base,
+        target: Target,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Result<Saved, Failure> {
-        if plan.changes.is_empty() && closure.is_none() {
-            return Ok(Saved::UNCHANGED);
-        }
         let sign_in = plan.changes.iter().rev().find_map(Change::sign_in);
         let job = Job {
-            authority: Some(base.authority),
+            authority: Some(target.authority),
             changes: plan.changes,
-            known: base.stored,
+            known: target.known,
             view: plan.view,
             conflicts: 0,
         };
@@ -93,7 +101,7 @@ impl Inner {
             conflicts,
         } = self
             .manager
-            .commit(base.token.handle, job, closure.as_deref_mut())
+            .commit(target.handle, job, closure.as_deref_mut())
             .await;
         let outcome = match end {
             Err(failure) => return Err(self.failed(failure, changes, plan.next)),
@@ -131,8 +139,7 @@ impl Inner {
 
     /// Extends the idle deadline if enough of it has passed. A failure costs the session a little time, the response
     /// nothing.
-    pub(super) async fn touch(&self) {
-        let now = self.manager.clock.now();
+    pub(super) async fn touch(&self, now: Timestamp) {
         let Some(Touch {
             handle,
             version,

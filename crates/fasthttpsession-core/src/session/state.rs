@@ -11,19 +11,19 @@ use crate::record::secrets::OpenedBy;
 use crate::record::{Label, Principal};
 use crate::sessions::Manager;
 use crate::time::Timestamp;
-use crate::token::{Handle, Token};
+use crate::token::{Handle, SecretHash, Token};
 use crate::values::{Encoded, Values};
 
 /// A loaded session.
 #[allow(clippy::struct_excessive_bools, reason = "they vary independently")]
 pub(crate) struct State {
+    /// `None` for a visitor, who then has a view.
     pub(crate) base: Option<Base>,
-    pub(crate) values: Values,
-    pub(crate) principal: Option<Principal>,
-    pub(crate) label: Option<Label>,
+    /// What the request sees since it wrote something; before, it sees the record.
+    view: Option<View>,
     pub(crate) changes: Vec<Change>,
-    /// Whether `values` is what `changes` make of `base`. It is not after a commit during which more was written.
-    pub(crate) exact: bool,
+    /// Whether the view is what `changes` make of `base`. It is not after a commit during which more was written.
+    exact: bool,
     /// The token that opens the record once `changes` are committed, if they rotate the secret.
     pub(crate) next: Option<Token>,
     /// A session that is to be destroyed.
@@ -35,8 +35,15 @@ pub(crate) struct State {
     pub(crate) finished: bool,
 }
 
-/// The record that a session stands on.
+/// A session as its request sees it, with what it wrote.
 #[derive(Clone)]
+struct View {
+    values: Values,
+    principal: Option<Principal>,
+    label: Option<Label>,
+}
+
+/// The record that a session stands on.
 pub(crate) struct Base {
     pub(crate) token: Token,
     pub(crate) stored: Arc<Stored>,
@@ -60,20 +67,30 @@ pub(crate) struct Touch {
     pub(crate) deadline: Timestamp,
 }
 
+/// The record that a commit is made to.
+pub(crate) struct Target {
+    pub(crate) handle: Handle,
+    pub(crate) authority: Authority,
+    pub(crate) known: Arc<Stored>,
+}
+
 /// What is handed to the committer.
 pub(crate) struct Plan {
-    pub(crate) base: Option<Base>,
     pub(crate) changes: Vec<Change>,
     pub(crate) view: Option<Values>,
     pub(crate) next: Option<Token>,
-    pub(crate) ended: Option<Handle>,
 }
 
 impl Base {
-    pub(crate) fn new(token: Token, stored: Arc<Stored>, opened_by: OpenedBy) -> Self {
+    pub(crate) fn new(
+        token: Token,
+        presented: SecretHash,
+        stored: Arc<Stored>,
+        opened_by: OpenedBy,
+    ) -> Self {
         let authority = Authority {
             sign_in: stored.control.sign_in,
-            presented: token.hash(),
+            presented,
         };
         let dated = stored.header.idle_deadline;
         Self {
@@ -90,46 +107,72 @@ impl Base {
 impl State {
     /// A visitor without a session.
     pub(crate) fn visitor(empty: Values) -> Self {
+        Self::new(
+            None,
+            Some(View {
+                values: empty,
+                principal: None,
+                label: None,
+            }),
+        )
+    }
+
+    /// A session that was found.
+    pub(crate) fn found(base: Base) -> Self {
+        Self::new(Some(base), None)
+    }
+
+    fn new(base: Option<Base>, view: Option<View>) -> Self {
         Self {
-            base: None,
-            values: empty,
-            principal: None,
-            label: None,
+            is_new: base.is_none(),
+            base,
+            view,
             changes: Vec::new(),
             exact: true,
             next: None,
             ended: None,
             cookie: CookieChange::Keep,
             muted: false,
-            is_new: true,
             finished: false,
         }
-    }
-
-    /// A session that was found.
-    pub(crate) fn found(base: Base) -> Self {
-        let Stored { header, values, .. } = &*base.stored;
-        Self {
-            principal: header.principal.clone(),
-            label: header.label.clone(),
-            is_new: false,
-            ..Self::visitor(values.clone())
-        }
-        .on(base)
-    }
-
-    fn on(mut self, base: Base) -> Self {
-        self.base = Some(base);
-        self
     }
 }
 
 /// Reading.
 impl State {
+    pub(crate) fn values(&self) -> &Values {
+        match &self.view {
+            Some(view) => &view.values,
+            None => &self.record().values,
+        }
+    }
+
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        match &self.view {
+            Some(view) => view.principal.as_ref(),
+            None => self.record().header.principal.as_ref(),
+        }
+    }
+
+    pub(crate) fn label(&self) -> Option<&Label> {
+        match &self.view {
+            Some(view) => view.label.as_ref(),
+            None => self.record().header.label.as_ref(),
+        }
+    }
+
     /// Which record it is, and since which sign-in; `None` without a record.
     pub(crate) fn identity(&self) -> Option<(Handle, u64)> {
         let base = self.base.as_ref()?;
         Some((base.token.handle, base.authority.sign_in))
+    }
+
+    fn record(&self) -> &Stored {
+        &self
+            .base
+            .as_ref()
+            .expect("a session without a view has a record")
+            .stored
     }
 }
 
@@ -143,8 +186,20 @@ impl State {
         }
     }
 
+    fn view(&mut self) -> &mut View {
+        if self.view.is_none() {
+            let Stored { header, values, .. } = self.record();
+            self.view = Some(View {
+                values: values.clone(),
+                principal: header.principal.clone(),
+                label: header.label.clone(),
+            });
+        }
+        self.view.as_mut().expect("it was made above")
+    }
+
     pub(crate) fn set(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
-        self.values.put(key, value.clone())?;
+        self.view().values.put(key, value.clone())?;
         self.log_of_key(Change::Set {
             key: key.into(),
             value,
@@ -154,7 +209,7 @@ impl State {
 
     pub(crate) fn remove(&mut self, key: &str) {
         // Logged even if it is not there: another request may be setting it just now.
-        self.values.remove(key);
+        self.view().values.remove(key);
         self.log_of_key(Change::Remove { key: key.into() });
     }
 
@@ -164,27 +219,28 @@ impl State {
         value: Encoded,
         updater: Updater,
     ) -> Result<(), Error> {
-        self.values.put(&key, value)?;
+        self.view().values.put(&key, value)?;
         self.changes.push(Change::Update { key, updater });
         Ok(())
     }
 
     pub(crate) fn clear(&mut self) {
-        self.values.clear();
+        self.view().values.clear();
         self.changes.push(Change::Clear);
     }
 
     pub(crate) fn set_label(&mut self, label: Label) {
-        self.label = Some(label.clone());
+        self.view().label = Some(label.clone());
         self.changes.push(Change::Label(label));
     }
 
     pub(crate) fn login(&mut self, principal: Principal, sign_in: u64, next: Token) {
-        if belongs_to_another(self.principal.as_ref(), &principal) {
-            self.values.clear();
-            self.label = None;
+        let view = self.view();
+        if belongs_to_another(view.principal.as_ref(), &principal) {
+            view.values.clear();
+            view.label = None;
         }
-        self.principal = Some(principal.clone());
+        view.principal = Some(principal.clone());
         self.changes.push(Change::Login {
             principal,
             sign_in,
@@ -201,19 +257,19 @@ impl State {
 
     /// Forgets the session, so that what follows begins a new one.
     pub(crate) fn logout(&mut self) {
+        self.view().values.clear();
         let ended = self
             .base
             .take()
             .map(|base| base.token.handle)
             .or(self.ended);
         let cookie = std::mem::replace(&mut self.cookie, CookieChange::Keep);
-        self.values.clear();
-        let visitor = Self::visitor(self.values.clone());
+        let empty = self.values().clone();
         *self = Self {
             ended,
             cookie,
             is_new: self.is_new,
-            ..visitor
+            ..Self::visitor(empty)
         };
     }
 
@@ -343,19 +399,37 @@ impl State {
     /// Takes out what is to be committed. What is written from now on belongs to the next commit.
     pub(crate) fn plan(&mut self) -> Plan {
         Plan {
-            base: self.base.clone(),
             changes: std::mem::take(&mut self.changes),
-            view: self.exact.then(|| self.values.clone()),
+            view: self
+                .view
+                .as_ref()
+                .filter(|_| self.exact)
+                .map(|view| view.values.clone()),
             next: self.next.take(),
-            ended: self.ended.take(),
         }
+    }
+
+    /// The record that a commit would be made to; `None` if it would make one.
+    pub(crate) fn target(&self) -> Option<Target> {
+        let Base {
+            token,
+            stored,
+            authority,
+            ..
+        } = self.base.as_ref()?;
+        Some(Target {
+            handle: token.handle,
+            authority: *authority,
+            known: Arc::clone(stored),
+        })
     }
 
     /// Takes in a record that was just created, and the token that the client is to get.
     pub(crate) fn created(&mut self, token: Token, stored: Arc<Stored>) {
         self.cookie = CookieChange::Send(token.clone());
         self.muted = false;
-        self.stand_on(Base::new(token, stored, OpenedBy::Current));
+        let presented = token.hash();
+        self.stand_on(Base::new(token, presented, stored, OpenedBy::Current));
     }
 
     /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
@@ -405,9 +479,7 @@ impl State {
     fn stand_on(&mut self, base: Base) {
         self.exact = self.changes.is_empty();
         if self.exact {
-            self.values = base.stored.values.clone();
-            self.principal.clone_from(&base.stored.header.principal);
-            self.label.clone_from(&base.stored.header.label);
+            self.view = None;
         }
         self.base = Some(base);
     }

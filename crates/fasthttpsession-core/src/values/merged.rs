@@ -26,7 +26,7 @@ impl<'a> Merged<'a> {
     /// Which of the two comes next; `Equal` when both have the same key.
     fn order(&mut self) -> Option<Ordering> {
         match (self.read.peek(), self.changed.peek()) {
-            (Some(read), Some((changed, _))) => Some(read.key.cmp(changed)),
+            (Some(read), Some((changed, _))) => Some(read.key.cmp(changed.as_bytes())),
             (Some(_), None) => Some(Ordering::Less),
             (None, Some(_)) => Some(Ordering::Greater),
             (None, None) => None,
@@ -46,7 +46,7 @@ impl<'a> Iterator for Merged<'a> {
             }
             if let (key, Some(value)) = self.changed.next()? {
                 return Some(Entry {
-                    key,
+                    key: key.as_bytes(),
                     format: value.format,
                     value: &value.bytes,
                 });

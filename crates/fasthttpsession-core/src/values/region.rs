@@ -17,7 +17,8 @@ pub(crate) struct Region {
 /// One value in its place.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
-    pub(crate) key: &'a str,
+    /// UTF-8, which was checked.
+    pub(crate) key: &'a [u8],
     pub(crate) format: Format,
     pub(crate) value: &'a [u8],
 }
@@ -32,11 +33,11 @@ impl Region {
         let mut entries = Entries {
             reader: Reader::new(&bytes),
         };
-        let (mut count, mut last) = (0, "");
+        let (mut count, mut last) = (0, &[][..]);
         while !entries.reader.is_empty() {
             let entry = entries.read().ok_or(Malformed)?;
             // Every key is longer than none, so this refuses an empty first key too.
-            if entry.key <= last {
+            if entry.key <= last || !is_utf8(entry.key) {
                 return Err(Malformed);
             }
             last = entry.key;
@@ -60,8 +61,8 @@ impl Region {
     }
 
     pub(crate) fn find(&self, key: &str) -> Option<(Format, &[u8])> {
-        let entry = self.iter().find(|entry| entry.key >= key)?;
-        (entry.key == key).then_some((entry.format, entry.value))
+        let entry = self.iter().find(|entry| entry.key >= key.as_bytes())?;
+        (entry.key == key.as_bytes()).then_some((entry.format, entry.value))
     }
 
     /// [`find`](Self::find), sharing the bytes instead of borrowing them.
@@ -82,7 +83,7 @@ pub(crate) struct Entries<'a> {
 impl<'a> Entries<'a> {
     fn read(&mut self) -> Option<Entry<'a>> {
         let key_len = self.reader.byte()?;
-        let key = std::str::from_utf8(self.reader.take(usize::from(key_len))?).ok()?;
+        let key = self.reader.take(usize::from(key_len))?;
         let format = Format::from_byte(self.reader.byte()?)?;
         let value_len = usize::try_from(self.reader.varint()?).ok()?;
         Some(Entry {
@@ -93,12 +94,45 @@ impl<'a> Entries<'a> {
     }
 }
 
+impl<'a> Entries<'a> {
+    /// The bytes of the entries before `key`; goes on behind it.
+    pub(crate) fn take_before(&mut self, key: &str) -> &'a [u8] {
+        let all = self.reader.rest();
+        loop {
+            let from_here = self.reader.rest();
+            match self.read() {
+                Some(entry) if entry.key < key.as_bytes() => continue,
+                Some(entry) if entry.key == key.as_bytes() => {}
+                _ => self.reader = Reader::new(from_here),
+            }
+            return &all[..all.len() - from_here.len()];
+        }
+    }
+
+    /// The bytes of all that is left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.reader.rest()
+    }
+}
+
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
         self.read()
     }
+}
+
+impl<'a> Entry<'a> {
+    /// The key as text.
+    pub(crate) fn name(&self) -> &'a str {
+        std::str::from_utf8(self.key).expect("keys are checked when a region is parsed")
+    }
+}
+
+/// Nearly every key is ASCII, which is cheaper to see.
+fn is_utf8(key: &[u8]) -> bool {
+    key.is_ascii() || std::str::from_utf8(key).is_ok()
 }
 
 /// How many bytes an entry takes.
