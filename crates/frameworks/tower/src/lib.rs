@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "axum")]
 mod axum;
