@@ -1,2 +1,5 @@
-//! todo
+//! The `fasthttpsession` command.
+
+mod demo;
+
 fn main() {}

@@ -1,0 +1,3 @@
+//! The demo: a page and an API over one session.
+
+mod page;
