@@ -30,6 +30,8 @@ use crate::token::Handle;
 ///   way of a creation.
 /// * **Never revives.** Only [`create`](Store::create) makes a record. What was deleted or has expired stays so
 ///   whatever `replace` or `touch` was under way.
+/// * **Corrupt bytes stay.** What is not a record is an error of kind [`Corrupt`](StoreErrorKind::Corrupt) to every
+///   operation; only `delete` may remove it.
 /// * **Durable as documented.** Once an operation has answered, its effect lasts as the store's page promises.
 /// * **Bounded.** Every wait of an operation has a limit; past it the answer is a [`StoreError`].
 /// * **Cancel-safe.** A future may be dropped at any await point. The operation then happened or did not; no later
@@ -62,6 +64,7 @@ pub trait Store: Send + Sync + 'static {
     /// Writes a record under a handle that has none.
     ///
     /// * A live record is there: [`Created::Exists`], and it stays as it is.
+    /// * `record` has expired at `now`: no error, and nothing live is left.
     /// * No room: an error of kind [`Full`](StoreErrorKind::Full).
     fn create(
         &self,
@@ -139,8 +142,8 @@ pub trait Store: Send + Sync + 'static {
         async { Err(unsupported(self.name(), "count its sessions")) }
     }
 
-    /// Removes at most `limit` expired records and answers how many it removed; fewer than `limit` when no more are
-    /// due. Costs what it removes, not what is stored. Two callers at once share the work.
+    /// Removes at most `limit` expired records (none for 0) and answers how many it removed; fewer than `limit` when no
+    /// more are due. Costs what it removes, not what is stored. Two callers at once share the work.
     ///
     /// Needs [`Capabilities::purge`]. A store whose server expires records by itself lacks it.
     fn purge(

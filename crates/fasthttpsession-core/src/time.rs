@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment, in milliseconds since the Unix epoch (UTC).
+/// A moment, in milliseconds since the Unix epoch (UTC); at most [`Timestamp::MAX`], which every store can keep.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after the Unix epoch.
+    /// The last moment there is: `i64::MAX` milliseconds after the Unix epoch.
+    pub const MAX: Self = Self(i64::MAX.cast_unsigned());
+
+    /// The moment `millis` milliseconds after the Unix epoch, or [`MAX`](Self::MAX) if that is earlier.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        if millis < Self::MAX.0 { Self(millis) } else { Self::MAX }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -21,10 +24,10 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment moved later by `span`; the last representable moment if that is out of range.
+    /// This moment moved later by `span`, or [`MAX`](Self::MAX) if that is earlier.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(whole_millis(span)))
+        Self::from_millis(self.0.saturating_add(whole_millis(span)))
     }
 
     /// How long it is from `earlier` to this moment; zero if `earlier` is not earlier.
