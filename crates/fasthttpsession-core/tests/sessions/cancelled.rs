@@ -96,7 +96,9 @@ async fn a_cancelled_committer_whose_swap_comes_too_late_writes_nothing() {
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     let first = add_one(&client, &sessions);
     gate.reached().await;
     first.abort();
@@ -111,7 +113,9 @@ async fn a_cancelled_transaction_holds_nobody_up() {
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     let first = add_one(&client, &sessions);
     gate.reached().await;
     let (request, others) = (client.request(&sessions).await, &mut Vec::new());
@@ -139,7 +143,9 @@ async fn a_transaction_cancelled_at_the_store_holds_nobody_up() {
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldAnswer(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldAnswer(gate.clone())]);
     let request = client.request(&sessions).await;
     let transaction = spawn(async move {
         let add = request.transact(|values| values.set("n", &100_u64));
@@ -163,7 +169,9 @@ async fn what_a_cancelled_save_lost_is_not_half_kept() {
     let request = client.request(&sessions).await;
     request.update("n", |n: &mut u64| *n += 1).unwrap();
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     let session = request.session.clone();
     let save = spawn(async move { session.save().await });
     gate.reached().await;
@@ -198,12 +206,14 @@ async fn random_cancellations_lose_and_double_nothing() {
     let each = [world.sessions(), world.sessions()];
     let client = Client::with(&each[0], "mine", 0).await;
     let mut faults = random.fork();
-    world.store.script(move |op, _| match (op, faults.u8(0..4)) {
-        // Held for ever: only cancellation ends it.
-        (Op::Replace, 0) if faults.u8(0..4) == 0 => Fault::HoldCall(Gate::new()),
-        (Op::Replace, 1) if faults.u8(0..4) == 0 => Fault::HoldAnswer(Gate::new()),
-        _ => Fault::None,
-    });
+    world
+        .store
+        .script(move |op, _| match (op, faults.u8(0..4)) {
+            // Held for ever: only cancellation ends it.
+            (Op::Replace, 0) if faults.u8(0..4) == 0 => Fault::HoldCall(Gate::new()),
+            (Op::Replace, 1) if faults.u8(0..4) == 0 => Fault::HoldAnswer(Gate::new()),
+            _ => Fault::None,
+        });
     let writers: Vec<_> = (0..200_u64)
         .map(|n| {
             let (client, sessions) = (client.clone(), each[n as usize % 2].clone());

@@ -108,7 +108,9 @@ async fn a_session_that_ended_between_a_read_and_a_modification_is_not_there() {
     let modified = {
         let (sessions, handle) = (sessions.clone(), client.handle());
         let gate = crate::faulty::Gate::new();
-        world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+        world
+            .store
+            .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
         let task = tokio::spawn(async move {
             let modify = sessions.modify(handle, |values| values.set("n", &1));
             modify.await.unwrap()
@@ -134,7 +136,10 @@ async fn who_finds_the_session_gone_clears_no_cookie() {
     let slow = client.request(&sessions).await;
     end(&world, &client).await;
     // On its own read, at its commit, and at its own logout.
-    assert_eq!(client.request(&sessions).await.respond().await.cookie(), None);
+    assert_eq!(
+        client.request(&sessions).await.respond().await.cookie(),
+        None
+    );
     slow.set("n", &1).unwrap();
     assert_eq!(slow.save().await.unwrap().outcome, Outcome::Gone);
     slow.logout().unwrap();

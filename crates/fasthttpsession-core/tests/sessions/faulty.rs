@@ -72,7 +72,11 @@ impl Faulty {
     pub(crate) fn first(&self, op: Op, faults: impl IntoIterator<Item = Fault>) {
         let mut faults: Vec<_> = faults.into_iter().map(Some).collect();
         self.script(move |found, nth| {
-            let fault = if found == op { faults.get_mut(nth) } else { None };
+            let fault = if found == op {
+                faults.get_mut(nth)
+            } else {
+                None
+            };
             fault.and_then(Option::take).unwrap_or(Fault::None)
         });
     }
@@ -226,7 +230,11 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<Touched, StoreError> {
         let rest = self.before(Op::Touch, handle, now).await?;
-        let answer = self.0.store.touch(handle, version, idle_deadline, now).await?;
+        let answer = self
+            .0
+            .store
+            .touch(handle, version, idle_deadline, now)
+            .await?;
         self.after(rest, handle, now).await?;
         Ok(answer)
     }

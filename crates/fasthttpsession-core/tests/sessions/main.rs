@@ -3,11 +3,21 @@
 #[cfg(test)]
 mod cancelled;
 #[cfg(test)]
+mod codecs;
+#[cfg(test)]
+mod cookies;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod lifetimes;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod renewal;
+#[cfg(test)]
+mod secrecy;
 #[cfg(test)]
 mod signin;
 #[cfg(test)]
@@ -15,4 +25,8 @@ mod support;
 #[cfg(test)]
 mod together;
 #[cfg(test)]
+mod transact;
+#[cfg(test)]
 mod unanswered;
+#[cfg(test)]
+mod unreadable;

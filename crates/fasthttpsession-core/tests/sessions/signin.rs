@@ -45,7 +45,9 @@ async fn a_log_in_the_same_batch_as_a_sign_in_is_superseded_too() {
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 1).await;
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     let mut requests = Vec::new();
     for _ in 0..4 {
         requests.push(client.request(&sessions).await);
@@ -65,7 +67,10 @@ async fn a_log_in_the_same_batch_as_a_sign_in_is_superseded_too() {
     let cookies: Vec<_> = responses.iter().map(|r| r.cookie().is_some()).collect();
     assert_eq!(cookies, [false, false, true, false]);
     let ada = Client::with_token(&responses[2].token().unwrap());
-    assert_eq!(ada.request(&sessions).await.keys(), ["first", "n", "second"]);
+    assert_eq!(
+        ada.request(&sessions).await.keys(),
+        ["first", "n", "second"]
+    );
 }
 
 /// "Sign-in and re-authentication give a new token; the old one is dead" (7.2.4).
@@ -90,10 +95,12 @@ async fn sign_in_rotation_and_reauthentication_leave_exactly_one_secret() {
         former.dedup();
         assert!(former.len() > 1);
         let handle = client.handle();
-        client.visit(&renewing, |s| {
-            act(s);
-            Ok(())
-        }).await;
+        client
+            .visit(&renewing, |s| {
+                act(s);
+                Ok(())
+            })
+            .await;
         assert_eq!(client.handle(), handle);
         for token in former {
             assert!(!opens(&renewing, &token).await);
@@ -120,7 +127,12 @@ async fn after_a_rotation_in_between_values_commit_but_secrets_and_cookies_do_no
         slow.set_label("phone").unwrap();
         act(&slow);
         client.visit(&sessions, |s| s.rotate()).await;
-        let absolute = world.record(&client).await.unwrap().header.absolute_deadline;
+        let absolute = world
+            .record(&client)
+            .await
+            .unwrap()
+            .header
+            .absolute_deadline;
         world.clock.advance(10 * MINUTE);
         let response = slow.respond().await;
         assert_eq!(response.cookie(), None);
@@ -152,7 +164,9 @@ async fn a_sign_in_over_another_principal_starts_empty() {
     let sessions = world.sessions();
     let mut client = Client::signed_in(&sessions, "ada").await;
     client.visit(&sessions, |s| s.set("private", &1)).await;
-    client.visit(&sessions, |s| s.set_label("ada's phone")).await;
+    client
+        .visit(&sessions, |s| s.set_label("ada's phone"))
+        .await;
     // Signing in again is no change of hands.
     client.visit(&sessions, |s| s.login("ada")).await;
     assert_eq!(client.get(&sessions, "private").await, Some(1));
@@ -177,7 +191,10 @@ async fn a_sign_in_over_another_principal_starts_empty_after_a_conflict_too() {
     let request = client.request(&sessions).await;
     request.login("eve").unwrap();
     request.set("of eve", &1).unwrap();
-    client.clone().visit(&sessions, |s| s.set("private", &1)).await;
+    client
+        .clone()
+        .visit(&sessions, |s| s.set("private", &1))
+        .await;
     let eve = Client::with_token(&request.respond().await.token().unwrap());
     assert_eq!(eve.request(&sessions).await.keys(), ["of eve"]);
 }
@@ -257,11 +274,17 @@ async fn a_request_goes_on_after_its_own_sign_in() {
     request.login("ada").unwrap();
     request.save().await.unwrap();
     request.set("n", &2).unwrap();
-    request.transact(|values| values.set("m", &3)).await.unwrap();
+    request
+        .transact(|values| values.set("m", &3))
+        .await
+        .unwrap();
     request.rotate().unwrap();
     client.receive(&request.respond().await);
     assert_eq!(client.request(&sessions).await.keys(), ["m", "n"]);
-    request.transact(|values| values.set("m", &4)).await.unwrap();
+    request
+        .transact(|values| values.set("m", &4))
+        .await
+        .unwrap();
     assert_eq!(client.get(&sessions, "m").await, Some(4));
 }
 

@@ -95,7 +95,11 @@ impl Client {
     }
 
     pub(crate) fn begin(&self, sessions: &Sessions) -> Exchange {
-        let pairs: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let pairs: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect();
         sessions.begin([("cookie", pairs.join("; "))], None)
     }
 
@@ -194,7 +198,8 @@ impl Response {
     }
 
     pub(crate) fn removes_cookie(&self) -> bool {
-        self.cookie().is_some_and(|cookie| cookie.contains("Max-Age=0"))
+        self.cookie()
+            .is_some_and(|cookie| cookie.contains("Max-Age=0"))
     }
 
     /// The cookie's `Max-Age` in seconds.

@@ -104,7 +104,9 @@ async fn logs_that_wait_share_one_swap() {
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     let first = add_one(&client, &sessions);
     gate.reached().await;
     let others: Vec<_> = (0..63).map(|_| add_one(&client, &sessions)).collect();
@@ -127,7 +129,9 @@ async fn a_log_that_fails_in_a_batch_fails_alone() {
         .unwrap();
     let client = Client::with(&sessions, "n", 0).await;
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     // Takes the room that `outgrown` found free, and the value that the others can't bear.
     let big = {
         let (request, text) = (client.request(&sessions).await, "x".repeat(600));
@@ -187,7 +191,9 @@ async fn a_transaction_and_logs_that_wait_share_one_swap() {
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     let first = add_one(&client, &sessions);
     gate.reached().await;
     let (request, seen) = (client.request(&sessions).await, vec![1_u64]);
@@ -232,7 +238,9 @@ async fn a_log_that_fitted_does_not_outgrow_the_limit_when_it_is_applied_again()
     let limits = Limits::default().record_bytes(1024);
     let sessions = world.builder().limits(limits).build().unwrap();
     let mut client = Client::new();
-    client.visit(&sessions, |s| s.set("b", &"b".repeat(700))).await;
+    client
+        .visit(&sessions, |s| s.set("b", &"b".repeat(700)))
+        .await;
     let request = client.request(&sessions).await;
     request.set("a", "small").unwrap();
     request.remove("b").unwrap();

@@ -27,12 +27,14 @@ async fn every_acknowledged_increment_counts_once() {
             .map(|_| world.builder().limits(limits()).build().unwrap())
             .collect();
         let client = Client::with(&each[0], "n", 0).await;
-        world.store.script(move |op, _| match (op, random.u8(0..6)) {
-            (Op::Replace, 0) => Fault::LoseAnswer(StoreErrorKind::Timeout),
-            (Op::Replace, 1) => Fault::LoseAnswer(StoreErrorKind::Unavailable),
-            (Op::Replace, 2) => Fault::LoseCall(StoreErrorKind::Timeout),
-            _ => Fault::None,
-        });
+        world
+            .store
+            .script(move |op, _| match (op, random.u8(0..6)) {
+                (Op::Replace, 0) => Fault::LoseAnswer(StoreErrorKind::Timeout),
+                (Op::Replace, 1) => Fault::LoseAnswer(StoreErrorKind::Unavailable),
+                (Op::Replace, 2) => Fault::LoseCall(StoreErrorKind::Timeout),
+                _ => Fault::None,
+            });
         let writers = (0..64).map(|n| add_one(&client, &each[n % processes]));
         let results = join(writers.collect()).await;
         let (mut acknowledged, mut unknown) = (0, 0);
@@ -176,7 +178,10 @@ async fn a_store_that_never_answers_gives_an_unknown_outcome_in_bounded_tries() 
     let failed = request.transact(|values| values.set("n", &1_u64)).await;
     assert!(matches!(
         failed,
-        Err(TransactError::Session(Error::OutcomeUnknown { source: Some(_), .. }))
+        Err(TransactError::Session(Error::OutcomeUnknown {
+            source: Some(_),
+            ..
+        }))
     ));
     assert_eq!(world.store.count(Op::Replace), 4);
 }
@@ -186,7 +191,9 @@ async fn a_creation_without_answer_is_abandoned_for_a_fresh_handle_and_secret() 
     for fault in [Fault::LoseAnswer, Fault::LoseCall] {
         let world = World::new();
         let sessions = world.sessions();
-        world.store.first(Op::Create, [fault(StoreErrorKind::Timeout)]);
+        world
+            .store
+            .first(Op::Create, [fault(StoreErrorKind::Timeout)]);
         let client = Client::with(&sessions, "n", 1).await;
         assert_eq!(world.store.count(Op::Create), 2);
         assert_eq!(client.get(&sessions, "n").await, Some(1));
@@ -198,7 +205,9 @@ async fn a_creation_without_answer_is_abandoned_for_a_fresh_handle_and_secret() 
 async fn a_creation_that_is_never_answered_fails_in_bounded_tries() {
     let world = World::new();
     let sessions = world.sessions();
-    world.store.script(|_, _| Fault::LoseCall(StoreErrorKind::Timeout));
+    world
+        .store
+        .script(|_, _| Fault::LoseCall(StoreErrorKind::Timeout));
     let request = Client::new().request(&sessions).await;
     request.set("n", &1).unwrap();
     let error = request.finish().await.err().unwrap();
@@ -219,7 +228,9 @@ async fn a_logout_without_answer_is_sent_again() {
         let sessions = world.sessions();
         let mut client = Client::with(&sessions, "n", 1).await;
         let before = client.clone();
-        world.store.first(Op::Delete, [fault(StoreErrorKind::Timeout)]);
+        world
+            .store
+            .first(Op::Delete, [fault(StoreErrorKind::Timeout)]);
         client.visit(&sessions, |s| s.logout()).await;
         assert_eq!(client.token(), None);
         assert!(!before.is_known(&sessions).await);
@@ -231,7 +242,9 @@ async fn an_end_without_answer_says_that_it_ended_something() {
     let world = World::new();
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 1).await;
-    world.store.first(Op::Delete, [Fault::LoseAnswer(StoreErrorKind::Timeout)]);
+    world
+        .store
+        .first(Op::Delete, [Fault::LoseAnswer(StoreErrorKind::Timeout)]);
     assert!(sessions.end(client.handle()).await.unwrap());
     assert!(!sessions.end(client.handle()).await.unwrap());
 }
@@ -241,7 +254,9 @@ async fn what_a_failed_save_lost_does_not_come_back_with_the_next_commit() {
     let world = World::new();
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
-    world.store.first(Op::Replace, [Fault::Refuse(StoreErrorKind::Unavailable)]);
+    world
+        .store
+        .first(Op::Replace, [Fault::Refuse(StoreErrorKind::Unavailable)]);
     let request = client.request(&sessions).await;
     request.set("lost", &1).unwrap();
     request.update("n", |n: &mut u64| *n += 1).unwrap();
@@ -256,7 +271,9 @@ async fn what_a_failed_save_lost_does_not_come_back_with_the_next_commit() {
 async fn what_a_failed_first_save_lost_does_not_come_back_with_the_next_commit() {
     let world = World::new();
     let sessions = world.sessions();
-    world.store.first(Op::Create, [Fault::Refuse(StoreErrorKind::Full)]);
+    world
+        .store
+        .first(Op::Create, [Fault::Refuse(StoreErrorKind::Full)]);
     let mut client = Client::new();
     let request = client.request(&sessions).await;
     request.set("lost", &1).unwrap();
@@ -271,7 +288,9 @@ async fn a_failed_save_is_not_tried_again_at_the_end() {
     let world = World::new();
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
-    world.store.first(Op::Replace, [Fault::Refuse(StoreErrorKind::Unavailable)]);
+    world
+        .store
+        .first(Op::Replace, [Fault::Refuse(StoreErrorKind::Unavailable)]);
     let request = client.request(&sessions).await;
     request.set("n", &1).unwrap();
     request.save().await.unwrap_err();

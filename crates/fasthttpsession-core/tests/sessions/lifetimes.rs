@@ -1,0 +1,329 @@
+//! G7, both clocks; and touches: sent when they are due, dating persistent cookies anew.
+
+use std::time::Duration;
+
+use fasthttpsession_core::{Cookie, Error, Lifetimes, Sessions, StoreErrorKind};
+
+use crate::faulty::{Fault, Op};
+use crate::support::{Client, DAY, HOUR, MINUTE, SECOND, World};
+
+/// "Idle deadline enforced on read" (7.3.1).
+#[tokio::test]
+async fn a_session_ends_when_it_was_idle_for_its_idle_lifetime() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(HOUR - Duration::from_millis(1));
+    assert!(client.is_known(&sessions).await);
+    world.clock.advance(Duration::from_millis(1));
+    assert!(!client.is_known(&sessions).await);
+}
+
+/// "Absolute deadline whatever the activity" (7.3.2).
+#[tokio::test]
+async fn a_session_ends_at_its_absolute_deadline_however_much_it_is_used() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    for _ in 0..47 {
+        world.clock.advance(HOUR / 2);
+        client.clone().visit(&sessions, |s| s.set("n", &2)).await;
+        client.clone().visit(&sessions, |_| Ok(())).await;
+        assert!(client.is_known(&sessions).await);
+    }
+    world.clock.advance(HOUR / 2);
+    assert!(!client.is_known(&sessions).await);
+}
+
+#[tokio::test]
+async fn reading_extends_the_session_with_few_writes() {
+    for (percent, writes) in [(5, 19), (50, 1), (0, 98)] {
+        let world = World::new();
+        let sessions = world
+            .builder()
+            .touch_after_percent(percent)
+            .build()
+            .unwrap();
+        let client = Client::with(&sessions, "n", 1).await;
+        world.store.heal();
+        for _ in 0..98 {
+            world.clock.advance(HOUR / 100);
+            client.request(&sessions).await.respond().await;
+        }
+        assert_eq!(world.store.count(Op::Touch), writes, "{percent} %");
+        assert_eq!(world.store.writes(), writes);
+        // It may end early by that part, never late.
+        let left = world
+            .record(&client)
+            .await
+            .unwrap()
+            .header
+            .idle_deadline
+            .since(world.now());
+        assert!(left <= HOUR && left > HOUR * (100 - u32::from(percent) - 1) / 100);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_touch_costs_the_response_nothing() {
+    for fault in [Fault::Refuse, Fault::LoseCall, Fault::LoseAnswer] {
+        let world = World::new();
+        let sessions = world.sessions();
+        let client = Client::with(&sessions, "n", 1).await;
+        world.clock.advance(HOUR / 2);
+        world
+            .store
+            .first(Op::Touch, [fault(StoreErrorKind::Timeout)]);
+        let response = client.request(&sessions).await.respond().await;
+        assert_eq!(response.cookie(), None);
+        assert_eq!(world.store.count(Op::Touch), 1);
+        assert!(client.is_known(&sessions).await);
+    }
+}
+
+/// "Re-authentication resets both clocks" (63B §5.2).
+#[tokio::test]
+async fn sign_in_and_reauthentication_reset_both_clocks() {
+    let acts: [fn(&fasthttpsession_core::Session) -> Result<(), Error>; 2] =
+        [|s| s.login("ada"), |s| s.reauthenticated()];
+    for act in acts {
+        let world = World::new();
+        let sessions = world.sessions();
+        let mut client = Client::with(&sessions, "n", 1).await;
+        let created = world.now();
+        for _ in 0..46 {
+            world.clock.advance(HOUR / 2);
+            client.visit(&sessions, |_| Ok(())).await;
+        }
+        client.visit(&sessions, act).await;
+        let request = client.request(&sessions).await;
+        assert_eq!(request.created_at(), Some(created));
+        assert_eq!(request.idle_deadline(), Some(world.now().after(HOUR)));
+        assert_eq!(request.absolute_deadline(), Some(world.now().after(DAY)));
+    }
+}
+
+#[tokio::test]
+async fn a_session_may_have_lifetimes_of_its_own() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::new();
+    client
+        .visit(&sessions, |s| {
+            s.login("ada")?;
+            s.set_lifetimes(Lifetimes::remember(30))
+        })
+        .await;
+    world.clock.advance(29 * DAY);
+    assert!(client.is_known(&sessions).await);
+    // They last through sign-in and re-authentication.
+    client.visit(&sessions, |s| s.reauthenticated()).await;
+    world.clock.advance(29 * DAY);
+    client.visit(&sessions, |s| s.set("n", &1)).await;
+    world.clock.advance(DAY);
+    assert!(!client.is_known(&sessions).await);
+}
+
+#[tokio::test]
+async fn shorter_lifetimes_count_at_once() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    client
+        .visit(&sessions, |s| {
+            s.set_lifetimes(Lifetimes::new(MINUTE, 2 * MINUTE))
+        })
+        .await;
+    world.clock.advance(MINUTE - SECOND);
+    client.visit(&sessions, |s| s.set("n", &2)).await;
+    world.clock.advance(MINUTE - SECOND);
+    assert!(client.is_known(&sessions).await);
+    client.visit(&sessions, |s| s.set("n", &3)).await;
+    world.clock.advance(2 * SECOND);
+    assert!(
+        !client.is_known(&sessions).await,
+        "the absolute one runs from creation"
+    );
+}
+
+#[tokio::test]
+async fn lifetimes_that_no_session_can_have_are_refused() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let request = Client::with(&sessions, "n", 1)
+        .await
+        .request(&sessions)
+        .await;
+    for (idle, absolute) in [
+        (Duration::ZERO, HOUR),
+        (Duration::from_micros(999), HOUR),
+        (HOUR, HOUR - SECOND),
+    ] {
+        let set = request.set_lifetimes(Lifetimes::new(idle, absolute));
+        assert!(matches!(set, Err(Error::InvalidLifetimes)));
+    }
+    request
+        .set_lifetimes(Lifetimes::new(Duration::MAX, Duration::MAX))
+        .unwrap();
+    request.respond().await;
+}
+
+#[tokio::test]
+async fn what_a_visitor_noted_before_the_first_value_counts_after_it() {
+    for saved_between in [false, true] {
+        let world = World::new();
+        let sessions = world.sessions();
+        let request = Client::new().request(&sessions).await;
+        request.set_lifetimes(Lifetimes::remember(30)).unwrap();
+        request.set_label("phone").unwrap();
+        if saved_between {
+            request.save().await.unwrap();
+        }
+        request.set("n", &1).unwrap();
+        let mut client = Client::new();
+        client.receive(&request.respond().await);
+        let header = world.record(&client).await.unwrap().header;
+        assert_eq!(header.label.unwrap().as_str(), "phone");
+        assert_eq!(header.absolute_deadline, world.now().after(30 * DAY));
+    }
+}
+
+#[tokio::test]
+async fn reading_from_outside_is_no_use_and_modifying_is() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let deadline = world.record(&client).await.unwrap().header.idle_deadline;
+    world.clock.advance(30 * MINUTE);
+    let snapshot = sessions.read(client.handle()).await.unwrap().unwrap();
+    assert_eq!(snapshot.values.get("n").unwrap(), Some(1_u64));
+    assert_eq!(
+        world.record(&client).await.unwrap().header.idle_deadline,
+        deadline
+    );
+    assert_eq!(
+        sessions
+            .read(fasthttpsession_core::Handle::from_bytes([0; 16]))
+            .await
+            .unwrap()
+            .map(|_| ()),
+        None
+    );
+    let modified = sessions.modify(client.handle(), |values| values.set("n", &2));
+    assert_eq!(modified.await.unwrap(), Some(()));
+    assert_eq!(client.get(&sessions, "n").await, Some(2));
+}
+
+fn persistent(world: &World) -> Sessions {
+    let cookie = Cookie::default().persistent();
+    world.builder().cookie(cookie).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_touch_dates_a_persistent_cookie_anew() {
+    let world = World::new();
+    let sessions = persistent(&world);
+    let mut client = Client::new();
+    let first = client.request(&sessions).await;
+    first.set("n", &1).unwrap();
+    let response = first.respond().await;
+    assert_eq!(response.max_age(), Some(3600));
+    client.receive(&response);
+    world.clock.advance(2 * MINUTE);
+    assert_eq!(
+        client.request(&sessions).await.respond().await.cookie(),
+        None
+    );
+    world.clock.advance(MINUTE);
+    let response = client.request(&sessions).await.respond().await;
+    assert_eq!(response.max_age(), Some(3600));
+    assert_eq!(response.token(), client.token());
+    assert_eq!(
+        client.request(&sessions).await.respond().await.cookie(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_persistent_cookie_never_runs_out_before_the_session_of_a_busy_client() {
+    for writing in [false, true] {
+        let world = World::new();
+        let sessions = persistent(&world);
+        let client = Client::with(&sessions, "n", 1).await;
+        let mut runs_out = world.now().after(HOUR);
+        for _ in 0..300 {
+            world.clock.advance(HOUR / 100);
+            let request = client.request(&sessions).await;
+            if writing {
+                request.update("n", |n: &mut u64| *n += 1).unwrap();
+            }
+            let response = request.respond().await;
+            if let Some(age) = response.max_age() {
+                runs_out = world.now().after(SECOND * u32::try_from(age).unwrap());
+            }
+            assert!(
+                world.now() < runs_out,
+                "the browser dropped the cookie; writing: {writing}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_lasts_no_longer_than_the_session_and_400_days() {
+    let world = World::new();
+    let cookie = Cookie::default().persistent();
+    let sessions = world
+        .builder()
+        .cookie(cookie)
+        .lifetimes(Lifetimes::new(900 * DAY, 1000 * DAY))
+        .build()
+        .unwrap();
+    let request = Client::new().request(&sessions).await;
+    request.set("n", &1).unwrap();
+    assert_eq!(request.respond().await.max_age(), Some(400 * 24 * 3600));
+    let request = Client::new().request(&sessions).await;
+    request.set("n", &1).unwrap();
+    request
+        .set_lifetimes(Lifetimes::new(MINUTE, MINUTE))
+        .unwrap();
+    assert_eq!(request.respond().await.max_age(), Some(60));
+}
+
+/// A request that only read, while another rotated the secret or signed in: its touch does not count any more, and its
+/// cookie would sign the browser out.
+#[tokio::test]
+async fn a_touch_that_came_after_a_rotation_or_sign_in_sends_no_old_cookie() {
+    let acts: [fn(&fasthttpsession_core::Session) -> Result<(), Error>; 3] =
+        [|s| s.login("ada"), |s| s.rotate(), |s| s.reauthenticated()];
+    for act in acts {
+        let world = World::new();
+        let sessions = persistent(&world);
+        let mut client = Client::with(&sessions, "n", 1).await;
+        world.clock.advance(HOUR / 2);
+        let slow = client.request(&sessions).await;
+        client.visit(&sessions, act).await;
+        client.receive(&slow.respond().await);
+        assert!(client.is_known(&sessions).await, "signed out");
+    }
+}
+
+/// The same for a transaction that, run again, finds nothing to change.
+#[tokio::test]
+async fn a_transaction_that_found_the_secret_rotated_sends_no_old_cookie() {
+    let world = World::new();
+    let sessions = persistent(&world);
+    let mut client = Client::with(&sessions, "ticket", 1).await;
+    let slow = client.request(&sessions).await;
+    world.clock.advance(HOUR / 2);
+    client
+        .visit(&sessions, |s| {
+            s.remove("ticket")?;
+            s.rotate()
+        })
+        .await;
+    let taken = slow.transact(|values| values.take::<u64>("ticket"));
+    assert_eq!(taken.await.unwrap(), None);
+    client.receive(&slow.respond().await);
+    assert!(client.is_known(&sessions).await, "signed out");
+}

@@ -1,0 +1,361 @@
+//! `transact`: one atomic step whose result is the winning run's; and `update`, which runs again at the commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fasthttpsession_core::{Error, Outcome, StoreErrorKind, TransactError};
+use futures_util::FutureExt as _;
+
+use crate::faulty::{Fault, Op};
+use crate::support::{Client, World};
+
+#[tokio::test]
+async fn the_closure_may_borrow_and_the_winning_run_returns() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let rival = client.clone();
+    world.store.first(Op::Replace, [Fault::Outrun(1)]);
+    let request = client.request(&sessions).await;
+    let (mut runs, name) = (Vec::new(), String::from("n"));
+    let result = request.transact(|values| {
+        let n = values.get::<u64>(&name)?.unwrap_or(0) + 1;
+        runs.push(n);
+        values.set(&name, &n)?;
+        Ok::<_, Error>(&name)
+    });
+    assert_eq!(result.await.unwrap(), "n");
+    assert_eq!(runs, [2, 2]);
+    assert_eq!(rival.get(&sessions, "n").await, Some(2));
+}
+
+#[tokio::test]
+async fn its_future_may_be_sent_to_another_thread() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let request = Client::with(&sessions, "n", 1).await.request(&sessions).await;
+    let session = request.session.clone();
+    let task = tokio::spawn(async move {
+        let n = session.transact(|values| values.get::<u64>("n")).await;
+        session.save().await.unwrap();
+        n.unwrap()
+    });
+    assert_eq!(task.await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn an_error_writes_nothing_and_leaves_what_was_pending() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    for conflict in [false, true] {
+        let request = client.request(&sessions).await;
+        request.set("pending", &1).unwrap();
+        request.update("n", |n: &mut u64| *n += 1).unwrap();
+        request.rotate().unwrap();
+        if conflict {
+            world.store.first(Op::Replace, [Fault::Outrun(1)]);
+        } else {
+            world.store.heal();
+        }
+        let mut runs = 0;
+        let result = request.transact(|values| {
+            runs += 1;
+            values.set("n", &100).unwrap();
+            values.clear();
+            if runs == 1 && conflict { Ok(()) } else { Err("no") }
+        });
+        assert!(matches!(result.await, Err(TransactError::Aborted("no"))));
+        assert_eq!(world.store.writes(), usize::from(conflict));
+        assert_eq!(client.request(&sessions).await.contains("pending"), conflict);
+        client.receive(&request.respond().await);
+        assert_eq!(client.request(&sessions).await.keys(), ["n", "pending"]);
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(3));
+}
+
+#[tokio::test]
+async fn an_error_of_a_visitor_makes_no_record() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let request = Client::new().request(&sessions).await;
+    request.set("pending", &1).unwrap();
+    let result = request.transact(|values| {
+        values.set("n", &1).unwrap();
+        Err::<(), _>("no")
+    });
+    assert!(matches!(result.await, Err(TransactError::Aborted("no"))));
+    assert_eq!(world.records().await, 0);
+    let mut client = Client::new();
+    client.receive(&request.respond().await);
+    assert_eq!(client.request(&sessions).await.keys(), ["pending"]);
+}
+
+#[tokio::test]
+async fn a_visitor_who_transacts_has_a_session() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let request = Client::new().request(&sessions).await;
+    request.transact(|values| values.set("n", &1)).await.unwrap();
+    assert_eq!(world.records().await, 1);
+    request.transact(|values| values.set("m", &1)).await.unwrap();
+    let mut client = Client::new();
+    client.receive(&request.respond().await);
+    assert_eq!(client.request(&sessions).await.keys(), ["m", "n"]);
+    assert_eq!(world.records().await, 1);
+}
+
+#[tokio::test]
+async fn what_a_visitor_took_out_does_not_come_back() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let request = Client::new().request(&sessions).await;
+    request.set("ticket", &7).unwrap();
+    let taken = request.transact(|values| values.take::<u64>("ticket")).await;
+    assert_eq!(taken.unwrap(), Some(7));
+    let again = request.transact(|values| values.take::<u64>("ticket")).await;
+    assert_eq!(again.unwrap(), None);
+    assert!(!request.contains("ticket"));
+    request.set("n", &1).unwrap();
+    let mut client = Client::new();
+    client.receive(&request.respond().await);
+    assert_eq!(client.request(&sessions).await.keys(), ["n"]);
+}
+
+#[tokio::test]
+async fn a_closure_that_changes_nothing_writes_nothing() {
+    let world = World::new();
+    let sessions = world.sessions();
+    for client in [Client::new(), Client::with(&sessions, "n", 1).await] {
+        world.store.heal();
+        let request = client.request(&sessions).await;
+        let n = request.transact(|values| {
+            values.remove("absent");
+            values.get::<u64>("n")
+        });
+        n.await.unwrap();
+        assert_eq!(request.respond().await.cookie(), None);
+        assert_eq!(world.store.writes(), 0);
+    }
+}
+
+#[tokio::test]
+async fn it_works_after_the_request_is_finished_on_the_record_as_it_is_now() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let request = client.request(&sessions).await;
+    request.respond().await;
+    client.visit(&sessions, |s| s.set("n", &5)).await;
+    client.visit(&sessions, |s| s.rotate()).await;
+    let read = request.transact(|values| values.get::<u64>("n")).await;
+    assert_eq!(read.unwrap(), Some(5));
+    request.transact(|values| values.set("m", &6)).await.unwrap();
+    assert_eq!(client.get(&sessions, "m").await, Some(6));
+    assert_eq!(request.get("m").unwrap(), Some(6_u64));
+    client.visit(&sessions, |s| s.logout()).await;
+    let ended = request.transact(|values| values.get::<u64>("n")).await;
+    assert!(matches!(ended, Err(TransactError::Session(Error::Ended))));
+}
+
+#[tokio::test]
+async fn it_has_ended_after_a_finished_logout() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    for client in [client, Client::new()] {
+        let request = client.request(&sessions).await;
+        request.logout().unwrap();
+        request.respond().await;
+        let ended = request.transact(|values| values.set("n", &1)).await;
+        assert!(matches!(ended, Err(TransactError::Session(Error::Ended))));
+    }
+    assert_eq!(world.records().await, 0);
+}
+
+#[tokio::test]
+async fn it_has_ended_when_somebody_signed_in() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let (under_way, finished) = (
+        client.request(&sessions).await,
+        client.request(&sessions).await,
+    );
+    finished.respond().await;
+    client.visit(&sessions, |s| s.login("ada")).await;
+    for request in [under_way, finished] {
+        let ended = request.transact(|values| values.set("n", &2)).await;
+        assert!(matches!(ended, Err(TransactError::Session(Error::Ended))));
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_panic_leaves_the_record_untouched_and_the_session_usable() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let known = Client::with(&sessions, "n", 1).await;
+    for client in [Client::new(), known.clone()] {
+        world.store.heal();
+        let request = client.request(&sessions).await;
+        let result = request.transact(|values| -> Result<(), Error> {
+            values.set("n", &2)?;
+            panic!("a bug of the application's")
+        });
+        let panic = std::panic::AssertUnwindSafe(result).catch_unwind().await.err().unwrap();
+        assert_eq!(*panic.downcast::<&str>().unwrap(), "a bug of the application's");
+        assert_eq!(world.store.writes(), 0);
+        request.transact(|values| values.set("m", &3)).await.unwrap();
+    }
+    assert_eq!(known.request(&sessions).await.keys(), ["m", "n"]);
+    assert_eq!(known.get(&sessions, "n").await, Some(1));
+}
+
+#[tokio::test]
+async fn the_store_failing_is_not_the_closures_error() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    world.store.first(Op::Replace, [Fault::Refuse(StoreErrorKind::TooLarge)]);
+    let request = client.request(&sessions).await;
+    let result = request.transact(|values| values.set("n", &2)).await;
+    let Err(TransactError::Session(error)) = result else {
+        panic!("it was refused")
+    };
+    assert_eq!(error.status(), 413);
+}
+
+#[tokio::test]
+async fn modify_is_the_same_from_outside() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    world.store.first(Op::Replace, [Fault::Outrun(2)]);
+    let mut runs = 0;
+    let modified = sessions.modify(client.handle(), |values| {
+        runs += 1;
+        values.set("n", &runs)
+    });
+    assert_eq!(modified.await.unwrap(), Some(()));
+    assert_eq!(client.get(&sessions, "n").await, Some(2));
+    let aborted = sessions.modify(client.handle(), |_| Err::<(), _>("no")).await;
+    assert!(matches!(aborted, Err(TransactError::Aborted("no"))));
+    let modified = sessions.modify(client.handle(), |values| values.get::<u64>("n"));
+    assert_eq!(modified.await.unwrap(), Some(Some(2)));
+    assert!(client.is_known(&sessions).await);
+}
+
+#[tokio::test]
+async fn an_update_runs_again_on_what_another_committed() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    for (conflicting, expected) in [(false, 1), (true, 3)] {
+        runs.store(0, Ordering::SeqCst);
+        let (request, counter) = (client.request(&sessions).await, Arc::clone(&runs));
+        let add = move |n: &mut u64| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            *n += 10;
+        };
+        request.update("n", add).unwrap();
+        if conflicting {
+            client.clone().visit(&sessions, |s| s.set("n", &5)).await;
+            world.store.first(Op::Replace, [Fault::None, Fault::Outrun(1)]);
+        }
+        request.respond().await;
+        // Without a conflict, the run in the handler is enough.
+        assert!(runs.load(Ordering::SeqCst) <= expected);
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(15));
+}
+
+#[tokio::test]
+async fn an_update_that_refuses_at_once_is_not_recorded() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let request = client.request(&sessions).await;
+    let refused = request.update("n", |n: &mut u64| {
+        *n = 100;
+        Err("no")
+    });
+    assert!(matches!(refused, Err(Error::Refused { .. })));
+    assert_eq!(refused.unwrap_err().status(), 409);
+    assert_eq!(request.get("n").unwrap(), Some(1_u64));
+    assert_eq!(request.save().await.unwrap().outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn an_update_that_refuses_at_the_commit_aborts_all_of_it() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "stock", 1).await;
+    let request = client.request(&sessions).await;
+    request.set("ordered", &1).unwrap();
+    let take = |stock: &mut u64| match stock.checked_sub(1) {
+        Some(left) => {
+            *stock = left;
+            Ok(())
+        }
+        None => Err("sold out"),
+    };
+    request.update("stock", take).unwrap();
+    client.clone().visit(&sessions, |s| s.update("stock", take)).await;
+    let error = request.finish().await.err().unwrap();
+    assert!(matches!(error, Error::Refused { .. }));
+    assert_eq!(client.request(&sessions).await.keys(), ["stock"]);
+}
+
+#[tokio::test]
+async fn an_update_may_use_the_session_it_is_of() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let request = client.request(&sessions).await;
+    let (session, runs) = (request.session.clone(), AtomicUsize::new(0));
+    let curious = move |n: &mut u64| {
+        assert!(runs.fetch_add(1, Ordering::SeqCst) < 100, "it never ends");
+        session.set("seen", &*n).unwrap();
+        *n = session.get::<u64>("n").unwrap().unwrap() + 1;
+    };
+    request.update("n", curious).unwrap();
+    request.respond().await;
+    assert_eq!(client.get(&sessions, "n").await, Some(2));
+    assert_eq!(client.get(&sessions, "seen").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_transaction_may_look_at_the_session_it_is_of() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let request = Client::with(&sessions, "n", 1).await.request(&sessions).await;
+    let seen = request.transact(|_| request.get::<u64>("n")).await;
+    assert_eq!(seen.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn writes_during_a_save_belong_to_the_next_commit() {
+    use crate::faulty::Gate;
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let request = client.request(&sessions).await;
+    request.update("n", |n: &mut u64| *n += 1).unwrap();
+    let gate = Gate::new();
+    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let session = request.session.clone();
+    let save = tokio::spawn(async move { session.save().await.unwrap() });
+    gate.reached().await;
+    request.update("n", |n: &mut u64| *n += 10).unwrap();
+    request.set("late", &1).unwrap();
+    client.clone().visit(&sessions, |_| Ok(())).await;
+    gate.open();
+    assert_eq!(save.await.unwrap().outcome, Outcome::Committed);
+    assert_eq!(client.get(&sessions, "n").await, Some(2));
+    request.update("n", |n: &mut u64| *n += 100).unwrap();
+    request.respond().await;
+    assert_eq!(client.get(&sessions, "n").await, Some(112));
+    assert_eq!(client.get(&sessions, "late").await, Some(1));
+}
