@@ -1,2 +1,118 @@
-//! todo
-fn main() {}
+//! One command for each habit. `cargo xtask help` lists them.
+
+mod architecture;
+mod install;
+mod step;
+
+use std::env;
+use std::process::ExitCode;
+
+use step::{Failed, Steps};
+
+const HELP: &str = "\
+One command for each habit of this repository.
+
+Usage: cargo xtask <command>
+
+  test          every test there is: lints, architecture, tests, documentation; what CI runs.
+                On Debian, as root, it installs what is missing; elsewhere it says what to install.
+  lint          format and clippy
+  architecture  which way the dependencies run
+  docs          build the documentation without warnings, and run its examples
+  bench [...]   this library beside its peers; arguments go to the benchmark, try --help
+  demo [...]    the demo; arguments go to it, try --help
+  help          this page";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<_> = arguments.collect();
+    match run(&command, &rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(sentence)) => {
+            eprintln!("\ncargo xtask {command}: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, rest: &[String]) -> Result<(), Failed> {
+    let mut steps = Steps::default();
+    match command {
+        "test" => test(&mut steps)?,
+        "lint" => lint(&mut steps)?,
+        "architecture" => steps.check("architecture", architecture::check)?,
+        "docs" => docs(&mut steps)?,
+        "bench" => {
+            return step::replace(
+                "cargo run --release --quiet --manifest-path bench/Cargo.toml --",
+                rest,
+            );
+        }
+        "demo" => return step::replace("cargo run --quiet -- demo", rest),
+        "help" | "--help" | "-h" => println!("{HELP}"),
+        "" => return Err(Failed(format!("a command is missing\n\n{HELP}"))),
+        unknown => return Err(Failed(format!("{unknown:?} is no command\n\n{HELP}"))),
+    }
+    steps.print_summary();
+    Ok(())
+}
+
+fn test(steps: &mut Steps) -> Result<(), Failed> {
+    steps.check("what the tests need", install::what_the_tests_need)?;
+    lint(steps)?;
+    steps.check("architecture", architecture::check)?;
+    features(steps)?;
+    if step::succeeds("cargo nextest --version") {
+        steps.run(
+            "tests",
+            "cargo nextest run --workspace --all-features --no-fail-fast",
+        )?;
+    } else {
+        steps.run(
+            "tests",
+            "cargo test --workspace --all-features --all-targets --no-fail-fast",
+        )?;
+    }
+    docs(steps)
+}
+
+fn lint(steps: &mut Steps) -> Result<(), Failed> {
+    steps.run("format", "cargo fmt --all --check")?;
+    steps.run(
+        "clippy",
+        "cargo clippy --workspace --all-targets --all-features -- --deny warnings",
+    )
+}
+
+/// Each feature must build alone, for a feature may lean on another by mistake.
+fn features(steps: &mut Steps) -> Result<(), Failed> {
+    for (package, features) in architecture::FEATURES {
+        for feature in [""].iter().chain(*features) {
+            let name = format!(
+                "{package} with {}",
+                if feature.is_empty() {
+                    "no feature"
+                } else {
+                    feature
+                }
+            );
+            steps.run(
+                &name,
+                &format!("cargo check -p {package} --no-default-features --features={feature}"),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn docs(steps: &mut Steps) -> Result<(), Failed> {
+    steps.run(
+        "documentation",
+        "cargo doc --workspace --all-features --no-deps --document-private-items",
+    )?;
+    steps.run(
+        "examples in the documentation",
+        "cargo test --workspace --all-features --doc",
+    )
+}
