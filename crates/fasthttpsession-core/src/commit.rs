@@ -115,7 +115,7 @@ impl Manager {
         Terms {
             now: self.clock.now(),
             lifetimes: self.lifetimes,
-            grace: self.renewal.grace,
+            renewal: self.renewal,
         }
     }
 

@@ -1,5 +1,8 @@
 //! What bounds a session's size and a commit's patience.
 
+use crate::error::Error;
+use crate::values::Size;
+
 /// Bounds, each with a default. What exceeds one is a typed [`Error`](crate::Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,6 +56,22 @@ impl Limits {
     pub fn resends(mut self, count: u32) -> Self {
         self.resends = count;
         self
+    }
+}
+
+impl Limits {
+    /// Refuses values that have grown past a limit. What a former, larger limit let in may stay or shrink.
+    pub(crate) fn check_growth(&self, from: Size, to: Size) -> Result<(), Error> {
+        if to.bytes > self.record_bytes && to.bytes > from.bytes {
+            return Err(Error::TooLarge {
+                bytes: to.bytes,
+                limit: self.record_bytes,
+            });
+        }
+        if to.count > self.values && to.count > from.count {
+            return Err(Error::TooManyValues { limit: self.values });
+        }
+        Ok(())
     }
 }
 

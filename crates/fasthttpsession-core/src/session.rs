@@ -92,15 +92,11 @@ impl Session {
             rules.encode(&name, &value)
         };
         loop {
-            let (old, edits) = {
-                let mut state = self.state();
-                let values = state.writable()?.values();
-                (values.encoded(&key), values.edits())
-            };
+            let old = self.state().writable()?.values().encoded(&key);
             // Outside the lock, for it may do anything, even use this session.
-            let new = updater(old)?;
+            let new = updater(old.clone())?;
             let mut state = self.state();
-            if state.values().edits() == edits {
+            if state.values().encoded(&key) == old {
                 return state.writable()?.update(key, new, Box::new(updater));
             }
         }

@@ -16,7 +16,11 @@ impl Timestamp {
 
     /// The moment `millis` milliseconds after the Unix epoch, or [`MAX`](Self::MAX) if that is earlier.
     pub const fn from_millis(millis: u64) -> Self {
-        if millis < Self::MAX.0 { Self(millis) } else { Self::MAX }
+        if millis < Self::MAX.0 {
+            Self(millis)
+        } else {
+            Self::MAX
+        }
     }
 
     /// Milliseconds since the Unix epoch.

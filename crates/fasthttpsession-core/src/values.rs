@@ -31,10 +31,17 @@ pub struct Values {
 }
 
 /// A value as it stands in a record.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Encoded {
     pub(crate) format: Format,
     pub(crate) bytes: Bytes,
+}
+
+/// How many values there are, and how many bytes they take.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) count: usize,
+    pub(crate) bytes: usize,
 }
 
 /// How values are written and how many there may be.
@@ -157,29 +164,41 @@ impl Values {
 
     pub(crate) fn put(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
         check_key(key)?;
+        self.rules
+            .limits
+            .check_growth(self.size(), self.size_with(key, &value))?;
+        self.place(key, value);
+        Ok(())
+    }
+
+    /// [`put`](Self::put) without a look at the limits.
+    pub(crate) fn place(&mut self, key: &str, value: Encoded) {
+        let Size { count, bytes } = self.size_with(key, &value);
+        (self.count, self.bytes) = (count, bytes);
+        self.write(key, Some(value));
+    }
+
+    pub(crate) fn size(&self) -> Size {
+        Size {
+            count: self.count,
+            bytes: self.bytes,
+        }
+    }
+
+    /// Whether the values, which had the size `before`, still fit the limits.
+    pub(crate) fn check_growth(&self, before: Size) -> Result<(), Error> {
+        self.rules.limits.check_growth(before, self.size())
+    }
+
+    fn size_with(&self, key: &str, value: &Encoded) -> Size {
         let (old_count, old_bytes) = self.find(key).map_or((0, 0), |(_, old)| {
             (1, region::entry_bytes(key.len(), old.len()))
         });
-        let count = self.count + 1 - old_count;
-        let bytes = self.bytes - old_bytes + region::entry_bytes(key.len(), value.bytes.len());
-        let Limits {
-            record_bytes,
-            values,
-            ..
-        } = self.rules.limits;
-        // Values that a former, larger limit let in may shrink, but not grow.
-        if bytes > record_bytes && bytes > self.bytes {
-            return Err(Error::TooLarge {
-                bytes,
-                limit: record_bytes,
-            });
+        let new_bytes = region::entry_bytes(key.len(), value.bytes.len());
+        Size {
+            count: self.count + 1 - old_count,
+            bytes: self.bytes - old_bytes + new_bytes,
         }
-        if count > values && count > self.count {
-            return Err(Error::TooManyValues { limit: values });
-        }
-        (self.count, self.bytes) = (count, bytes);
-        self.write(key, Some(value));
-        Ok(())
     }
 
     /// The value of `key` as it stands in the record.

@@ -2,13 +2,13 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use crate::error::Error;
 use crate::lifetimes::Lifetimes;
 use crate::record::envelope::Stored;
 use crate::record::secrets::OpenedBy;
 use crate::record::{Label, Principal};
+use crate::sessions::Renewal;
 use crate::time::Timestamp;
 use crate::token::SecretHash;
 use crate::values::{Encoded, Values};
@@ -65,7 +65,7 @@ pub(crate) struct Authority {
 pub(crate) struct Terms {
     pub(crate) now: Timestamp,
     pub(crate) lifetimes: Lifetimes,
-    pub(crate) grace: Duration,
+    pub(crate) renewal: Renewal,
 }
 
 /// What became of a log that was applied.
@@ -119,11 +119,14 @@ pub(crate) fn apply(
     {
         return Ok(Applied::Superseded);
     }
+    let before = stored.values.size();
     for change in changes {
         stored.apply_one(change, proven, view.is_none(), terms)?;
     }
-    if let Some(view) = view {
-        stored.values = view.clone();
+    // At the end only: on the way there, a log may meet values that it removes further on.
+    match view {
+        Some(view) => stored.values = view.clone(),
+        None => stored.values.check_growth(before)?,
     }
     stored.extend_idle(terms);
     Ok(if proven {
@@ -167,8 +170,10 @@ impl Stored {
         let secrets = &mut self.control.secrets;
         match change {
             Change::Rotate { secret } => secrets.rotate(*secret, terms.now),
-            Change::Offer { secret } => secrets.offer(*secret, terms.now),
-            Change::Promote { secret } => secrets.promote(secret, terms.now, terms.grace),
+            Change::Offer { secret } => secrets.offer(*secret, terms.now, terms.renewal),
+            Change::Promote { secret } => {
+                secrets.promote(secret, terms.now, terms.renewal.grace);
+            }
             Change::Reauthenticate { secret } => {
                 secrets.rotate(*secret, terms.now);
                 self.restart_clocks(terms);
@@ -234,13 +239,13 @@ impl Change {
 
 fn apply_to_values(values: &mut Values, change: &mut Change) -> Result<(), Failure> {
     match change {
-        Change::Set { key, value } => values.put(key, value.clone())?,
+        Change::Set { key, value } => values.place(key, value.clone()),
         Change::Remove { key } => drop(values.remove(key)),
         Change::Clear => values.clear(),
         Change::Update { key, updater } => {
             let old = values.encoded(key);
             let new = catch_unwind(AssertUnwindSafe(|| updater(old))).map_err(Failure::Panic)??;
-            values.put(key, new)?;
+            values.place(key, new);
         }
         _ => {}
     }

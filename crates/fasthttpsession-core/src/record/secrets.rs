@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::sessions::Renewal;
 use crate::time::Timestamp;
 use crate::token::SecretHash;
 use crate::wire::{self, Reader};
@@ -67,20 +68,31 @@ impl Secrets {
     }
 
     /// Whether a request that presented the current secret should offer a new one: the current one is older than
-    /// `every`, and the last offer, if any, was not taken up within `grace`.
-    pub(crate) fn wants_offer(&self, now: Timestamp, every: Duration, grace: Duration) -> bool {
-        match self.offers.last() {
-            Some((_, offered_at)) => now.since(*offered_at) >= grace,
-            None => now.since(self.since) >= every,
-        }
+    /// the period, and the last offer, if any, was not taken up within the grace.
+    pub(crate) fn wants_offer(&self, now: Timestamp, Renewal { every, grace }: Renewal) -> bool {
+        let is_old = every.is_some_and(|every| now.since(self.since) >= every);
+        let last = self.offers.last();
+        is_old && last.is_none_or(|(_, offered_at)| now.since(*offered_at) >= grace)
+    }
+
+    /// Whether `hash` is the current secret or on offer, and so may be sent to the client.
+    pub(crate) fn holds(&self, hash: &SecretHash) -> bool {
+        matches!(
+            self.opened_by(hash, Timestamp::from_millis(0)),
+            Some(OpenedBy::Current | OpenedBy::Offer)
+        )
     }
 
     pub(crate) fn rotate(&mut self, to: SecretHash, now: Timestamp) {
         *self = Self::one(to, now);
     }
 
-    pub(crate) fn offer(&mut self, hash: SecretHash, now: Timestamp) {
-        push_bounded(&mut self.offers, (hash, now));
+    /// Does nothing if a parallel request was first: with more than two offers at once, one that the browser keeps could
+    /// be dead already.
+    pub(crate) fn offer(&mut self, hash: SecretHash, now: Timestamp, renewal: Renewal) {
+        if self.wants_offer(now, renewal) {
+            push_bounded(&mut self.offers, (hash, now));
+        }
     }
 
     /// Makes the offered `hash` the current secret. Another offer stays good: the browser may have kept that one.

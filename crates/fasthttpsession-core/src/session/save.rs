@@ -22,8 +22,10 @@ impl Inner {
     /// so that a request makes one commit at a time.
     pub(super) async fn commit(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
         let ended = self.state().ended.take();
-        if let Some(handle) = ended {
-            self.manager.delete(handle).await?;
+        // Who finds it gone leaves the cookie alone: a parallel response may just have brought a new one.
+        if let Some(handle) = ended
+            && self.manager.delete(handle).await?
+        {
             self.state().cookie = CookieChange::Remove;
         }
         let saved = self.commit_log(closure).await?;
@@ -68,7 +70,10 @@ impl Inner {
             Ok(!stored.values.is_empty() || stored.header.principal.is_some())
         };
         match self.manager.create(fill).await {
-            Ok(None) => Ok(Saved::UNCHANGED),
+            Ok(None) => {
+                self.state().still_visiting(changes);
+                Ok(Saved::UNCHANGED)
+            }
             Ok(Some((token, stored))) => {
                 self.state().created(token, stored);
                 Ok(Saved {

@@ -319,7 +319,7 @@ impl State {
     /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that
     /// fails now leaves it to a later request.
     pub(crate) fn renew(&mut self, manager: &Manager, now: Timestamp) -> bool {
-        let (Some(base), Some(every)) = (&self.base, manager.renewal.every) else {
+        let (Some(base), Some(_)) = (&self.base, manager.renewal.every) else {
             return false;
         };
         if self.next.is_some() || self.muted {
@@ -332,7 +332,7 @@ impl State {
                 let secret = base.authority.presented;
                 self.changes.push(Change::Promote { secret });
             }
-            OpenedBy::Current if secrets.wants_offer(now, every, manager.renewal.grace) => {
+            OpenedBy::Current if secrets.wants_offer(now, manager.renewal) => {
                 let Ok(offered) = manager.generator.token_for(base.token.handle) else {
                     return false;
                 };
@@ -378,13 +378,10 @@ impl State {
 
     fn is_to_be_dated(&self, manager: &Manager) -> bool {
         manager.cookie.is_persistent()
-            && self
-                .base
-                .as_ref()
-                .is_some_and(|Base { stored, dated, .. }| {
-                    let idle = stored.control.lifetimes.unwrap_or(manager.lifetimes).idle;
-                    manager.is_worth_extending(*dated, stored.header.idle_deadline, idle)
-                })
+            && self.base.as_ref().is_some_and(|base| {
+                base.stored.header.idle_deadline > base.dated
+                    && (base.stored.control.secrets).holds(&base.authority.presented)
+            })
     }
 
     fn resend(&self) -> CookieChange {
@@ -398,13 +395,16 @@ impl State {
 impl State {
     /// Takes out what is to be committed. What is written from now on belongs to the next commit.
     pub(crate) fn plan(&mut self) -> Plan {
+        let view = self
+            .view
+            .as_ref()
+            .filter(|_| self.exact)
+            .map(|view| view.values.clone());
+        // Until the commit succeeds, the view shows what the log no longer holds.
+        self.exact = self.exact && self.changes.is_empty();
         Plan {
             changes: std::mem::take(&mut self.changes),
-            view: self
-                .view
-                .as_ref()
-                .filter(|_| self.exact)
-                .map(|view| view.values.clone()),
+            view,
             next: self.next.take(),
         }
     }
@@ -432,8 +432,18 @@ impl State {
         self.stand_on(Base::new(token, presented, stored, OpenedBy::Current));
     }
 
+    /// Takes in that there was nothing to keep. What was noted about the session waits until there is.
+    pub(crate) fn still_visiting(&mut self, mut changes: Vec<Change>) {
+        if self.changes.is_empty() {
+            self.view().values.clear();
+            self.exact = true;
+        }
+        changes.retain(|change| matches!(change, Change::Label(_) | Change::Lifetimes(_)));
+        self.restore(changes, None);
+    }
+
     /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
-    /// that it made.
+    /// that it made. Of two offers in one swap only the first counts, and none before a rotation.
     pub(crate) fn committed(
         &mut self,
         stored: Arc<Stored>,
@@ -446,7 +456,7 @@ impl State {
         };
         if applied == Applied::ValuesOnly {
             self.muted = true;
-        } else if let Some(next) = next {
+        } else if let Some(next) = next.filter(|next| stored.control.secrets.holds(&next.hash())) {
             base.authority.presented = next.hash();
             base.opened_by = OpenedBy::Current;
             base.token = next.clone();

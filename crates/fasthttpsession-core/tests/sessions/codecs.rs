@@ -87,7 +87,9 @@ async fn values_that_are_not_touched_stay_byte_for_byte() {
     let mut client = Client::new();
     for codec in built_in() {
         let sessions = world.builder().codec(codec).build().unwrap();
-        client.visit(&sessions, |s| s.set(format!("key-{}", s.len()), &cart())).await;
+        client
+            .visit(&sessions, |s| s.set(format!("key-{}", s.len()), &cart()))
+            .await;
     }
     let before = world.record(&client).await.unwrap().body;
     let values: Vec<_> = {
@@ -106,11 +108,21 @@ async fn a_map_codec_reads_and_writes_the_whole_map() {
     let mut client = Client::new();
     client.visit(&json, |s| s.set(CART, &cart())).await;
     // First read-only on every node, then promoted, and back again.
-    let reading = world.builder().also_read(reversed("upside-down")).build().unwrap();
-    let writing = world.builder().codec(reversed("upside-down")).build().unwrap();
+    let reading = world
+        .builder()
+        .also_read(reversed("upside-down"))
+        .build()
+        .unwrap();
+    let writing = world
+        .builder()
+        .codec(reversed("upside-down"))
+        .build()
+        .unwrap();
     let order: [&Sessions; 5] = [&writing, &reading, &json, &writing, &reading];
     for (n, sessions) in order.into_iter().enumerate() {
-        client.visit(sessions, |s| s.update(VISITS, |visits| *visits += 1)).await;
+        client
+            .visit(sessions, |s| s.update(VISITS, |visits| *visits += 1))
+            .await;
         let request = client.request(&reading).await;
         assert_eq!(request.get(CART).unwrap(), Some(cart()));
         assert_eq!(request.get(VISITS).unwrap(), Some(n as u64 + 1));
@@ -124,7 +136,11 @@ async fn a_map_codec_reads_and_writes_the_whole_map() {
 #[tokio::test]
 async fn a_codec_that_this_process_was_not_given_is_an_error_that_says_so() {
     let world = World::new();
-    let writing = world.builder().codec(reversed("upside-down")).build().unwrap();
+    let writing = world
+        .builder()
+        .codec(reversed("upside-down"))
+        .build()
+        .unwrap();
     let client = Client::with(&writing, "n", 1).await;
     let record = world.record(&client).await;
     for sessions in [
@@ -144,7 +160,11 @@ async fn a_codec_that_this_process_was_not_given_is_an_error_that_says_so() {
 async fn a_map_codec_that_fails_is_an_error_and_the_record_stays() {
     let failing = Codec::map("upside-down", |_| Err("no ink"), |_| Err("no glasses"));
     let world = World::new();
-    let writing = world.builder().codec(reversed("upside-down")).build().unwrap();
+    let writing = world
+        .builder()
+        .codec(reversed("upside-down"))
+        .build()
+        .unwrap();
     let client = Client::with(&writing, "n", 1).await;
     let record = world.record(&client).await;
     let sessions = world.builder().codec(failing).build().unwrap();
@@ -190,9 +210,15 @@ fn names_of_map_codecs_are_checked_when_building() {
         let built = world.builder().codec(reversed(name)).build();
         assert!(matches!(built, Err(BuildError::Codec { name: found }) if found == name));
     }
-    let twice = world.builder().codec(reversed("a")).also_read(reversed("a"));
+    let twice = world
+        .builder()
+        .codec(reversed("a"))
+        .also_read(reversed("a"));
     assert!(matches!(twice.build(), Err(BuildError::Codec { .. })));
-    let fine = world.builder().codec(reversed(&longest)).also_read(reversed("a"));
+    let fine = world
+        .builder()
+        .codec(reversed(&longest))
+        .also_read(reversed("a"));
     fine.also_read(Codec::json()).build().unwrap();
 }
 
@@ -203,7 +229,10 @@ async fn a_value_that_no_codec_can_encode_is_an_error() {
         let sessions = world.builder().codec(codec).build().unwrap();
         let request = Client::new().request(&sessions).await;
         let error = request.set("bad", &Unencodable).unwrap_err();
-        assert!(matches!(&error, Error::Encode { key, .. } if &**key == "bad"), "{error:?}");
+        assert!(
+            matches!(&error, Error::Encode { key, .. } if &**key == "bad"),
+            "{error:?}"
+        );
         assert!(request.is_empty());
     }
 }
@@ -266,7 +295,9 @@ fn write(
     random: &mut fastrand::Rng,
 ) {
     let key = ["a", "b", "cc", "ключ", "z", ""][random.usize(..5)].to_owned();
-    let value: String = (0..random.usize(0..300)).map(|_| random.char('a'..='ÿ')).collect();
+    let value: String = (0..random.usize(0..300))
+        .map(|_| random.char('a'..='ÿ'))
+        .collect();
     match random.u8(0..12) {
         0 => {
             session.clear().unwrap();

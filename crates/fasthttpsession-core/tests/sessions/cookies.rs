@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{
-    BuildError, Cookie, HeaderEdit, Lifetimes, Limits, SameSite, Sessions,
-};
+use fasthttpsession_core::{BuildError, Cookie, HeaderEdit, Lifetimes, Limits, SameSite, Sessions};
 
 use crate::faulty::Op;
 use crate::support::{Client, HOUR, MINUTE, Response, SECOND, World};
@@ -47,25 +45,47 @@ fn shape(cookie: &str) -> (String, Vec<String>) {
 #[tokio::test]
 async fn a_removal_carries_the_attributes_of_what_it_removes() {
     let cases: [(Cookie, &str, &[&str]); 7] = [
-        (Cookie::default(), "__Host-id", &["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]),
+        (
+            Cookie::default(),
+            "__Host-id",
+            &["HttpOnly", "Path=/", "SameSite=Lax", "Secure"],
+        ),
         (
             Cookie::new("app").domain("example.org"),
             "__Secure-app",
-            &["Domain=example.org", "HttpOnly", "Path=/", "SameSite=Lax", "Secure"],
+            &[
+                "Domain=example.org",
+                "HttpOnly",
+                "Path=/",
+                "SameSite=Lax",
+                "Secure",
+            ],
         ),
         (
             Cookie::new("app").path("/shop"),
             "__Secure-app",
             &["HttpOnly", "Path=/shop", "SameSite=Lax", "Secure"],
         ),
-        (Cookie::insecure("app"), "app", &["HttpOnly", "Path=/", "SameSite=Lax"]),
+        (
+            Cookie::insecure("app"),
+            "app",
+            &["HttpOnly", "Path=/", "SameSite=Lax"],
+        ),
         (
             Cookie::new("app").same_site(SameSite::None).partitioned(),
             "__Host-app",
-            &["HttpOnly", "Partitioned", "Path=/", "SameSite=None", "Secure"],
+            &[
+                "HttpOnly",
+                "Partitioned",
+                "Path=/",
+                "SameSite=None",
+                "Secure",
+            ],
         ),
         (
-            Cookie::new("app").same_site(SameSite::Strict).http_only(false),
+            Cookie::new("app")
+                .same_site(SameSite::Strict)
+                .http_only(false),
             "__Host-app",
             &["Path=/", "SameSite=Strict", "Secure"],
         ),
@@ -78,12 +98,21 @@ async fn a_removal_carries_the_attributes_of_what_it_removes() {
     for (cookie, name, attributes) in cases {
         let persistent = format!("{cookie:?}").contains("persistent: true");
         let (set, removed) = set_and_removed(cookie).await;
-        assert_eq!(shape(&set), (name.to_owned(), attributes.iter().map(|&a| a.into()).collect()));
+        assert_eq!(
+            shape(&set),
+            (
+                name.to_owned(),
+                attributes.iter().map(|&a| a.into()).collect()
+            )
+        );
         assert_eq!(shape(&set), shape(&removed));
         assert_eq!(set.contains("Max-Age=3600"), persistent, "{set}");
         assert!(removed.starts_with(&format!("{name}=;")), "{removed}");
         assert!(removed.contains("Max-Age=0"), "{removed}");
-        assert!(removed.contains("Expires=Thu, 01 Jan 1970 00:00:00 GMT"), "{removed}");
+        assert!(
+            removed.contains("Expires=Thu, 01 Jan 1970 00:00:00 GMT"),
+            "{removed}"
+        );
     }
 }
 
@@ -141,8 +170,15 @@ fn settings_that_contradict_each_other_are_refused_when_building() {
     builder().touch_after_percent(50).build().unwrap();
     let renewal = builder().renew_every(30 * SECOND).build();
     assert!(matches!(renewal, Err(BuildError::Renewal { .. })));
-    builder().renew_every(30 * SECOND).renew_grace(29 * SECOND).build().unwrap();
-    for limits in [Limits::default().record_bytes(255), Limits::default().values(0)] {
+    builder()
+        .renew_every(30 * SECOND)
+        .renew_grace(29 * SECOND)
+        .build()
+        .unwrap();
+    for limits in [
+        Limits::default().record_bytes(255),
+        Limits::default().values(0),
+    ] {
         let built = builder().limits(limits).build();
         assert!(matches!(built, Err(BuildError::Limit { .. })));
     }
@@ -154,7 +190,13 @@ async fn up_to_four_cookies_of_the_name_are_tried() {
     let world = World::new();
     let sessions = world.sessions();
     let token = Client::with(&sessions, "n", 1).await.token().unwrap();
-    let unknown = |n: u8| format!("__Host-id={}.{}", char::from(b'A' + n).to_string().repeat(21) + "A", "A".repeat(22));
+    let unknown = |n: u8| {
+        format!(
+            "__Host-id={}.{}",
+            char::from(b'A' + n).to_string().repeat(21) + "A",
+            "A".repeat(22)
+        )
+    };
     let known = format!("__Host-id={token}");
     for strangers in 0..8_u8 {
         let mut pairs: Vec<_> = (0..strangers).map(unknown).collect();
@@ -186,8 +228,19 @@ async fn only_the_exact_name_counts() {
         !exchange.session().await.unwrap().is_new()
     };
     for name in [
-        "__host-id", "__HOST-ID", "__Host%2Did", "%5F_Host-id", "..Host-id", "__Host-id ", "__Host-id2", "id",
-        "x__Host-id", "\"__Host-id\"", "__Secure-id", "__Host-id[0]", "__Host-id\t",
+        "__host-id",
+        "__HOST-ID",
+        "__Host%2Did",
+        "%5F_Host-id",
+        "..Host-id",
+        "__Host-id ",
+        "__Host-id2",
+        "id",
+        "x__Host-id",
+        "\"__Host-id\"",
+        "__Secure-id",
+        "__Host-id[0]",
+        "__Host-id\t",
     ] {
         assert!(!cookie(format!("{name}={token}")).await, "{name}");
     }
@@ -209,7 +262,14 @@ async fn only_the_exact_name_counts() {
     let other = sessions.begin([("x-cookie", format!("__Host-id={token}"))], None);
     assert!(other.session().await.unwrap().is_new());
     let binary: &[u8] = b"\xff\xfe=\x00; \x80";
-    assert!(sessions.begin([("cookie", binary)], None).session().await.unwrap().is_new());
+    assert!(
+        sessions
+            .begin([("cookie", binary)], None)
+            .session()
+            .await
+            .unwrap()
+            .is_new()
+    );
 }
 
 /// "Tokens never in URLs unless asked for" (14.2.1).
@@ -239,7 +299,10 @@ async fn a_response_with_the_cookie_is_not_stored_and_one_that_read_it_varies() 
     let sessions = world.sessions();
     let mut client = Client::new();
     assert!(client.begin(&sessions).finish().await.unwrap().is_empty());
-    assert_eq!(client.request(&sessions).await.respond().await.0, [vary.clone()]);
+    assert_eq!(
+        client.request(&sessions).await.respond().await.0,
+        [vary.clone()]
+    );
     for act in [0, 1, 2] {
         let request = client.request(&sessions).await;
         match act {
@@ -264,10 +327,16 @@ async fn cookies_only_when_they_change() {
     request.set("n", &1).unwrap();
     request.set_label("phone").unwrap();
     request.save().await.unwrap();
-    request.transact(|values| values.set("m", &1)).await.unwrap();
+    request
+        .transact(|values| values.set("m", &1))
+        .await
+        .unwrap();
     assert_eq!(request.respond().await.cookie(), None);
     world.clock.advance(HOUR / 2);
-    assert_eq!(client.request(&sessions).await.respond().await.cookie(), None);
+    assert_eq!(
+        client.request(&sessions).await.respond().await.cookie(),
+        None
+    );
 }
 
 /// Rotated twice in one request, with a commit in between: the last secret is the client's.

@@ -62,11 +62,11 @@ async fn errors_show_the_handle_and_never_the_secret() {
     let client = Client::signed_in(&sessions, "ada").await;
     let token = client.token().unwrap();
     let mut errors: Vec<Error> = Vec::new();
-    for fault in [
-        Fault::Refuse(StoreErrorKind::Misconfigured),
-        Fault::LoseAnswerAndBury(9),
-    ] {
-        world.store.first(Op::Replace, [fault]);
+    for fault in [Fault::Refuse, Fault::LoseCall] {
+        world.store.script(move |op, _| match op {
+            Op::Replace => fault(StoreErrorKind::Timeout),
+            _ => Fault::None,
+        });
         let request = client.request(&sessions).await;
         request.rotate().unwrap();
         errors.push(request.finish().await.err().unwrap());

@@ -33,7 +33,10 @@ async fn the_closure_may_borrow_and_the_winning_run_returns() {
 async fn its_future_may_be_sent_to_another_thread() {
     let world = World::new();
     let sessions = world.sessions();
-    let request = Client::with(&sessions, "n", 1).await.request(&sessions).await;
+    let request = Client::with(&sessions, "n", 1)
+        .await
+        .request(&sessions)
+        .await;
     let session = request.session.clone();
     let task = tokio::spawn(async move {
         let n = session.transact(|values| values.get::<u64>("n")).await;
@@ -63,11 +66,18 @@ async fn an_error_writes_nothing_and_leaves_what_was_pending() {
             runs += 1;
             values.set("n", &100).unwrap();
             values.clear();
-            if runs == 1 && conflict { Ok(()) } else { Err("no") }
+            if runs == 1 && conflict {
+                Ok(())
+            } else {
+                Err("no")
+            }
         });
         assert!(matches!(result.await, Err(TransactError::Aborted("no"))));
         assert_eq!(world.store.writes(), usize::from(conflict));
-        assert_eq!(client.request(&sessions).await.contains("pending"), conflict);
+        assert_eq!(
+            client.request(&sessions).await.contains("pending"),
+            conflict
+        );
         client.receive(&request.respond().await);
         assert_eq!(client.request(&sessions).await.keys(), ["n", "pending"]);
     }
@@ -96,9 +106,15 @@ async fn a_visitor_who_transacts_has_a_session() {
     let world = World::new();
     let sessions = world.sessions();
     let request = Client::new().request(&sessions).await;
-    request.transact(|values| values.set("n", &1)).await.unwrap();
+    request
+        .transact(|values| values.set("n", &1))
+        .await
+        .unwrap();
     assert_eq!(world.records().await, 1);
-    request.transact(|values| values.set("m", &1)).await.unwrap();
+    request
+        .transact(|values| values.set("m", &1))
+        .await
+        .unwrap();
     let mut client = Client::new();
     client.receive(&request.respond().await);
     assert_eq!(client.request(&sessions).await.keys(), ["m", "n"]);
@@ -111,9 +127,13 @@ async fn what_a_visitor_took_out_does_not_come_back() {
     let sessions = world.sessions();
     let request = Client::new().request(&sessions).await;
     request.set("ticket", &7).unwrap();
-    let taken = request.transact(|values| values.take::<u64>("ticket")).await;
+    let taken = request
+        .transact(|values| values.take::<u64>("ticket"))
+        .await;
     assert_eq!(taken.unwrap(), Some(7));
-    let again = request.transact(|values| values.take::<u64>("ticket")).await;
+    let again = request
+        .transact(|values| values.take::<u64>("ticket"))
+        .await;
     assert_eq!(again.unwrap(), None);
     assert!(!request.contains("ticket"));
     request.set("n", &1).unwrap();
@@ -150,7 +170,10 @@ async fn it_works_after_the_request_is_finished_on_the_record_as_it_is_now() {
     client.visit(&sessions, |s| s.rotate()).await;
     let read = request.transact(|values| values.get::<u64>("n")).await;
     assert_eq!(read.unwrap(), Some(5));
-    request.transact(|values| values.set("m", &6)).await.unwrap();
+    request
+        .transact(|values| values.set("m", &6))
+        .await
+        .unwrap();
     assert_eq!(client.get(&sessions, "m").await, Some(6));
     assert_eq!(request.get("m").unwrap(), Some(6_u64));
     client.visit(&sessions, |s| s.logout()).await;
@@ -203,10 +226,20 @@ async fn a_panic_leaves_the_record_untouched_and_the_session_usable() {
             values.set("n", &2)?;
             panic!("a bug of the application's")
         });
-        let panic = std::panic::AssertUnwindSafe(result).catch_unwind().await.err().unwrap();
-        assert_eq!(*panic.downcast::<&str>().unwrap(), "a bug of the application's");
+        let panic = std::panic::AssertUnwindSafe(result)
+            .catch_unwind()
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(
+            *panic.downcast::<&str>().unwrap(),
+            "a bug of the application's"
+        );
         assert_eq!(world.store.writes(), 0);
-        request.transact(|values| values.set("m", &3)).await.unwrap();
+        request
+            .transact(|values| values.set("m", &3))
+            .await
+            .unwrap();
     }
     assert_eq!(known.request(&sessions).await.keys(), ["m", "n"]);
     assert_eq!(known.get(&sessions, "n").await, Some(1));
@@ -217,7 +250,9 @@ async fn the_store_failing_is_not_the_closures_error() {
     let world = World::new();
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 1).await;
-    world.store.first(Op::Replace, [Fault::Refuse(StoreErrorKind::TooLarge)]);
+    world
+        .store
+        .first(Op::Replace, [Fault::Refuse(StoreErrorKind::TooLarge)]);
     let request = client.request(&sessions).await;
     let result = request.transact(|values| values.set("n", &2)).await;
     let Err(TransactError::Session(error)) = result else {
@@ -239,7 +274,9 @@ async fn modify_is_the_same_from_outside() {
     });
     assert_eq!(modified.await.unwrap(), Some(()));
     assert_eq!(client.get(&sessions, "n").await, Some(2));
-    let aborted = sessions.modify(client.handle(), |_| Err::<(), _>("no")).await;
+    let aborted = sessions
+        .modify(client.handle(), |_| Err::<(), _>("no"))
+        .await;
     assert!(matches!(aborted, Err(TransactError::Aborted("no"))));
     let modified = sessions.modify(client.handle(), |values| values.get::<u64>("n"));
     assert_eq!(modified.await.unwrap(), Some(Some(2)));
@@ -262,7 +299,9 @@ async fn an_update_runs_again_on_what_another_committed() {
         request.update("n", add).unwrap();
         if conflicting {
             client.clone().visit(&sessions, |s| s.set("n", &5)).await;
-            world.store.first(Op::Replace, [Fault::None, Fault::Outrun(1)]);
+            world
+                .store
+                .first(Op::Replace, [Fault::None, Fault::Outrun(1)]);
         }
         request.respond().await;
         // Without a conflict, the run in the handler is enough.
@@ -302,7 +341,10 @@ async fn an_update_that_refuses_at_the_commit_aborts_all_of_it() {
         None => Err("sold out"),
     };
     request.update("stock", take).unwrap();
-    client.clone().visit(&sessions, |s| s.update("stock", take)).await;
+    client
+        .clone()
+        .visit(&sessions, |s| s.update("stock", take))
+        .await;
     let error = request.finish().await.err().unwrap();
     assert!(matches!(error, Error::Refused { .. }));
     assert_eq!(client.request(&sessions).await.keys(), ["stock"]);
@@ -330,7 +372,10 @@ async fn an_update_may_use_the_session_it_is_of() {
 async fn a_transaction_may_look_at_the_session_it_is_of() {
     let world = World::new();
     let sessions = world.sessions();
-    let request = Client::with(&sessions, "n", 1).await.request(&sessions).await;
+    let request = Client::with(&sessions, "n", 1)
+        .await
+        .request(&sessions)
+        .await;
     let seen = request.transact(|_| request.get::<u64>("n")).await;
     assert_eq!(seen.unwrap(), Some(1));
 }
@@ -344,7 +389,9 @@ async fn writes_during_a_save_belong_to_the_next_commit() {
     let request = client.request(&sessions).await;
     request.update("n", |n: &mut u64| *n += 1).unwrap();
     let gate = Gate::new();
-    world.store.first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
     let session = request.session.clone();
     let save = tokio::spawn(async move { session.save().await.unwrap() });
     gate.reached().await;
