@@ -90,6 +90,56 @@ async fn middleware_and_handler_share_one_session() {
 }
 
 #[tokio::test]
+async fn middleware_between_the_same_layer_twice_has_the_handlers_session() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let layer = SessionLayer::new(sessions);
+    let handler = layer.layer(service_fn(async |request: Request<()>| {
+        let seen = session(&request)
+            .await
+            .unwrap()
+            .get::<bool>("seen")
+            .unwrap();
+        assert_eq!(seen, Some(true));
+        Ok::<_, Infallible>(Response::new(()))
+    }));
+    let middleware = service_fn(async |request: Request<()>| {
+        session(&request).await.unwrap().set("seen", &true).unwrap();
+        handler.clone().oneshot(request).await
+    });
+    let response = layer
+        .layer(middleware)
+        .oneshot(Request::new(()))
+        .await
+        .unwrap();
+    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
+}
+
+#[tokio::test]
+async fn an_upgrade_commits_with_its_head_and_leaves_the_task_what_it_needs() {
+    let kept = Arc::new(std::sync::Mutex::new(None));
+    let handler = service_fn(async |request: Request<()>| {
+        let session = session(&request).await.unwrap();
+        session.set("a", &1).unwrap();
+        *kept.lock().unwrap() = Some(session);
+        let upgrade = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+        Ok::<_, Infallible>(upgrade.body(()).unwrap())
+    });
+    let layer = SessionLayer::new(Sessions::new(MemoryStore::new()));
+    let response = layer
+        .layer(handler)
+        .oneshot(Request::new(()))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+    assert!(response.headers().contains_key("set-cookie"));
+    let socket = kept.lock().unwrap().take().unwrap();
+    assert!(matches!(socket.set("a", &2), Err(Error::Finished)));
+    assert!(socket.is_alive().await.unwrap());
+    let taken = socket.transact(|values| values.take::<u64>("a")).await;
+    assert_eq!(taken.unwrap(), Some(1));
+}
+
+#[tokio::test]
 async fn an_error_function_answers_a_failed_commit() {
     let (store, sessions) = fragile();
     let handler = service_fn(async |request: Request<()>| {

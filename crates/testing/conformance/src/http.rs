@@ -76,11 +76,13 @@ macro_rules! __with_http_checks {
             G2 logout a_logout_during_a_slow_request_is_final;
             G2 logout a_logout_during_a_slow_sign_in_leaves_a_fresh_session;
             G2 logout a_session_that_expires_during_a_slow_request_stays_dead;
+            G2 logout a_session_revoked_while_it_is_made_gets_no_cookie;
             G12 logout whoever_finds_the_session_gone_clears_nothing;
 
             http login a_sign_in_gives_a_new_token;
             http login a_sign_in_keeps_the_values;
             http login a_sign_in_over_another_principal_starts_empty;
+            http login a_sign_in_over_a_busy_principal_starts_empty;
             http login a_planted_token_gains_nothing_by_a_slow_rotation;
             http login a_planted_token_gains_nothing_by_a_slow_clear;
             http login a_planted_token_gains_nothing_by_a_slow_write;

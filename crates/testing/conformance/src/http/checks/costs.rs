@@ -14,17 +14,26 @@ use crate::store::Outcome;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A visitor whose handlers only read has no record, no cookie, and costs no call.
+/// A visitor whose handlers only read, or write what comes to nothing, has no record, no cookie, and costs no call.
 pub async fn nothing_is_kept_until_something_is_written<A: Adapter>(stage: &Stage<A>) -> Outcome {
     let live = stage.start().await;
-    let ada = live.browser();
-    let answer = ada
-        .act(&[get("a"), Step::IsNew, Step::Keys, Step::Rotate, Step::Save])
-        .await?;
-    answer.values()?;
-    answer.sets_no_cookie("when nothing was written")?;
-    let calls = live.store.calls();
-    ensure!(calls == Calls::default(), "a visitor cost {calls:?}");
+    let reading = vec![get("a"), Step::IsNew, Step::Keys, Step::Rotate, Step::Save];
+    let to_nothing = vec![
+        set("a", 1),
+        Step::Remove("a".into()),
+        Step::Clear,
+        Step::Remember(30),
+    ];
+    for script in [reading, to_nothing] {
+        let answer = live.browser().act(&script).await?;
+        answer.values()?;
+        answer.sets_no_cookie("when nothing was written")?;
+        let calls = live.store.calls();
+        ensure!(
+            calls == Calls::default(),
+            "a visitor who did {script:?} cost {calls:?}"
+        );
+    }
     Ok(())
 }
 

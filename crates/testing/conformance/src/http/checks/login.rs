@@ -92,6 +92,28 @@ pub async fn a_sign_in_over_another_principal_starts_empty<A: Adapter>(
     Ok(())
 }
 
+/// Nor is what was written while the other signed in.
+pub async fn a_sign_in_over_a_busy_principal_starts_empty<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    let browser = live.browser();
+    browser
+        .does(&[login("ada"), set("diary", "private")])
+        .await?;
+    let gate = live.gate("gate");
+    let slow = browser
+        .starts(&gate, &[login("bob"), set("after", 1), wait("gate")])
+        .await;
+    browser.does(&[set("diary", "more private")]).await?;
+    gate.open();
+    slow.answer().await?.values()?;
+    let said = browser.does(&[Step::Principal, Step::Keys]).await?;
+    ensure!(
+        said == [json!("bob"), json!(["after"])],
+        "after the sign-in of another the session is {said:?}"
+    );
+    Ok(())
+}
+
 /// An attacker plants a token, and has a rotation under way while the victim signs in with it.
 pub async fn a_planted_token_gains_nothing_by_a_slow_rotation<A: Adapter>(
     stage: &Stage<A>,

@@ -6,10 +6,10 @@ use fasthttpsession_core::Store as _;
 
 use crate::http::ensure::ensure;
 use crate::http::script::Step;
-use crate::http::script::steps::{get, increment, login, set, wait};
+use crate::http::script::steps::{get, increment, keep, login, set, wait};
 use crate::http::site::Adapter;
 use crate::http::stage::{Live, Stage, halves, handle_of};
-use crate::store::Outcome;
+use crate::store::{Failure, Outcome};
 
 /// The record is gone, not the cookie alone: a copy of the token opens nothing (ASVS 7.4.1).
 pub async fn after_a_logout_the_token_is_dead<A: Adapter>(stage: &Stage<A>) -> Outcome {
@@ -123,6 +123,38 @@ pub async fn a_session_that_expires_during_a_slow_request_stays_dead<A: Adapter>
     );
     answer.sets_no_cookie("after the session expired")?;
     is_dead(&live, &token).await
+}
+
+/// A session that a request made itself, and that was revoked before the response: no cookie for what is dead.
+pub async fn a_session_revoked_while_it_is_made_gets_no_cookie<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    let (ada, gate) = (live.browser(), live.gate("gate"));
+    let script = [
+        set("a", 1),
+        Step::Save,
+        keep("made"),
+        wait("gate"),
+        set("b", 2),
+    ];
+    let slow = ada.starts(&gate, &script).await;
+    let handle = live
+        .kept("made")?
+        .handle()
+        .ok_or_else(|| Failure::new("nothing was saved"))?;
+    let ended = live.site.users().end(handle).await;
+    ensure!(
+        matches!(ended, Ok(true)),
+        "revoking the session answers {ended:?}"
+    );
+    gate.open();
+    let answer = slow.answer().await?;
+    answer.values()?;
+    answer.sets_no_cookie("for a session that was revoked meanwhile")?;
+    let record = live.store.inner().load(handle, live.now()).await?;
+    ensure!(record.is_none(), "a revoked session came back");
+    Ok(())
 }
 
 /// A response must not take away the cookie that a parallel one has just set.
