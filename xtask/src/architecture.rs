@@ -1,4 +1,8 @@
-//! Which way the dependencies run: `frameworks → core ← stores`, and core without any runtime, driver or framework.
+//! Which way the dependencies run: `frameworks → core ← stores`, and core without any runtime, driver or framework. And
+//! whether the tests that SECURITY.md names exist.
+
+use std::path::Path;
+use std::{fs, io};
 
 use crate::step::{Failed, output};
 
@@ -47,6 +51,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 pub(crate) fn check() -> Result<(), Failed> {
+    dependencies()?;
+    let unreadable = |error| Failed(format!("the sources can't be read: {error}"));
+    let sources = rust_sources(Path::new("crates")).map_err(unreadable)?;
+    let security = fs::read_to_string("SECURITY.md").map_err(unreadable)?;
+    match tests_named_in(&security).find(|test| !sources.contains(test)) {
+        Some(test) => Err(Failed(format!(
+            "SECURITY.md names the test {test}, which does not exist"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn dependencies() -> Result<(), Failed> {
     for (package, forbidden) in FORBIDDEN {
         let tree = output(&format!(
             "cargo tree -p {package} --all-features --edges normal --prefix none --format {{p}}"
@@ -76,4 +93,25 @@ fn is_of(name: &str, prefix: &str) -> bool {
         }
         family => name == family || name.starts_with(&format!("{family}-")),
     }
+}
+
+/// Names of tests are the only words with many underscores between backticks.
+fn tests_named_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.matches('_').count() >= 3)
+}
+
+fn rust_sources(folder: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            text += &rust_sources(&path)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(&path)?;
+        }
+    }
+    Ok(text)
 }
