@@ -360,15 +360,18 @@ impl Inner {
             return Ok(Vec::new());
         }
         let now = self.manager.clock.now();
-        let only_renews = self.state().renew(&self.manager, now);
+        let may_fail = {
+            let mut state = self.state();
+            state.renew(&self.manager, now) || state.extend(&self.manager, now)
+        };
         match self.commit(None).await.map_err(raise) {
             Ok(Saved {
                 outcome: Outcome::Unchanged,
                 ..
             }) => self.touch(now).await,
             Ok(_) => {}
-            // A renewal can wait for the next request.
-            Err(_) if only_renews => self.state().muted = true,
+            // A renewal, or an extension, can wait for the next request.
+            Err(_) if may_fail => self.state().muted = true,
             Err(error) => return Err(error),
         }
         let change = self.state().cookie_change(&self.manager);

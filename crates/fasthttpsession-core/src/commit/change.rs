@@ -40,6 +40,8 @@ pub(crate) enum Change {
     Reauthenticate {
         secret: SecretHash,
     },
+    /// Nothing but what each commit does: the idle deadline moves.
+    Extend,
     /// Renewal, step one: a secret is offered.
     Offer {
         secret: SecretHash,

@@ -83,6 +83,12 @@ impl Secrets {
         )
     }
 
+    /// Whether `hash` may be sent to the client once more: not while another is on offer to replace it, which may be
+    /// presented before that response arrives.
+    pub(crate) fn may_resend(&self, hash: &SecretHash) -> bool {
+        self.holds(hash) && self.offers.iter().all(|(_, at)| *at <= self.since)
+    }
+
     pub(crate) fn rotate(&mut self, to: SecretHash, now: Timestamp) {
         *self = Self::one(to, now);
     }
@@ -95,8 +101,11 @@ impl Secrets {
         }
     }
 
-    /// Makes the offered `hash` the current secret. Another offer stays good: the browser may have kept that one.
-    /// Does nothing if `hash` is not on offer (a parallel request was first).
+    /// Makes the offered `hash` the current secret; the one that it replaces runs out. Does nothing if `hash` is not on
+    /// offer.
+    ///
+    /// If the current one was on offer beside `hash`, they change places and both stay good: responses may have crossed,
+    /// so the browser may keep either.
     pub(crate) fn promote(&mut self, hash: &SecretHash, now: Timestamp, grace: Duration) {
         let Some(at) = self
             .offers
@@ -105,11 +114,26 @@ impl Secrets {
         else {
             return;
         };
-        let (promoted, _) = self.offers.remove(at);
-        let replaced = std::mem::replace(&mut self.current, promoted);
+        let replaced = std::mem::replace(&mut self.current, self.offers[at].0);
+        if self.offers[at].1 <= self.since {
+            self.offers[at].0 = replaced;
+            return;
+        }
+        self.offers.remove(at);
+        self.retire(replaced, now, grace);
         self.since = now;
+    }
+
+    /// Lets `replaced`, and what was on offer beside it, run out.
+    fn retire(&mut self, replaced: SecretHash, now: Timestamp, grace: Duration) {
+        let (beside, offers): (Vec<_>, Vec<_>) = std::mem::take(&mut self.offers)
+            .into_iter()
+            .partition(|(_, offered_at)| *offered_at <= self.since);
+        self.offers = offers;
         self.retiring.retain(|(_, until)| now < *until);
-        push_bounded(&mut self.retiring, (replaced, now.after(grace)));
+        for (old, _) in beside.into_iter().chain([(replaced, now)]) {
+            push_bounded(&mut self.retiring, (old, now.after(grace)));
+        }
     }
 
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {

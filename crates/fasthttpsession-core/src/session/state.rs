@@ -344,6 +344,18 @@ impl State {
         nothing_else
     }
 
+    /// Makes the touch that is due a swap where the cookie is dated by it: only a swap tells whether the secret is still
+    /// one to send. Returns whether that is all there is to commit.
+    pub(crate) fn extend(&mut self, manager: &Manager, now: Timestamp) -> bool {
+        let due = manager.cookie.is_persistent()
+            && self.changes.is_empty()
+            && self.due_touch(manager, now).is_some();
+        if due {
+            self.changes.push(Change::Extend);
+        }
+        due
+    }
+
     /// The touch that is due, if any.
     pub(crate) fn due_touch(&self, manager: &Manager, now: Timestamp) -> Option<Touch> {
         let Base { token, stored, .. } = self.base.as_ref().filter(|_| !self.muted)?;
@@ -380,7 +392,7 @@ impl State {
         manager.cookie.is_persistent()
             && self.base.as_ref().is_some_and(|base| {
                 base.stored.header.idle_deadline > base.dated
-                    && (base.stored.control.secrets).holds(&base.authority.presented)
+                    && (base.stored.control.secrets).may_resend(&base.authority.presented)
             })
     }
 
