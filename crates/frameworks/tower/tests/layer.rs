@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use fasthttpsession_core::{
     Capabilities, Created, Deleted, Error, Handle, Record, Replaced, Session, Sessions, Store,
@@ -17,8 +17,8 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 #[tokio::test]
 async fn a_service_error_is_passed_on_and_commits_nothing() {
     let sessions = Sessions::new(MemoryStore::new());
-    let kept = Arc::new(std::sync::Mutex::new(None));
-    let handler = service_fn(async |request: Request<()>| {
+    let kept = &Mutex::new(None);
+    let handler = service_fn(|request: Request<()>| async move {
         let session = session(&request).await.unwrap();
         session.set("a", &1).unwrap();
         *kept.lock().unwrap() = Some(session);
@@ -36,7 +36,7 @@ async fn a_service_error_is_passed_on_and_commits_nothing() {
 async fn a_future_that_is_dropped_commits_nothing() {
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
-    let handler = service_fn(async |request: Request<()>| {
+    let handler = service_fn(|request: Request<()>| async move {
         session(&request).await.unwrap().set("a", &2).unwrap();
         std::future::pending::<Result<Response<()>, Infallible>>().await
     });
@@ -54,7 +54,7 @@ async fn a_future_that_is_dropped_commits_nothing() {
 async fn middleware_has_the_session_in_hand_without_loading_it() {
     let (store, sessions) = fragile();
     store.breaks();
-    let handler = service_fn(async |request: Request<()>| {
+    let handler = service_fn(|request: Request<()>| async move {
         let found = request.extensions().get::<RequestSession>().unwrap();
         assert!(!found.is_loaded());
         Ok::<_, Infallible>(Response::new(()))
@@ -68,7 +68,7 @@ async fn middleware_has_the_session_in_hand_without_loading_it() {
 #[tokio::test]
 async fn middleware_and_handler_share_one_session() {
     let sessions = Sessions::new(MemoryStore::new());
-    let handler = service_fn(async |request: Request<()>| {
+    let handler = service_fn(|request: Request<()>| async move {
         let seen = session(&request)
             .await
             .unwrap()
@@ -77,7 +77,7 @@ async fn middleware_and_handler_share_one_session() {
         assert_eq!(seen, Some(true));
         Ok::<_, Infallible>(Response::new(()))
     });
-    let middleware = service_fn(async |request: Request<()>| {
+    let middleware = service_fn(|request: Request<()>| async move {
         session(&request).await.unwrap().set("seen", &true).unwrap();
         handler.oneshot(request).await
     });
@@ -93,7 +93,7 @@ async fn middleware_and_handler_share_one_session() {
 async fn middleware_between_the_same_layer_twice_has_the_handlers_session() {
     let sessions = Sessions::new(MemoryStore::new());
     let layer = SessionLayer::new(sessions);
-    let handler = layer.layer(service_fn(async |request: Request<()>| {
+    let handler = &layer.layer(service_fn(|request: Request<()>| async move {
         let seen = session(&request)
             .await
             .unwrap()
@@ -102,7 +102,7 @@ async fn middleware_between_the_same_layer_twice_has_the_handlers_session() {
         assert_eq!(seen, Some(true));
         Ok::<_, Infallible>(Response::new(()))
     }));
-    let middleware = service_fn(async |request: Request<()>| {
+    let middleware = service_fn(|request: Request<()>| async move {
         session(&request).await.unwrap().set("seen", &true).unwrap();
         handler.clone().oneshot(request).await
     });
@@ -116,8 +116,8 @@ async fn middleware_between_the_same_layer_twice_has_the_handlers_session() {
 
 #[tokio::test]
 async fn an_upgrade_commits_with_its_head_and_leaves_the_task_what_it_needs() {
-    let kept = Arc::new(std::sync::Mutex::new(None));
-    let handler = service_fn(async |request: Request<()>| {
+    let kept = &Mutex::new(None);
+    let handler = service_fn(|request: Request<()>| async move {
         let session = session(&request).await.unwrap();
         session.set("a", &1).unwrap();
         *kept.lock().unwrap() = Some(session);
@@ -141,13 +141,13 @@ async fn an_upgrade_commits_with_its_head_and_leaves_the_task_what_it_needs() {
 
 #[tokio::test]
 async fn an_error_function_answers_a_failed_commit() {
-    let (store, sessions) = fragile();
-    let handler = service_fn(async |request: Request<()>| {
+    let (store, sessions) = &fragile();
+    let handler = service_fn(|request: Request<()>| async move {
         session(&request).await.unwrap().set("a", &1).unwrap();
         store.breaks();
         Ok::<_, Infallible>(Response::new(String::from("the handler's")))
     });
-    let response = apologetic(sessions, handler, Request::new(())).await;
+    let response = apologetic(sessions.clone(), handler, Request::new(())).await;
     assert_eq!(
         (response.status().as_u16(), &**response.body()),
         (418, "sorry: could not create the session")
@@ -160,7 +160,7 @@ async fn the_same_error_function_answers_a_handler_that_failed() {
     let (store, sessions) = fragile();
     let token = token_of_a_session(&sessions).await;
     store.breaks();
-    let handler = service_fn(async |request: Request<()>| {
+    let handler = service_fn(|request: Request<()>| async move {
         Ok::<_, Infallible>(
             session(&request)
                 .await
@@ -179,7 +179,7 @@ async fn the_same_error_function_answers_a_handler_that_failed() {
 async fn a_handler_that_failed_commits_nothing() {
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
-    let handler = service_fn(async |request: Request<()>| {
+    let handler = service_fn(|request: Request<()>| async move {
         session(&request).await.unwrap().set("a", &2).unwrap();
         Ok::<_, Infallible>(SessionFailed::<()>::from(Error::Finished).response::<String>())
     });
@@ -197,7 +197,7 @@ async fn an_error_function_may_decide_about_caching() {
     let (store, sessions) = fragile();
     let token = token_of_a_session(&sessions).await;
     store.breaks();
-    let handler = service_fn(async |request: Request<()>| {
+    let handler = service_fn(|request: Request<()>| async move {
         let failed = session(&request).await.unwrap_err();
         Ok::<_, Infallible>(failed.response::<()>())
     });
@@ -277,7 +277,7 @@ async fn the_extractors_rejection_goes_through_the_error_function() {
 async fn a_failure_of_one_layer_is_answered_by_that_layer() {
     enum Admin {}
     let sessions = Sessions::new(MemoryStore::new());
-    let handler = service_fn(async |_: Request<()>| {
+    let handler = service_fn(|_: Request<()>| async move {
         Ok::<_, Infallible>(SessionFailed::<Admin>::from(Error::Ended).response::<String>())
     });
     let named = |name: &'static str| move |_: &Error| Response::new(String::from(name));
@@ -332,7 +332,7 @@ fn request(token: &str) -> Request<()> {
 
 /// The token of a new session in which `a` is 1.
 async fn token_of_a_session(sessions: &Sessions) -> String {
-    let handler = service_fn(async |request: Request<()>| {
+    let handler = service_fn(|request: Request<()>| async move {
         session(&request).await.unwrap().set("a", &1).unwrap();
         Ok::<_, Infallible>(Response::new(()))
     });
