@@ -1,0 +1,107 @@
+//! A contestant's server in a process of its own: this program, run again.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+
+use crate::contestants::Name;
+use crate::http::Connection;
+
+/// A running server. Dropping it ends it.
+pub struct Server {
+    process: Child,
+    /// Where it listens on this machine.
+    pub port: u16,
+    control: Connection,
+}
+
+impl Server {
+    /// Starts the server of `name`, with an empty store.
+    pub async fn start(name: Name) -> Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["serve", "--peer", name.label()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdout = process.stdout.take().context("it was piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let port = line
+            .trim()
+            .parse()
+            .context("the server did not say its port")?;
+        let control = Connection::open(port).await?;
+        Ok(Self {
+            process,
+            port,
+            control,
+        })
+    }
+
+    /// The CPU time that the server has used so far.
+    pub async fn cpu(&mut self) -> Result<Duration> {
+        Ok(Duration::from_nanos(
+            self.control.get("/cpu", None).await?.body.parse()?,
+        ))
+    }
+
+    /// Makes a session with all its values; returns its `Cookie` header.
+    pub async fn seed(&mut self) -> Result<String> {
+        Ok(self.control.get("/seed", None).await?.cookie())
+    }
+
+    /// Asks for `path`; returns the body.
+    pub async fn get(&mut self, path: &str, cookie: &str) -> Result<String> {
+        Ok(self.control.get(path, Some(cookie)).await?.body.to_owned())
+    }
+
+    /// Waits until `count` handlers wait at the gate.
+    pub async fn wait_for(&mut self, count: usize) -> Result<()> {
+        while self
+            .control
+            .get("/gate/waiting", None)
+            .await?
+            .body
+            .parse::<usize>()?
+            < count
+        {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Lets all handlers that wait at the gate go on.
+    pub async fn open_gate(&mut self) -> Result<()> {
+        self.control.get("/gate/open", None).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Serves `name` until the standard input is closed. Prints the port.
+#[tokio::main]
+pub async fn serve(name: Name) -> Result<()> {
+    end_with_parent();
+    let router = name.router().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?.port());
+    Ok(axum::serve(listener, router).await?)
+}
+
+/// So that no server outlives a benchmark that was killed.
+fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+}
