@@ -57,10 +57,18 @@ impl Exchange {
     /// # Panics
     /// With the panic of an [`update`](Session::update) closure that panicked when it was run again.
     pub async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        if !self.0.is_loaded() {
+        if self.finish_unasked() {
             return Ok(Vec::new());
         }
         self.0.finish().await
+    }
+
+    /// Finishes the exchange without waiting, if the session was not asked for: there is nothing to commit and nothing to
+    /// say. Returns whether that is so; otherwise [`finish`](Self::finish) is still to be awaited.
+    ///
+    /// Either way, whoever asks for the session later can read it but not write to it.
+    pub fn finish_unasked(&self) -> bool {
+        self.0.close()
     }
 }
 

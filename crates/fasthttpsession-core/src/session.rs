@@ -7,6 +7,7 @@ pub(crate) mod state;
 
 use std::fmt;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::lock::Mutex as AsyncMutex;
@@ -320,6 +321,8 @@ pub(crate) struct Inner {
     /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
     turn: AsyncMutex<()>,
     state: OnceLock<Mutex<State>>,
+    /// Set when the request is finished, so that a session that is asked for later takes no writes.
+    closed: AtomicBool,
 }
 
 impl Inner {
@@ -329,6 +332,7 @@ impl Inner {
             presented,
             turn: AsyncMutex::new(()),
             state: OnceLock::new(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -349,8 +353,17 @@ impl Inner {
             let state = self.manager.find(&self.presented).await?;
             // Whoever holds the turn is the only one to set it.
             let _ = self.state.set(Mutex::new(state));
+            if self.closed.load(Ordering::SeqCst) {
+                self.state().finished = true;
+            }
         }
         Ok(())
+    }
+
+    /// Ends the request for whoever asks for the session later. Returns whether nobody has asked yet.
+    pub(crate) fn close(&self) -> bool {
+        self.closed.store(true, Ordering::SeqCst);
+        !self.is_loaded()
     }
 
     /// Commits what is left, makes the touch that is due, and says what the response needs.

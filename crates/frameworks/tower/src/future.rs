@@ -63,7 +63,8 @@ where
                     if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
                         return Poll::Ready(Ok(error_response(this.on_error, &error)));
                     }
-                    let Some(exchange) = this.exchange.take().filter(Exchange::is_loaded) else {
+                    let asked = |exchange: &Exchange| !exchange.finish_unasked();
+                    let Some(exchange) = this.exchange.take().filter(asked) else {
                         return Poll::Ready(Ok(response));
                     };
                     this.state.set(State::committing(response, exchange));
