@@ -66,6 +66,24 @@ async fn middleware_has_the_session_in_hand_without_loading_it() {
 }
 
 #[tokio::test]
+async fn a_session_asked_for_after_the_response_takes_no_writes() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let kept = &Mutex::new(None);
+    let handler = service_fn(|request: Request<()>| async move {
+        *kept.lock().unwrap() = request.extensions().get::<RequestSession>().cloned();
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let service = SessionLayer::new(sessions.clone()).layer(handler);
+    service.oneshot(request(&token)).await.unwrap();
+    let kept = kept.lock().unwrap().take().unwrap();
+    let session = kept.session().await.unwrap();
+    assert_eq!(session.get("a").unwrap(), Some(1));
+    assert!(matches!(session.set("a", &2), Err(Error::Finished)));
+    assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
+#[tokio::test]
 async fn middleware_and_handler_share_one_session() {
     let sessions = Sessions::new(MemoryStore::new());
     let handler = service_fn(|request: Request<()>| async move {
