@@ -429,3 +429,17 @@ fn scatter(number: u64) -> u64 {
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_follow_each_other_are_spread() {
+        let pauses: std::collections::HashSet<_> =
+            (0..1_000).map(|n| scatter(n) % 64_000).collect();
+        assert!(pauses.len() > 950, "{}", pauses.len());
+        let low = (0..1_000).filter(|n| scatter(*n) % 64_000 < 32_000).count();
+        assert!((400..600).contains(&low), "{low}");
+    }
+}

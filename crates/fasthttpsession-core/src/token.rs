@@ -137,7 +137,7 @@ impl SecretHash {
     }
 }
 
-/// What the client carries. Its text is `handle.secret`, both base64url without padding: 45 characters, up to 88 with
+/// What the client carries. Its text is `handle.secret`, both base64url without padding: 45 characters, up to 87 with
 /// a generator that adds to the secret.
 #[derive(Clone)]
 pub(crate) struct Token {
@@ -202,4 +202,86 @@ fn decode_exact<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let written = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
     (written == N).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(added: &[u8]) -> Token {
+        let handle = Handle::from_bytes(*b"sixteen bytes ok");
+        Token::new(handle, Secret::new([0xa5; 16], added))
+    }
+
+    #[test]
+    fn tokens_come_back() {
+        for added in [0, 1, 2, 3, 31, 32, 40] {
+            let token = token(&vec![7; added]);
+            let text = token.expose();
+            assert!(text.len() <= Token::MAX_TEXT_BYTES);
+            let read = Token::parse(text.as_bytes()).unwrap();
+            assert!(bool::from(read.hash().matches(&token.hash())));
+            assert_eq!(read.handle, token.handle);
+        }
+        assert_eq!(token(&[]).expose().len(), 45);
+        assert_eq!(token(&[0; 32]).expose().len(), 87);
+    }
+
+    #[test]
+    fn each_token_has_one_spelling() {
+        let text = token(&[]).expose();
+        let mut spellings = 0;
+        for at in 0..text.len() {
+            for byte in 0..=u8::MAX {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = byte;
+                let Some(read) = Token::parse(&bytes) else {
+                    continue;
+                };
+                let same = read.handle == token(&[]).handle
+                    && bool::from(read.hash().matches(&token(&[]).hash()));
+                spellings += usize::from(same);
+            }
+        }
+        assert_eq!(spellings, text.len(), "itself, once at each place");
+    }
+
+    #[test]
+    fn what_is_too_short_or_too_long_is_no_token() {
+        let text = token(&[0; 32]).expose();
+        for len in 0..45 {
+            assert!(Token::parse(&text.as_bytes()[..len]).is_none(), "{len}");
+        }
+        assert!(Token::parse(format!("{text}AAAA").as_bytes()).is_none());
+        assert!(Token::parse("A".repeat(100_000).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn the_same_secret_of_another_session_has_another_hash() {
+        let other = Token::new(Handle::from_bytes([0; 16]), token(&[]).secret.clone());
+        assert!(!bool::from(other.hash().matches(&token(&[]).hash())));
+    }
+
+    #[test]
+    fn debug_shows_the_handle_only() {
+        let token = token(&[]);
+        let shown = format!("{token:?}");
+        assert_eq!(shown, format!("Token({}.…)", token.handle));
+    }
+
+    #[test]
+    fn handles_come_back_in_one_spelling() {
+        let handle = token(&[]).handle;
+        assert_eq!(handle.to_string().parse(), Ok(handle));
+        let text = handle.to_string();
+        for bad in [
+            &text[1..],
+            &format!("{text}A"),
+            &format!("{text}=="),
+            "",
+            &"/".repeat(22),
+        ] {
+            assert!(bad.parse::<Handle>().is_err(), "{bad}");
+        }
+    }
 }

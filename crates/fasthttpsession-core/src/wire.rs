@@ -83,3 +83,37 @@ fn low_bits(value: u64) -> u8 {
 pub(crate) fn varint_bytes(value: u64) -> usize {
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_come_back_and_take_the_bytes_announced() {
+        let edges = (0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, u64::MAX >> bit]);
+        for value in edges {
+            let mut bytes = Vec::new();
+            write_varint(&mut bytes, value);
+            assert_eq!(bytes.len(), varint_bytes(value), "{value}");
+            let mut reader = Reader::new(&bytes);
+            assert_eq!((reader.varint(), reader.is_empty()), (Some(value), true));
+        }
+    }
+
+    #[test]
+    fn varints_that_end_early_or_overflow_are_none() {
+        for bytes in [&[][..], &[0x80], &[0xff; 9], &[0xff; 10], &[0x80; 11]] {
+            assert_eq!(Reader::new(bytes).varint(), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_past_the_end() {
+        let mut reader = Reader::new(&[1, 2, 3]);
+        assert_eq!(reader.fixed(), None);
+        assert_eq!(reader.take(4), None);
+        assert_eq!(reader.take(usize::MAX), None);
+        assert_eq!(reader.take(3), Some(&[1, 2, 3][..]));
+        assert_eq!(reader.byte(), None);
+    }
+}

@@ -263,3 +263,90 @@ impl Drop for Turn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    const HANDLE: Handle = Handle::from_bytes([7; Handle::BYTES]);
+
+    type Entering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+    /// One who wants a turn of their own, and has asked for it.
+    fn enter(lanes: &Arc<Lanes>) -> (Entering, Option<Turn>) {
+        let lanes = Arc::clone(lanes);
+        let mut entering: Entering = Box::pin(async move { lanes.enter(HANDLE, None).await });
+        let turn = turn(&mut entering);
+        (entering, turn)
+    }
+
+    fn turn(entering: &mut Entering) -> Option<Turn> {
+        match entering.as_mut().now_or_never()? {
+            Reply::Turn(turn, None) => Some(turn),
+            _ => panic!("nobody handed in a log"),
+        }
+    }
+
+    fn is_empty(lanes: &Lanes) -> bool {
+        lanes.shard(HANDLE).is_empty()
+    }
+
+    #[test]
+    fn turns_are_taken_in_order_and_the_last_closes_the_lane() {
+        let lanes = Arc::new(Lanes::new());
+        let first = enter(&lanes).1.unwrap();
+        let (mut second, none) = enter(&lanes);
+        assert!(none.is_none());
+        let (mut third, none) = enter(&lanes);
+        assert!(none.is_none());
+        drop(first);
+        assert!(turn(&mut third).is_none());
+        let next = turn(&mut second).unwrap();
+        assert!(turn(&mut third).is_none());
+        drop(next);
+        assert!(!is_empty(&lanes));
+        drop(turn(&mut third).unwrap());
+        assert!(is_empty(&lanes));
+    }
+
+    #[test]
+    fn who_gave_up_waiting_is_passed_over() {
+        let lanes = Arc::new(Lanes::new());
+        let first = enter(&lanes).1.unwrap();
+        let waiting: Vec<_> = (0..5).map(|_| enter(&lanes).0).collect();
+        let (mut last, _) = enter(&lanes);
+        drop(waiting);
+        drop(first);
+        drop(turn(&mut last).unwrap());
+        assert!(is_empty(&lanes));
+    }
+
+    #[test]
+    fn a_turn_that_nobody_picked_up_is_passed_on() {
+        let lanes = Arc::new(Lanes::new());
+        let first = enter(&lanes).1.unwrap();
+        let (second, _) = enter(&lanes);
+        let (mut third, _) = enter(&lanes);
+        drop(first);
+        // The turn is in its hands, but it never looked.
+        drop(second);
+        drop(turn(&mut third).unwrap());
+        assert!(is_empty(&lanes));
+    }
+
+    #[test]
+    fn when_all_gave_up_the_lane_is_closed() {
+        let lanes = Arc::new(Lanes::new());
+        let first = enter(&lanes).1.unwrap();
+        let waiting: Vec<_> = (0..5).map(|_| enter(&lanes).0).collect();
+        drop(waiting);
+        assert!(first.board().is_empty());
+        drop(first);
+        assert!(is_empty(&lanes));
+    }
+}

@@ -65,3 +65,42 @@ impl Commits {
         1 + 8 * self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names 1 to `last`, each of the version of the same number.
+    fn up_to(last: u64) -> Commits {
+        let mut commits = Commits::default();
+        (1..=last).for_each(|id| commits.push(id));
+        commits
+    }
+
+    #[test]
+    fn the_last_eight_are_named() {
+        let commits = up_to(20);
+        for id in 13..=20 {
+            assert_eq!(commits.landed(id, id, 20), Landed::Yes);
+        }
+        for version in 13..=20 {
+            assert_eq!(commits.landed(99, version, 20), Landed::No);
+        }
+        assert_eq!(commits.landed(12, 12, 20), Landed::Unknown);
+        // A store that went back in time never had it.
+        assert_eq!(commits.landed(99, 25, 20), Landed::No);
+    }
+
+    #[test]
+    fn names_come_back_and_more_than_eight_are_malformed() {
+        for last in 0..12 {
+            let mut bytes = Vec::new();
+            up_to(last).write_to(&mut bytes);
+            assert_eq!(bytes.len(), up_to(last).encoded_len());
+            let read = Commits::read_from(&mut Reader::new(&bytes)).unwrap();
+            assert_eq!(read.0, up_to(last).0);
+            assert!(Commits::read_from(&mut Reader::new(&bytes[..bytes.len() - 1])).is_none());
+        }
+        assert!(Commits::read_from(&mut Reader::new(&[9; 200])).is_none());
+    }
+}

@@ -186,3 +186,98 @@ fn read_list(reader: &mut Reader<'_>) -> Option<Vec<(SecretHash, Timestamp)>> {
     }
     (0..len).map(|_| read_hash(reader)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RENEWAL: Renewal = Renewal {
+        every: Some(Duration::from_millis(100)),
+        grace: Duration::from_millis(30),
+    };
+
+    fn hash(number: u8) -> SecretHash {
+        SecretHash::from_bytes([number; SecretHash::BYTES])
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// Secret 1, with 2 and 3 on offer since 100 and 130.
+    fn offered() -> Secrets {
+        let mut secrets = Secrets::one(hash(1), at(0));
+        secrets.offer(hash(2), at(100), RENEWAL);
+        secrets.offer(hash(3), at(130), RENEWAL);
+        secrets
+    }
+
+    fn opening(secrets: &Secrets, now: u64) -> Vec<(u8, OpenedBy)> {
+        let opened = |number| Some((number, secrets.opened_by(&hash(number), at(now))?));
+        (0..10).filter_map(opened).collect()
+    }
+
+    #[test]
+    fn what_is_offered_twice_within_the_grace_is_offered_once() {
+        let mut secrets = offered();
+        secrets.offer(hash(4), at(159), RENEWAL);
+        let open = [
+            (1, OpenedBy::Current),
+            (2, OpenedBy::Offer),
+            (3, OpenedBy::Offer),
+        ];
+        assert_eq!(opening(&secrets, 159), open);
+    }
+
+    #[test]
+    fn the_replaced_secret_runs_out_and_the_other_offer_does_not() {
+        for (presented, other) in [(2, 3), (3, 2)] {
+            let mut secrets = offered();
+            secrets.promote(&hash(presented), at(140), RENEWAL.grace);
+            let mut open = vec![(presented, OpenedBy::Current), (other, OpenedBy::Offer)];
+            open.sort_by_key(|(number, _)| *number);
+            assert_eq!(opening(&secrets, 170), open);
+            open.insert(0, (1, OpenedBy::Retiring));
+            assert_eq!(opening(&secrets, 169), open);
+        }
+    }
+
+    #[test]
+    fn of_two_offers_that_are_presented_by_turns_none_runs_out() {
+        let mut secrets = offered();
+        for presented in [3, 2, 3, 3, 2, 2] {
+            secrets.promote(&hash(presented), at(140), RENEWAL.grace);
+            let opened = secrets.opened_by(&hash(presented), at(1_000));
+            assert_eq!(opened, Some(OpenedBy::Current));
+        }
+        let open = [(2, OpenedBy::Current), (3, OpenedBy::Offer)];
+        assert_eq!(opening(&secrets, 1_000), open);
+        // With the next one that is taken up, both run out.
+        secrets.offer(hash(4), at(240), RENEWAL);
+        secrets.promote(&hash(4), at(250), RENEWAL.grace);
+        assert_eq!(opening(&secrets, 279).len(), 3);
+        assert_eq!(opening(&secrets, 280), [(4, OpenedBy::Current)]);
+    }
+
+    #[test]
+    fn a_rotation_leaves_one() {
+        let mut secrets = offered();
+        secrets.promote(&hash(2), at(140), RENEWAL.grace);
+        secrets.rotate(hash(5), at(141));
+        assert_eq!(opening(&secrets, 141), [(5, OpenedBy::Current)]);
+    }
+
+    #[test]
+    fn secrets_come_back_and_what_ends_early_is_malformed() {
+        let mut secrets = offered();
+        secrets.promote(&hash(2), at(140), RENEWAL.grace);
+        let mut bytes = Vec::new();
+        secrets.write_to(&mut bytes);
+        assert_eq!(bytes.len(), secrets.encoded_len());
+        let read = Secrets::read_from(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(opening(&read, 150), opening(&secrets, 150));
+        for len in 0..bytes.len() {
+            assert!(Secrets::read_from(&mut Reader::new(&bytes[..len])).is_none());
+        }
+    }
+}

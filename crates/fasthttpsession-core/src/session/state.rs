@@ -506,3 +506,52 @@ impl State {
         self.base = Some(base);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Format;
+    use crate::limits::Limits;
+    use crate::values::Rules;
+
+    fn visitor() -> State {
+        State::visitor(Values::empty(Rules {
+            format: Format::Json,
+            limits: Limits::default(),
+        }))
+    }
+
+    fn number(n: u32) -> Encoded {
+        Encoded {
+            format: Format::Json,
+            bytes: n.to_string().into(),
+        }
+    }
+
+    #[test]
+    fn a_log_grows_with_the_keys_and_not_with_the_writes() {
+        let mut state = visitor();
+        for n in 0..100_000 {
+            state.set("a", number(n)).unwrap();
+            state.set("b", number(n)).unwrap();
+            state.remove("a");
+        }
+        assert_eq!(state.changes.len(), 2);
+    }
+
+    #[test]
+    fn a_write_is_not_logged_before_what_it_follows() {
+        let mut state = visitor();
+        state.set("a", number(1)).unwrap();
+        state
+            .update("a".into(), number(2), Box::new(|_| Ok(number(2))))
+            .unwrap();
+        state.set("a", number(3)).unwrap();
+        state.clear();
+        state.set("a", number(4)).unwrap();
+        let logged: Vec<_> = state.changes.iter().map(std::mem::discriminant).collect();
+        assert_eq!(logged.len(), 5);
+        assert_eq!(logged[0], logged[2]);
+        assert_eq!(logged[2], logged[4]);
+    }
+}

@@ -214,9 +214,9 @@ async fn random_cancellations_lose_and_double_nothing() {
             (Op::Replace, 1) if faults.u8(0..4) == 0 => Fault::HoldAnswer(Gate::new()),
             _ => Fault::None,
         });
-    let writers: Vec<_> = (0..200_u64)
+    let writers: Vec<_> = (0..200)
         .map(|n| {
-            let (client, sessions) = (client.clone(), each[n as usize % 2].clone());
+            let (client, sessions) = (client.clone(), each[n % 2].clone());
             let key = format!("key-{n}");
             spawn(async move {
                 let request = client.request(&sessions).await;

@@ -40,7 +40,7 @@ fn shape(cookie: &str) -> (String, Vec<String>) {
     (set.split_once('=').unwrap().0.to_owned(), attributes)
 }
 
-/// "Secure, HttpOnly, SameSite explicit; host prefix unless a domain is shared" (3.3.1–3.3.4) and
+/// "Secure, `HttpOnly`, SameSite explicit; host prefix unless a domain is shared" (3.3.1–3.3.4) and
 /// "A removal cookie carries the same Path, Domain, Secure and prefix as the one it removes".
 #[tokio::test]
 async fn a_removal_carries_the_attributes_of_what_it_removes() {
@@ -301,7 +301,7 @@ async fn a_response_with_the_cookie_is_not_stored_and_one_that_read_it_varies() 
     assert!(client.begin(&sessions).finish().await.unwrap().is_empty());
     assert_eq!(
         client.request(&sessions).await.respond().await.0,
-        [vary.clone()]
+        std::slice::from_ref(&vary)
     );
     for act in [0, 1, 2] {
         let request = client.request(&sessions).await;

@@ -25,7 +25,12 @@ const ENDINGS: [Ending; 4] = [
 impl Ending {
     async fn happen(self, world: &World, sessions: &Sessions, client: &Client) {
         match self {
-            Self::Logout => client.clone().visit(sessions, |s| s.logout()).await,
+            Self::Logout => {
+                client
+                    .clone()
+                    .visit(sessions, fasthttpsession_core::Session::logout)
+                    .await
+            }
             Self::End => assert!(sessions.end(client.handle()).await.unwrap()),
             Self::IdleDeadline => world.clock.advance(HOUR),
             Self::AbsoluteDeadline => {
@@ -168,7 +173,9 @@ async fn logout_ends_it_at_the_store_not_only_in_the_browser() {
     let sessions = world.sessions();
     let mut client = Client::signed_in(&sessions, "ada").await;
     let copy = client.clone();
-    client.visit(&sessions, |s| s.logout()).await;
+    client
+        .visit(&sessions, fasthttpsession_core::Session::logout)
+        .await;
     assert_eq!(client.token(), None);
     assert_eq!(world.record(&copy).await, None);
     assert!(!copy.is_known(&sessions).await);

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{Cookie, Error, Lifetimes, Sessions, StoreErrorKind};
+use fasthttpsession_core::{Cookie, Error, Lifetimes, Session, Sessions, StoreErrorKind};
 
 use crate::faulty::{Fault, Op};
 use crate::support::{Client, DAY, HOUR, MINUTE, SECOND, World};
+
+type Act = fn(&Session) -> Result<(), Error>;
 
 /// "Idle deadline enforced on read" (7.3.1).
 #[tokio::test]
@@ -13,7 +15,9 @@ async fn a_session_ends_when_it_was_idle_for_its_idle_lifetime() {
     let world = World::new();
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 1).await;
-    world.clock.advance(HOUR - Duration::from_millis(1));
+    world
+        .clock
+        .advance(HOUR.checked_sub(Duration::from_millis(1)).unwrap());
     assert!(client.is_known(&sessions).await);
     world.clock.advance(Duration::from_millis(1));
     assert!(!client.is_known(&sessions).await);
@@ -84,8 +88,7 @@ async fn a_failed_touch_costs_the_response_nothing() {
 /// "Re-authentication resets both clocks" (63B §5.2).
 #[tokio::test]
 async fn sign_in_and_reauthentication_reset_both_clocks() {
-    let acts: [fn(&fasthttpsession_core::Session) -> Result<(), Error>; 2] =
-        [|s| s.login("ada"), |s| s.reauthenticated()];
+    let acts: [Act; 2] = [|s| s.login("ada"), |s| s.reauthenticated()];
     for act in acts {
         let world = World::new();
         let sessions = world.sessions();
@@ -117,7 +120,9 @@ async fn a_session_may_have_lifetimes_of_its_own() {
     world.clock.advance(29 * DAY);
     assert!(client.is_known(&sessions).await);
     // They last through sign-in and re-authentication.
-    client.visit(&sessions, |s| s.reauthenticated()).await;
+    client
+        .visit(&sessions, fasthttpsession_core::Session::reauthenticated)
+        .await;
     world.clock.advance(29 * DAY);
     client.visit(&sessions, |s| s.set("n", &1)).await;
     world.clock.advance(DAY);
@@ -134,9 +139,9 @@ async fn shorter_lifetimes_count_at_once() {
             s.set_lifetimes(Lifetimes::new(MINUTE, 2 * MINUTE))
         })
         .await;
-    world.clock.advance(MINUTE - SECOND);
+    world.clock.advance(MINUTE.checked_sub(SECOND).unwrap());
     client.visit(&sessions, |s| s.set("n", &2)).await;
-    world.clock.advance(MINUTE - SECOND);
+    world.clock.advance(MINUTE.checked_sub(SECOND).unwrap());
     assert!(client.is_known(&sessions).await);
     client.visit(&sessions, |s| s.set("n", &3)).await;
     world.clock.advance(2 * SECOND);
@@ -157,7 +162,7 @@ async fn lifetimes_that_no_session_can_have_are_refused() {
     for (idle, absolute) in [
         (Duration::ZERO, HOUR),
         (Duration::from_micros(999), HOUR),
-        (HOUR, HOUR - SECOND),
+        (HOUR, HOUR.checked_sub(SECOND).unwrap()),
     ] {
         let set = request.set_lifetimes(Lifetimes::new(idle, absolute));
         assert!(matches!(set, Err(Error::InvalidLifetimes)));
@@ -294,8 +299,7 @@ async fn a_cookie_lasts_no_longer_than_the_session_and_400_days() {
 /// cookie would sign the browser out.
 #[tokio::test]
 async fn a_touch_that_came_after_a_rotation_or_sign_in_sends_no_old_cookie() {
-    let acts: [fn(&fasthttpsession_core::Session) -> Result<(), Error>; 3] =
-        [|s| s.login("ada"), |s| s.rotate(), |s| s.reauthenticated()];
+    let acts: [Act; 3] = [|s| s.login("ada"), |s| s.rotate(), |s| s.reauthenticated()];
     for act in acts {
         let world = World::new();
         let sessions = persistent(&world);

@@ -1,9 +1,11 @@
 //! "Rotation, exactly": secrets that are renewed in two steps, so that neither a lost response nor parallel requests
 //! sign anyone out.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use fasthttpsession_core::{Cookie, Lifetimes, Sessions, StoreErrorKind};
+use fasthttpsession_core::{Cookie, Lifetimes, Sessions, StoreErrorKind, Timestamp};
+use futures_util::FutureExt as _;
 
 use crate::faulty::{Fault, Gate, Op};
 use crate::support::{Client, DAY, Request, Response, SECOND, World, join, opens, settle};
@@ -30,7 +32,7 @@ async fn a_new_secret_is_offered_once_a_period_and_taken_up_when_it_is_presented
     let sessions = renewing(&world);
     let mut client = Client::with(&sessions, "n", 1).await;
     let first = client.token().unwrap();
-    world.clock.advance(EVERY - SECOND);
+    world.clock.advance(EVERY.checked_sub(SECOND).unwrap());
     assert_eq!(read(&client, &sessions).await.cookie(), None);
     world.clock.advance(SECOND);
     client.receive(&read(&client, &sessions).await);
@@ -43,7 +45,7 @@ async fn a_new_secret_is_offered_once_a_period_and_taken_up_when_it_is_presented
 
     // Presented: no cookie, and the first runs out after the grace.
     assert_eq!(read(&client, &sessions).await.cookie(), None);
-    world.clock.advance(GRACE - SECOND);
+    world.clock.advance(GRACE.checked_sub(SECOND).unwrap());
     assert!(opens(&sessions, &first).await && opens(&sessions, &second).await);
     world.clock.advance(SECOND);
     assert!(!opens(&sessions, &first).await && opens(&sessions, &second).await);
@@ -59,7 +61,7 @@ async fn an_offer_is_repeated_once_a_grace_period_and_the_last_two_are_good() {
     let mut offers = Vec::new();
     for _ in 0..3 {
         offers.push(read(&client, &sessions).await.token().unwrap());
-        world.clock.advance(GRACE - SECOND);
+        world.clock.advance(GRACE.checked_sub(SECOND).unwrap());
         assert_eq!(read(&client, &sessions).await.cookie(), None);
         world.clock.advance(SECOND);
     }
@@ -236,7 +238,7 @@ struct Browser {
     world: World,
     random: fastrand::Rng,
     /// What is under way, with the moment it was sent.
-    under_way: Vec<(Step, fasthttpsession_core::Timestamp)>,
+    under_way: Vec<(Step, Timestamp)>,
     count: u64,
     /// Whether responses arrive in the order in which they left, if they do.
     in_order: bool,
@@ -345,11 +347,9 @@ async fn browse(seed: u64, persistent: bool) {
 
 async fn browse_many(persistent: bool) {
     let first = fastrand::u64(..1 << 40);
-    for seed in first..first + 3_000 {
-        let run = std::panic::AssertUnwindSafe(browse(seed, persistent));
-        if futures_util::FutureExt::catch_unwind(run).await.is_err() {
-            panic!("seed {seed}");
-        }
+    for seed in first..first + 2_000 {
+        let run = AssertUnwindSafe(browse(seed, persistent)).catch_unwind();
+        assert!(run.await.is_ok(), "seed {seed}");
     }
 }
 

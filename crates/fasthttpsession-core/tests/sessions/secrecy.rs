@@ -91,7 +91,9 @@ async fn records_hold_no_secret() {
     let sessions = world.sessions();
     let mut client = Client::with(&sessions, "n", 1).await;
     let mut tokens = vec![client.token().unwrap()];
-    client.visit(&sessions, |s| s.rotate()).await;
+    client
+        .visit(&sessions, fasthttpsession_core::Session::rotate)
+        .await;
     tokens.push(client.token().unwrap());
     client.visit(&sessions, |s| s.login("ada")).await;
     tokens.push(client.token().unwrap());

@@ -126,7 +126,9 @@ async fn after_a_rotation_in_between_values_commit_but_secrets_and_cookies_do_no
         slow.set("n", &7).unwrap();
         slow.set_label("phone").unwrap();
         act(&slow);
-        client.visit(&sessions, |s| s.rotate()).await;
+        client
+            .visit(&sessions, fasthttpsession_core::Session::rotate)
+            .await;
         let absolute = world
             .record(&client)
             .await
@@ -151,7 +153,9 @@ async fn a_sign_in_with_a_secret_that_was_rotated_away_makes_a_fresh_session() {
     let mut client = Client::with(&sessions, "n", 1).await;
     let slow = client.request(&sessions).await;
     slow.login("eve").unwrap();
-    client.visit(&sessions, |s| s.rotate()).await;
+    client
+        .visit(&sessions, fasthttpsession_core::Session::rotate)
+        .await;
     let eve = Client::with_token(&slow.respond().await.token().unwrap());
     assert_ne!(eve.handle(), client.handle());
     assert_eq!(client.request(&sessions).await.principal(), None);
@@ -294,7 +298,9 @@ async fn a_slow_logout_of_an_old_secret_still_ends_the_session() {
     let sessions = world.sessions();
     let mut client = Client::signed_in(&sessions, "ada").await;
     let slow = client.request(&sessions).await;
-    client.visit(&sessions, |s| s.rotate()).await;
+    client
+        .visit(&sessions, fasthttpsession_core::Session::rotate)
+        .await;
     slow.logout().unwrap();
     slow.respond().await;
     assert!(!client.is_known(&sessions).await);

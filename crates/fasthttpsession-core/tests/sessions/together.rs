@@ -38,8 +38,8 @@ async fn n_different_keys_are_all_there() {
         let world = World::new();
         let each: Vec<_> = (0..processes).map(|_| world.sessions()).collect();
         let client = Client::with(&each[0], "n", 0).await;
-        let writers = (0..128_u64).map(|n| {
-            let (client, sessions) = (client.clone(), each[n as usize % processes].clone());
+        let writers = (0..128).map(|n| {
+            let (client, sessions) = (client.clone(), each[n % processes].clone());
             spawn(async move {
                 let request = client.request(&sessions).await;
                 request.set(format!("key-{n}"), &n).unwrap();
@@ -50,7 +50,7 @@ async fn n_different_keys_are_all_there() {
         let request = client.request(&each[0]).await;
         assert_eq!(request.len(), 129);
         for n in 0..128_u64 {
-            assert_eq!(request.get(format!("key-{n}")).unwrap(), Some(n));
+            assert_eq!(request.get::<u64>(format!("key-{n}")).unwrap(), Some(n));
         }
     }
 }

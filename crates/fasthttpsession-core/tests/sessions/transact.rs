@@ -167,7 +167,9 @@ async fn it_works_after_the_request_is_finished_on_the_record_as_it_is_now() {
     let request = client.request(&sessions).await;
     request.respond().await;
     client.visit(&sessions, |s| s.set("n", &5)).await;
-    client.visit(&sessions, |s| s.rotate()).await;
+    client
+        .visit(&sessions, fasthttpsession_core::Session::rotate)
+        .await;
     let read = request.transact(|values| values.get::<u64>("n")).await;
     assert_eq!(read.unwrap(), Some(5));
     request
@@ -176,7 +178,9 @@ async fn it_works_after_the_request_is_finished_on_the_record_as_it_is_now() {
         .unwrap();
     assert_eq!(client.get(&sessions, "m").await, Some(6));
     assert_eq!(request.get("m").unwrap(), Some(6_u64));
-    client.visit(&sessions, |s| s.logout()).await;
+    client
+        .visit(&sessions, fasthttpsession_core::Session::logout)
+        .await;
     let ended = request.transact(|values| values.get::<u64>("n")).await;
     assert!(matches!(ended, Err(TransactError::Session(Error::Ended))));
 }
