@@ -29,7 +29,7 @@ impl Ending {
                 client
                     .clone()
                     .visit(sessions, fasthttpsession_core::Session::logout)
-                    .await
+                    .await;
             }
             Self::End => assert!(sessions.end(client.handle()).await.unwrap()),
             Self::IdleDeadline => world.clock.advance(HOUR),
