@@ -1,3 +1,159 @@
-//! The demo: a page and an API over one session.
+//! The demo: a page and an API over one session, served until it is told to stop.
 
+mod api;
+mod browser;
+mod errors;
 mod page;
+mod view;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::{from_fn, map_response};
+use clap::Args;
+use fasthttpsession::tower::SessionLayer;
+use fasthttpsession::{BuildError, ConnectError, Cookie, Error, Sessions, connect};
+use thiserror::Error as ThisError;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+/// Serves a page that shows your session, and lets you try to lose a write or to revive a session.
+///
+/// Everything the page does is an ordinary HTTP request that you can make yourself:
+///
+///   GET    /api/session                 the session: handle, principal, deadlines (ms since 1970), values
+///   GET    /api/values/{key}            one value
+///   PUT    /api/values/{key}            set it; the body is its JSON
+///   DELETE /api/values/{key}            remove it
+///   DELETE /api/values                  remove all
+///   POST   /api/values/{key}/increment  add one, and answer with the number that was committed
+///   POST   /api/slow?ms=300&key=late    load, wait, then set the key; or &then=rotate, &then=clear
+///   GET    /api/slow                    how many slow requests of this session wait now
+///   POST   /api/login                   sign in; the body is {"user": "alice"}
+///   POST   /api/rotate                  a new secret, as after a change of privilege
+///   POST   /api/logout                  end the session
+///   GET    /plain                       no session at all, for comparison
+///   GET    /health                      whether the store answers
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Options {
+    /// Where sessions are kept. "memory:" is this process, so they are gone when it stops.
+    #[arg(long, value_name = "URL", default_value = "memory:")]
+    store: String,
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
+    listen: String,
+}
+
+/// Why the demo could not start or go on.
+#[derive(Debug, ThisError)]
+pub(crate) enum DemoError {
+    #[error("can't use the store given with --store: {0}")]
+    Connect(#[from] ConnectError),
+    #[error("can't use the store given with --store: {0}")]
+    Check(Error),
+    #[error("the store given with --store does not answer within {} s", STORE_PATIENCE.as_secs())]
+    Silent,
+    #[error("can't set up sessions: {0}")]
+    Build(#[from] BuildError),
+    #[error(
+        "{0} is taken by another program; choose another port with --listen, or port 0 for a free one"
+    )]
+    Taken(String),
+    #[error("can't listen on {address:?}, which was given with --listen: {source}")]
+    Listen { address: String, source: io::Error },
+    #[error("can't go on serving: {0}")]
+    Serve(#[from] io::Error),
+}
+
+/// The name of the cookie. It is an insecure one, for the demo speaks plain HTTP.
+const COOKIE_NAME: &str = "id";
+/// How long a store may take to answer before the demo gives up on it.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long requests that are under way may take once the demo was told to stop. Longer than the slowest of its own.
+const STOP_PATIENCE: Duration = Duration::from_secs(11);
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(crate) async fn run(options: Options) -> Result<(), DemoError> {
+    let sessions = timeout(STORE_PATIENCE, open(&options.store))
+        .await
+        .map_err(|_| DemoError::Silent)??;
+    let listener = listen(&options.listen).await?;
+    greet(listener.local_addr()?, sessions.store_name());
+    serve(listener, app(sessions)).await
+}
+
+/// The demo as a service.
+fn app(sessions: Sessions) -> Router {
+    Router::new()
+        .merge(page::routes(sessions.store_name()))
+        .merge(api::routes())
+        .layer(SessionLayer::new(sessions.clone()).on_error(errors::response))
+        .merge(api::routes_without_session(sessions))
+        .fallback(errors::not_found)
+        .method_not_allowed_fallback(errors::method_not_allowed)
+        .layer(from_fn(browser::refuse_other_sites))
+        .layer(map_response(browser::protect))
+}
+
+async fn open(url: &str) -> Result<Sessions, DemoError> {
+    let sessions = Sessions::builder(connect(url).await?)
+        .cookie(Cookie::insecure(COOKIE_NAME))
+        .build()?;
+    sessions.check().await.map_err(DemoError::Check)?;
+    Ok(sessions)
+}
+
+async fn listen(address: &str) -> Result<TcpListener, DemoError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => DemoError::Taken(address.to_owned()),
+            _ => DemoError::Listen {
+                address: address.to_owned(),
+                source,
+            },
+        })
+}
+
+fn greet(address: SocketAddr, store: &str) {
+    let url = format!("http://{address}");
+    // Whoever closed our output is not interested; that is no reason to stop.
+    let _ = writeln!(
+        io::stdout(),
+        "The demo is at {url} (store: {store}). Stop it with Ctrl-C.\n\n\
+         Open it in a browser, or try:\n  \
+         curl -c jar -b jar -X POST {url}/api/values/count/increment\n  \
+         curl -c jar -b jar {url}/api/session"
+    );
+}
+
+async fn serve(listener: TcpListener, app: Router) -> Result<(), DemoError> {
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        ended = &mut server => return Ok(ended.expect("the server does not panic")?),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    let _ = stop.send(());
+    // A second signal ends it at once.
+    tokio::select! {
+        ended = timeout(STOP_PATIENCE, server) => match ended {
+            Ok(ended) => Ok(ended.expect("the server does not panic")?),
+            Err(_) => Ok(()),
+        },
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    }
+}
