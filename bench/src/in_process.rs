@@ -30,6 +30,8 @@ pub struct Subject {
     name: Name,
     router: Router,
     cookies: Vec<HeaderValue>,
+    /// How many requests were sent: which session is the next one's.
+    sent: usize,
 }
 
 /// Microseconds per request, on one thread. A first round is not counted.
@@ -63,6 +65,7 @@ impl Subject {
             name,
             router: name.router().await,
             cookies: Vec::new(),
+            sent: 0,
         };
         for _ in 0..sessions {
             let response = subject.call(Uri::from_static("/seed"), None).await?;
@@ -76,10 +79,11 @@ impl Subject {
     /// Sends `count` requests, one after another. Any status but 200 is an error.
     pub async fn ask(&mut self, scenario: Scenario, count: u32) -> Result<()> {
         let path = Uri::from_static(scenario.path());
-        for number in 0..count as usize {
+        for _ in 0..count {
             let cookie = scenario
                 .has_cookie()
-                .then(|| self.cookies[number % self.cookies.len()].clone());
+                .then(|| self.cookies[self.sent % self.cookies.len()].clone());
+            self.sent += 1;
             self.call(path.clone(), cookie).await?;
         }
         Ok(())

@@ -16,6 +16,8 @@ const CONNECTIONS: usize = 32;
 pub struct Load {
     connections: Vec<Connection>,
     cookies: Vec<String>,
+    /// How many requests were sent: which session is the next one's.
+    sent: usize,
 }
 
 impl Load {
@@ -28,20 +30,23 @@ impl Load {
         Ok(Self {
             connections,
             cookies,
+            sent: 0,
         })
     }
 
     /// Sends `count` requests and waits for all answers. Any status but 200 is an error.
     pub async fn run(&mut self, scenario: Scenario, count: usize) -> Result<()> {
         let requests = Arc::new(self.requests(scenario));
-        let sent = Arc::new(AtomicUsize::new(0));
+        let next = Arc::new(AtomicUsize::new(self.sent));
+        self.sent += count;
+        let end = self.sent;
         let mut all = JoinSet::new();
         for mut connection in self.connections.drain(..) {
-            let (requests, sent) = (Arc::clone(&requests), Arc::clone(&sent));
+            let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
             all.spawn(async move {
                 loop {
-                    let number = sent.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= end {
                         return anyhow::Ok(connection);
                     }
                     connection.send(&requests[number % requests.len()]).await?;

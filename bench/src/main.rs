@@ -127,20 +127,22 @@ impl What {
         self.only.is_empty() || self.only.contains(&part)
     }
 
+    /// Many short turns rather than a few long ones: what disturbs the machine then disturbs all alike, and medians of
+    /// differences are little moved by it.
     fn cpu(&self) -> cpu::Plan {
-        let rounds = if self.long { 20 } else { 5 };
+        let rounds = if self.long { 200 } else { 40 };
         cpu::Plan {
             rounds,
-            requests: 20_000,
+            requests: 2000,
             sessions: 4000,
         }
     }
 
     fn in_process(&self) -> in_process::Plan {
-        let rounds = if self.long { 100 } else { 40 };
+        let rounds = if self.long { 500 } else { 100 };
         in_process::Plan {
             rounds,
-            requests: 5000,
+            requests: 1000,
             sessions: 4000,
         }
     }
