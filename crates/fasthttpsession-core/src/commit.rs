@@ -43,7 +43,7 @@ impl Manager {
     pub(crate) async fn commit(
         &self,
         handle: Handle,
-        job: Job,
+        job: Box<Job>,
         closure: Option<&mut Closure<'_>>,
     ) -> Done {
         // A closure that borrows can run in its own task only, so its job is not for others to take.
@@ -124,7 +124,7 @@ impl Manager {
     async fn lead(
         &self,
         turn: Turn,
-        mut own: Option<Job>,
+        mut own: Option<Box<Job>>,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Done {
         let mut conflicts = 0;
@@ -257,7 +257,7 @@ impl Manager {
         &self,
         turn: &Turn,
         landing: Result<Landing, Error>,
-        own: &mut Option<Job>,
+        own: &mut Option<Box<Job>>,
     ) -> Option<Done> {
         let flight = turn
             .take_flight()
@@ -290,7 +290,7 @@ impl Manager {
     }
 
     /// Makes the jobs of a flight that met a conflict wait again, but for those that have waited long enough.
-    fn reboard(&self, turn: &Turn, flight: Flight, own: &mut Option<Job>) -> Option<Done> {
+    fn reboard(&self, turn: &Turn, flight: Flight, own: &mut Option<Box<Job>>) -> Option<Done> {
         let (mut again, mut ended) = (Vec::new(), None);
         for (mut seat, _) in flight.seats {
             seat.job.conflicts += 1;

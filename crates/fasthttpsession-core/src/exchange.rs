@@ -57,18 +57,18 @@ impl Exchange {
     /// # Panics
     /// With the panic of an [`update`](Session::update) closure that panicked when it was run again.
     pub async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        if self.finish_unasked() {
-            return Ok(Vec::new());
+        match self.finish_now() {
+            Some(edits) => Ok(edits),
+            None => self.0.finish().await,
         }
-        self.0.finish().await
     }
 
-    /// Finishes the exchange without waiting, if the session was not asked for: there is nothing to commit and nothing to
-    /// say. Returns whether that is so; otherwise [`finish`](Self::finish) is still to be awaited.
+    /// [`finish`](Self::finish) without waiting, for requests that leave the store nothing to do: the session was not
+    /// asked for, or only read and is not to be extended yet. `None` if it is not so; then `finish` is to be awaited.
     ///
-    /// Either way, whoever asks for the session later can read it but not write to it.
-    pub fn finish_unasked(&self) -> bool {
-        self.0.close()
+    /// Either way, whoever asks for the session for the first time from now on can read it, but not write to it.
+    pub fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
+        self.0.finish_now()
     }
 }
 

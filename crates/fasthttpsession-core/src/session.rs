@@ -360,10 +360,23 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends the request for whoever asks for the session later. Returns whether nobody has asked yet.
-    pub(crate) fn close(&self) -> bool {
+    /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
+    /// later can't write to it.
+    pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
         self.closed.store(true, Ordering::SeqCst);
-        !self.is_loaded()
+        if !self.is_loaded() {
+            return Some(Vec::new());
+        }
+        let _turn = self.turn.try_lock()?;
+        let mut state = self.state();
+        if state.finished {
+            return Some(Vec::new());
+        }
+        if !state.is_settled(&self.manager, self.manager.clock.now()) {
+            return None;
+        }
+        state.finished = true;
+        Some(self.header_edits(&mut state))
     }
 
     /// Commits what is left, makes the touch that is due, and says what the response needs.
@@ -387,15 +400,16 @@ impl Inner {
             Err(_) if may_fail => self.state().muted = true,
             Err(error) => return Err(error),
         }
-        let change = self.state().cookie_change(&self.manager);
-        Ok(self.manager.header_edits(change, self.header_deadline()))
+        Ok(self.header_edits(&mut self.state()))
     }
 
-    fn header_deadline(&self) -> Option<Timestamp> {
-        self.state()
+    fn header_edits(&self, state: &mut State) -> Vec<HeaderEdit> {
+        let change = state.cookie_change(&self.manager);
+        let deadline = state
             .base
             .as_ref()
-            .map(|base| base.stored.header.expires_at())
+            .map(|base| base.stored.header.expires_at());
+        self.manager.header_edits(change, deadline)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -241,13 +241,13 @@ impl Manager {
         stored: Stored,
         closure: &mut Closure<'_>,
     ) -> Result<Saved, Failure> {
-        let job = Job {
+        let job = Box::new(Job {
             authority: None,
             changes: Vec::new(),
             known: Arc::new(stored),
             view: None,
             conflicts: 0,
-        };
+        });
         let Done { end, conflicts, .. } = self.commit(handle, job, Some(closure)).await;
         let outcome = match end? {
             End::Committed { .. } => Outcome::Committed,

@@ -13,7 +13,7 @@ use crate::record::envelope::Stored;
 use crate::token::Handle;
 use crate::values::Values;
 
-/// A change log that is to be committed.
+/// A change log that is to be committed. Boxed wherever it goes, for it goes through many hands.
 pub(crate) struct Job {
     /// `None` for the application itself, which needs no right.
     pub(crate) authority: Option<Authority>,
@@ -51,7 +51,7 @@ pub(crate) enum End {
 
 /// A job with the place to tell its end; the holder of the turn has none, as it learns its end by itself.
 pub(crate) struct Seat {
-    pub(crate) job: Job,
+    pub(crate) job: Box<Job>,
     pub(crate) reply: Option<oneshot::Sender<Reply>>,
 }
 
@@ -92,7 +92,7 @@ impl Seat {
     pub(crate) fn end(self, end: Result<End, Failure>) -> Option<Done> {
         let Job {
             changes, conflicts, ..
-        } = self.job;
+        } = *self.job;
         let done = Done {
             end,
             changes,

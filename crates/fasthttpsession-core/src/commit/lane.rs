@@ -48,14 +48,14 @@ struct Lane {
 
 /// One in the queue: with a log that anyone may commit, or without one, for a turn of its own.
 struct Waiting {
-    job: Option<Job>,
+    job: Option<Box<Job>>,
     reply: oneshot::Sender<Reply>,
 }
 
 /// What one in the queue is told.
 pub(crate) enum Reply {
     /// It is your turn. Here is your log back, unless it is part of the flight that you take over.
-    Turn(Turn, Option<Job>),
+    Turn(Turn, Option<Box<Job>>),
     /// Your log was committed with others, or failed.
     Done(Done),
 }
@@ -79,7 +79,7 @@ impl Lanes {
     }
 
     /// Waits until somebody has committed `job`, or for the turn to do so; without a job, for the turn.
-    pub(crate) async fn enter(self: &Arc<Self>, handle: Handle, job: Option<Job>) -> Reply {
+    pub(crate) async fn enter(self: &Arc<Self>, handle: Handle, job: Option<Box<Job>>) -> Reply {
         match self.queue(handle, job) {
             Ok(answer) => answer
                 .await
@@ -88,13 +88,12 @@ impl Lanes {
         }
     }
 
-    #[allow(clippy::result_large_err, reason = "a job is moved, once, either way")]
     /// Joins the queue; or, if there is none, begins it and gets the job back.
     fn queue(
         &self,
         handle: Handle,
-        job: Option<Job>,
-    ) -> Result<oneshot::Receiver<Reply>, Option<Job>> {
+        job: Option<Box<Job>>,
+    ) -> Result<oneshot::Receiver<Reply>, Option<Box<Job>>> {
         match self.shard(handle).entry(handle) {
             Entry::Vacant(vacant) => {
                 vacant.insert(Lane::default());

@@ -93,13 +93,13 @@ impl Inner {
         mut closure: Option<&mut Closure<'_>>,
     ) -> Result<Saved, Failure> {
         let sign_in = plan.changes.iter().rev().find_map(Change::sign_in);
-        let job = Job {
+        let job = Box::new(Job {
             authority: Some(target.authority),
             changes: plan.changes,
             known: target.known,
             view: plan.view,
             conflicts: 0,
-        };
+        });
         let Done {
             end,
             changes,

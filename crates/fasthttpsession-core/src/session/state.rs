@@ -316,32 +316,51 @@ impl Change {
 
 /// The end of the request.
 impl State {
+    /// Whether the store has nothing to do at the end of this request.
+    pub(crate) fn is_settled(&self, manager: &Manager, now: Timestamp) -> bool {
+        self.changes.is_empty()
+            && self.ended.is_none()
+            && !self.is_renewal_due(manager, now)
+            && self.due_touch(manager, now).is_none()
+    }
+
     /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that
     /// fails now leaves it to a later request.
     pub(crate) fn renew(&mut self, manager: &Manager, now: Timestamp) -> bool {
-        let (Some(base), Some(_)) = (&self.base, manager.renewal.every) else {
+        let Some(base) = self
+            .base
+            .as_ref()
+            .filter(|_| self.is_renewal_due(manager, now))
+        else {
             return false;
         };
-        if self.next.is_some() || self.muted {
-            return false;
-        }
         let nothing_else = self.changes.is_empty();
-        let secrets = &base.stored.control.secrets;
-        match base.opened_by {
-            OpenedBy::Offer => {
-                let secret = base.authority.presented;
-                self.changes.push(Change::Promote { secret });
-            }
-            OpenedBy::Current if secrets.wants_offer(now, manager.renewal) => {
-                let Ok(offered) = manager.generator.token_for(base.token.handle) else {
-                    return false;
-                };
-                let secret = offered.hash();
-                self.replace_secret(Change::Offer { secret }, offered);
-            }
-            OpenedBy::Current | OpenedBy::Retiring => return false,
+        if base.opened_by == OpenedBy::Offer {
+            let secret = base.authority.presented;
+            self.changes.push(Change::Promote { secret });
+        } else {
+            let Ok(offered) = manager.generator.token_for(base.token.handle) else {
+                return false;
+            };
+            let secret = offered.hash();
+            self.replace_secret(Change::Offer { secret }, offered);
         }
         nothing_else
+    }
+
+    fn is_renewal_due(&self, manager: &Manager, now: Timestamp) -> bool {
+        if manager.renewal.every.is_none() || self.next.is_some() || self.muted {
+            return false;
+        }
+        self.base.as_ref().is_some_and(|base| match base.opened_by {
+            OpenedBy::Offer => true,
+            OpenedBy::Current => base
+                .stored
+                .control
+                .secrets
+                .wants_offer(now, manager.renewal),
+            OpenedBy::Retiring => false,
+        })
     }
 
     /// Makes the touch that is due a swap where the cookie is dated by it: only a swap tells whether the secret is still

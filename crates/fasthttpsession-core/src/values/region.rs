@@ -81,6 +81,7 @@ pub(crate) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    #[inline]
     fn read(&mut self) -> Option<Entry<'a>> {
         let key_len = self.reader.byte()?;
         let key = self.reader.take(usize::from(key_len))?;

@@ -63,10 +63,13 @@ where
                     if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
                         return Poll::Ready(Ok(error_response(this.on_error, &error)));
                     }
-                    let asked = |exchange: &Exchange| !exchange.finish_unasked();
-                    let Some(exchange) = this.exchange.take().filter(asked) else {
+                    let Some(exchange) = this.exchange.take() else {
                         return Poll::Ready(Ok(response));
                     };
+                    if let Some(edits) = exchange.finish_now() {
+                        headers::apply(edits, response.headers_mut());
+                        return Poll::Ready(Ok(response));
+                    }
                     this.state.set(State::committing(response, exchange));
                 }
                 StateProjection::Committing { response, commit } => {

@@ -1,7 +1,7 @@
 //! Applies what a finished exchange says to a response's headers, beside what the handler put there.
 
 use fasthttpsession_core::HeaderEdit;
-use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
 
 pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
     for edit in edits {
@@ -10,7 +10,7 @@ pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
             HeaderEdit::Append { name, value } => append(headers, name, value),
             HeaderEdit::Default { name, value } => {
                 headers
-                    .entry(HeaderName::from_static(name))
+                    .entry(known(name))
                     .or_insert(HeaderValue::from_static(value));
             }
         }
@@ -53,11 +53,21 @@ fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
         .trim_ascii()
 }
 
+/// The constant for the two names that there are, which costs no look-up; or the name made anew.
+fn known(name: &'static str) -> HeaderName {
+    match name {
+        "vary" => VARY,
+        "cache-control" => CACHE_CONTROL,
+        other => HeaderName::from_static(other),
+    }
+}
+
 /// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
 fn append(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
+    let name = known(name);
     let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
     let present = headers
-        .get_all(name)
+        .get_all(&name)
         .into_iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|entry| listed(entry.trim_ascii()));
@@ -68,8 +78,6 @@ fn append(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use http::header::{CACHE_CONTROL, VARY};
-
     use super::*;
 
     fn headers(lines: &[(HeaderName, &str)]) -> HeaderMap {
@@ -79,7 +87,7 @@ mod tests {
             .collect()
     }
 
-    fn values(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+    fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
         headers
             .get_all(name)
             .into_iter()
@@ -103,7 +111,7 @@ mod tests {
             (SET_COOKIE, "ID=x"),
         ]);
         apply(vec![cookie("id", "id=new")], &mut headers);
-        assert_eq!(values(&headers, SET_COOKIE), ["idle=1", "ID=x", "id=new"]);
+        assert_eq!(values(&headers, &SET_COOKIE), ["idle=1", "ID=x", "id=new"]);
     }
 
     #[test]
@@ -124,7 +132,7 @@ mod tests {
                 }],
                 &mut headers,
             );
-            assert_eq!(values(&headers, VARY), [present]);
+            assert_eq!(values(&headers, &VARY), [present]);
         }
     }
 
@@ -138,7 +146,10 @@ mod tests {
             }],
             &mut headers,
         );
-        assert_eq!(values(&headers, VARY), ["accept, cookie-consent", "cookie"]);
+        assert_eq!(
+            values(&headers, &VARY),
+            ["accept, cookie-consent", "cookie"]
+        );
     }
 
     #[test]
@@ -153,7 +164,7 @@ mod tests {
         apply(edit(), &mut own);
         apply(edit(), &mut none);
         assert_eq!(
-            (values(&own, CACHE_CONTROL), values(&none, CACHE_CONTROL)),
+            (values(&own, &CACHE_CONTROL), values(&none, &CACHE_CONTROL)),
             (vec!["private"], vec!["no-store"])
         );
     }
