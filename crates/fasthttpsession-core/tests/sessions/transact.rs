@@ -30,6 +30,32 @@ async fn the_closure_may_borrow_and_the_winning_run_returns() {
 }
 
 #[tokio::test]
+async fn after_a_conflict_the_result_is_of_the_run_that_was_committed() {
+    use crate::faulty::Gate;
+    let world = World::new();
+    let (ours, theirs) = (world.sessions(), world.sessions());
+    let mut client = Client::with(&ours, "n", 1).await;
+    let gate = Gate::new();
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let request = client.request(&ours).await;
+    let draw = tokio::spawn(async move {
+        let draw = request.transact(|values| {
+            let n = values.get::<u64>("n")?.unwrap_or(0) + 1;
+            values.set("n", &n)?;
+            Ok::<_, Error>(n)
+        });
+        draw.await.unwrap()
+    });
+    gate.reached().await;
+    client.visit(&theirs, |s| s.set("n", &10)).await;
+    gate.open();
+    assert_eq!(draw.await.unwrap(), 11);
+    assert_eq!(client.get(&ours, "n").await, Some(11));
+}
+
+#[tokio::test]
 async fn its_future_may_be_sent_to_another_thread() {
     let world = World::new();
     let sessions = world.sessions();
