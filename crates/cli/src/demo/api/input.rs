@@ -1,5 +1,7 @@
 //! What clients send: keys in paths, JSON in bodies, settings in queries. Each is refused with a sentence.
 
+use std::error::Error;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
@@ -53,7 +55,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Settings<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(settings)) => Ok(Self(settings)),
-            Err(error) => Err(ApiError::bad_request(error.body_text())),
+            Err(error) => {
+                let cause = error
+                    .source()
+                    .map_or_else(|| error.body_text(), ToString::to_string);
+                Err(ApiError::bad_request(format!(
+                    "the query is not what is needed: {cause}"
+                )))
+            }
         }
     }
 }

@@ -1,0 +1,65 @@
+//! The built command, run as users run it.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+/// A demo on a free port. It is killed when this is dropped.
+pub(crate) struct Demo {
+    process: Child,
+    /// Where it says that it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Demo {
+    /// Starts it, and returns when it has said where it listens: from then on it answers.
+    pub(crate) fn start() -> Self {
+        let mut process = command(&["demo", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the command was built");
+        let output = process.stdout.take().expect("its output is piped");
+        let greeting = BufReader::new(output)
+            .lines()
+            .map_while(Result::ok)
+            .find(|line| line.contains("http://"))
+            .expect("it says where it listens before it ends");
+        Self {
+            process,
+            address: address_in(&greeting),
+        }
+    }
+
+    /// Sends a signal by name (`TERM`, `INT`) and waits until the process has ended.
+    pub(crate) fn end_by(mut self, signal: &str) -> ExitStatus {
+        let line = format!("kill -{signal} {}", self.process.id());
+        let sent = Command::new("sh").args(["-c", &line]).status();
+        assert!(sent.expect("there is a shell").success());
+        self.process.wait().expect("it is our child")
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs the command with `arguments` until it ends by itself.
+pub(crate) fn refused(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the command was built")
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fasthttpsession"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn address_in(greeting: &str) -> SocketAddr {
+    let (_, rest) = greeting.split_once("http://").expect("a URL");
+    let address = rest.split(' ').next().unwrap_or(rest);
+    address.parse().expect("an address and a port")
+}
