@@ -8,6 +8,7 @@ mod view;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,8 +18,10 @@ use fasthttpsession::tower::SessionLayer;
 use fasthttpsession::{BuildError, ConnectError, Cookie, Error, Sessions, connect};
 use thiserror::Error as ThisError;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::timeout;
+use tokio::select;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
 /// Serves a page that shows your session, and lets you try to lose a write or to revive a session.
 ///
@@ -132,28 +135,42 @@ fn greet(address: SocketAddr, store: &str) {
 }
 
 async fn serve(listener: TcpListener, app: Router) -> Result<(), DemoError> {
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let mut signals = Signals::new()?;
+    let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
-    let mut server = tokio::spawn(server.into_future());
-    tokio::select! {
-        ended = &mut server => return Ok(ended.expect("the server does not panic")?),
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let mut server = pin!(server.into_future());
+    select! {
+        ended = &mut server => return Ok(ended?),
+        () = signals.next() => drop(stop),
     }
-    let _ = stop.send(());
-    // A second signal ends it at once.
-    tokio::select! {
-        ended = timeout(STOP_PATIENCE, server) => match ended {
-            Ok(ended) => Ok(ended.expect("the server does not panic")?),
-            Err(_) => Ok(()),
-        },
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+    // Neither a client that never ends its request nor a user in a hurry has to wait.
+    select! {
+        ended = server => Ok(ended?),
+        () = signals.next() => Ok(()),
+        () = sleep(STOP_PATIENCE) => Ok(()),
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use support::{Demo, refused};
 
@@ -92,12 +93,29 @@ fn a_request_under_way_is_answered_before_the_demo_stops() {
         let demo = Demo::start();
         let _idle = TcpStream::connect(demo.address).expect("it listens");
         let slow = send(demo.address, "POST /api/slow?ms=300");
-        while !read(send(demo.address, "GET /api/slow")).contains("\"waiting\":1") {}
+        wait_for_slow_request(&demo);
         let status = demo.end_by(signal);
         assert!(status.success(), "{signal}: {status}");
         let answer = read(slow);
         assert!(answer.contains("\"outcome\":\"committed\""), "{answer}");
     }
+}
+
+#[test]
+fn a_second_signal_ends_the_demo_without_waiting_for_requests() {
+    let demo = Demo::start();
+    let _slow = send(demo.address, "POST /api/slow?ms=10000");
+    wait_for_slow_request(&demo);
+    let start = Instant::now();
+    demo.signal("INT");
+    // It has taken the first signal when it listens no more.
+    while TcpStream::connect(demo.address).is_ok() {}
+    assert!(demo.end_by("INT").success());
+    assert!(start.elapsed() < Duration::from_secs(9));
+}
+
+fn wait_for_slow_request(demo: &Demo) {
+    while !read(send(demo.address, "GET /api/slow")).contains("\"waiting\":1") {}
 }
 
 /// Sends a request on a connection of its own, as a visitor.

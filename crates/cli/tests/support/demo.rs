@@ -30,11 +30,16 @@ impl Demo {
         }
     }
 
-    /// Sends a signal by name (`TERM`, `INT`) and waits until the process has ended.
-    pub(crate) fn end_by(mut self, signal: &str) -> ExitStatus {
-        let line = format!("kill -{signal} {}", self.process.id());
+    /// Sends a signal by name: `TERM`, `INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let line = format!("kill -{name} {}", self.process.id());
         let sent = Command::new("sh").args(["-c", &line]).status();
         assert!(sent.expect("there is a shell").success());
+    }
+
+    /// Sends a signal, and waits until the process has ended.
+    pub(crate) fn end_by(mut self, signal: &str) -> ExitStatus {
+        self.signal(signal);
         self.process.wait().expect("it is our child")
     }
 }

@@ -113,7 +113,9 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("a header is ASCII"))
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -129,11 +131,7 @@ impl Answer {
 
 /// A request for [`Visitor::send`]; add headers to it.
 pub(crate) fn request(method: Method, path: &str) -> http::request::Builder {
-    let builder = Request::builder().method(&method).uri(path);
-    match method {
-        Method::GET | Method::DELETE => builder,
-        _ => builder.header(header::CONTENT_TYPE, "application/json"),
-    }
+    Request::builder().method(method).uri(path)
 }
 
 async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> http::Response<Incoming> {
