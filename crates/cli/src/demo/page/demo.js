@@ -53,7 +53,7 @@ async function act(element, button, input) {
   document.body.dataset.busy = element.dataset.action;
   button.ariaBusy = "true";
   try {
-    tell(output, "");
+    forget(output);
     const told = await actions[element.dataset.action](input, element);
     await refresh();
     tell(output, ...[told].flat());
@@ -194,7 +194,14 @@ function fromText(text) {
 function tell(output, text, detail = "") {
   const main = detail ? Object.assign(document.createElement("strong"), { textContent: text }) : text;
   output.className = "";
-  output.replaceChildren(main, detail);
+  output.replaceChildren(...[main, detail].filter(Boolean));
+}
+
+// A sentence is about the last action only. The headline of an experiment stays until it is made again.
+function forget(output) {
+  for (const other of document.querySelectorAll("output")) {
+    if (other === output || !other.querySelector("strong")) tell(other, "");
+  }
 }
 
 function sentence(text) {

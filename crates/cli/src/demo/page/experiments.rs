@@ -8,8 +8,8 @@ pub(super) fn fifty() -> Markup {
         section.card aria-labelledby="fifty-title" {
             h2 #fifty-title { "Try to lose a write" }
             p {
-                "Fifty requests are started at once, and each adds one to " code { "count" }
-                ". If each wrote back the session that it had read, most would be lost."
+                "Fifty requests start at once, and each adds one to " code { "count" }
+                ". Did each write back the whole session as it was read, some would be lost."
             }
             div.cells #cells aria-hidden="true" { @for _ in 0..50 { i {} } }
             output #fifty-result {}

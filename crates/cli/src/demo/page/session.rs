@@ -50,7 +50,7 @@ fn badge(principal: Option<&str>, state: &str) -> Markup {
         p.badge #badge {
             @match (principal, state) {
                 (Some(principal), _) => { "Signed in as " strong { (principal) } }
-                (None, "visitor") => "None yet",
+                (None, "visitor") => "None",
                 _ => "Not signed in",
             }
         }
@@ -91,7 +91,7 @@ fn facts(shown: &Shown, handle: &str) -> Markup {
 
 fn age(since: u64, now: u64) -> Markup {
     html! {
-        div {
+        div.line {
             dt { "Age" }
             dd { span data-since=(since) { (span(now.saturating_sub(since))) } }
         }
@@ -114,8 +114,8 @@ fn actions(session: &View) -> Markup {
     html! {
         @if session.principal.is_none() {
             form.row data-action="login" {
-                label { "Name" input name="user" value="alice" required autocomplete="off" autocapitalize="none"; }
-                button.main #login { "Sign in" }
+                label { "Sign in as" input name="user" value="alice" required autocomplete="off" autocapitalize="none"; }
+                button #login { "Sign in" }
             }
         }
         @if session.handle.is_some() {

@@ -11,7 +11,7 @@ pub(super) fn card(shown: &Shown) -> Markup {
         section.card aria-labelledby="values-title" {
             div.title {
                 h2 #values-title tabindex="-1" { "Values" }
-                button #count type="button" data-action="count" data-key="count" { "Count one up" }
+                button #count type="button" data-action="count" data-key="count" { "Add one to count" }
             }
             div #values data-live { (list(&shown.session.values)) }
             (set_form())
@@ -54,7 +54,7 @@ fn set_form() -> Markup {
         form.row data-action="set" {
             label { "Key" input name="key" placeholder="color" required autocomplete="off" autocapitalize="none"; }
             label { "Value, text or JSON" input name="value" placeholder="green" autocomplete="off" autocapitalize="none"; }
-            button.main #set { "Set" }
+            button #set { "Set" }
         }
     }
 }
