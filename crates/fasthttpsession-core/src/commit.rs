@@ -363,7 +363,8 @@ fn attempt(
     terms: Terms,
 ) -> Result<Attempt, Failure> {
     let mut changed = working.clone();
-    let view = job.view.as_ref().filter(|_| untouched);
+    // If it meets a conflict, it is of no use any more.
+    let view = job.view.take().filter(|_| untouched);
     let applied = change::apply(
         &mut changed,
         job.authority.as_ref(),

@@ -7,7 +7,7 @@ use cookie::time::Duration as CookieDuration;
 
 use crate::error::BuildError;
 use crate::exchange::Presented;
-use crate::token::Token;
+use crate::token::{Token, TokenText};
 
 /// The cookie that carries the token.
 ///
@@ -226,12 +226,12 @@ impl CookieWriter {
     }
 
     /// The name is compared byte for byte: one that only decodes to it could have been set from where the prefix forbids.
-    fn token_in(&self, pair: &[u8]) -> Option<Token> {
+    fn token_in(&self, pair: &[u8]) -> Option<TokenText> {
         let value = pair
             .trim_ascii_start()
             .strip_prefix(self.name.as_bytes())?
             .strip_prefix(b"=")?;
-        Token::parse(value.trim_ascii_end())
+        TokenText::new(value.trim_ascii_end())
     }
 
     /// A `Set-Cookie` value that gives `token` to the client for as long as `left`.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::error::Error;
 use crate::session::{Inner, Session};
 use crate::sessions::Sessions;
-use crate::token::Token;
+use crate::token::TokenText;
 
 /// One request and its response. Made by [`Sessions::begin`]; clones share it.
 ///
@@ -18,8 +18,8 @@ use crate::token::Token;
 #[derive(Clone)]
 pub struct Exchange(Arc<Inner>);
 
-/// The tokens that a client presented. Rarely more than one.
-pub(crate) type Presented = SmallVec<[Token; 1]>;
+/// What a client presented as tokens. Rarely more than one.
+pub(crate) type Presented = SmallVec<[TokenText; 1]>;
 
 impl Exchange {
     pub(crate) fn new(sessions: &Sessions, presented: Presented) -> Self {

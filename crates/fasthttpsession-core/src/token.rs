@@ -184,6 +184,39 @@ impl Token {
     }
 }
 
+/// What a client sent, if it has the length and the dot of a token. It is read only when the session is asked for: most
+/// routes never do. Wiped from memory when dropped.
+pub(crate) struct TokenText {
+    bytes: [u8; Token::MAX_TEXT_BYTES],
+    len: u8,
+}
+
+impl TokenText {
+    /// `None` for what can't be a token.
+    pub(crate) fn new(text: &[u8]) -> Option<Self> {
+        if text.len() > Token::MAX_TEXT_BYTES || *text.get(Handle::TEXT_BYTES)? != b'.' {
+            return None;
+        }
+        let mut bytes = [0; Token::MAX_TEXT_BYTES];
+        bytes[..text.len()].copy_from_slice(text);
+        Some(Self {
+            bytes,
+            len: wire::short_len(text.len()),
+        })
+    }
+
+    /// The token; `None` if it is not one after all.
+    pub(crate) fn parse(&self) -> Option<Token> {
+        Token::parse(&self.bytes[..usize::from(self.len)])
+    }
+}
+
+impl Drop for TokenText {
+    fn drop(&mut self) {
+        self.bytes[..usize::from(self.len)].zeroize();
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({}.…)", self.handle)

@@ -104,7 +104,7 @@ pub(crate) fn apply(
     stored: &mut Stored,
     authority: Option<&Authority>,
     changes: &mut [Change],
-    view: Option<&Values>,
+    view: Option<Values>,
     terms: Terms,
 ) -> Result<Applied, Failure> {
     let proven = match authority {
@@ -127,7 +127,7 @@ pub(crate) fn apply(
     }
     // At the end only: on the way there, a log may meet values that it removes further on.
     match view {
-        Some(view) => stored.values = view.clone(),
+        Some(view) => stored.values = view,
         None => stored.values.check_growth(before)?,
     }
     stored.extend_idle(terms);

@@ -9,7 +9,7 @@ use crate::record::envelope::{self, Stored};
 use crate::sessions::Manager;
 use crate::store::Store as _;
 use crate::time::Timestamp;
-use crate::token::{Handle, Token};
+use crate::token::{Handle, Token, TokenText};
 use crate::values::Values;
 
 impl Inner {
@@ -30,10 +30,10 @@ impl Inner {
 }
 
 impl Manager {
-    /// The state of a request that presented `tokens`. One read per token tried; an unknown token is no error and is
+    /// The state of a request that `presented` these. One read per token tried; an unknown token is no error and is
     /// never adopted.
-    pub(crate) async fn find(&self, tokens: &[Token]) -> Result<State, Error> {
-        for token in tokens {
+    pub(crate) async fn find(&self, presented: &[TokenText]) -> Result<State, Error> {
+        for token in presented.iter().filter_map(TokenText::parse) {
             if let Some(base) = self.open(token, self.clock.now()).await? {
                 return Ok(State::found(base));
             }
@@ -42,13 +42,13 @@ impl Manager {
     }
 
     /// The record that `token` opens; `None` if it opens none.
-    async fn open(&self, token: &Token, now: Timestamp) -> Result<Option<Base>, Error> {
+    async fn open(&self, token: Token, now: Timestamp) -> Result<Option<Base>, Error> {
         let Some(stored) = self.load(token.handle, now).await? else {
             return Ok(None);
         };
         let presented = token.hash();
         let opened_by = stored.control.secrets.opened_by(&presented, now);
-        Ok(opened_by.map(|by| Base::new(token.clone(), presented, Arc::new(stored), by)))
+        Ok(opened_by.map(|by| Base::new(token, presented, Arc::new(stored), by)))
     }
 
     /// The record of `handle`, taken apart; `None` if there is none.

@@ -60,7 +60,7 @@ impl Inner {
         mut closure: Option<&mut Closure<'_>>,
     ) -> Result<Saved, Failure> {
         let fill = |stored: &mut Stored, terms: Terms| {
-            apply(stored, None, &mut changes, view.as_ref(), terms)?;
+            apply(stored, None, &mut changes, view.clone(), terms)?;
             if !closure
                 .as_deref_mut()
                 .is_none_or(|closure| closure(&mut stored.values))

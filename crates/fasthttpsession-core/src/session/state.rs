@@ -426,11 +426,12 @@ impl State {
 impl State {
     /// Takes out what is to be committed. What is written from now on belongs to the next commit.
     pub(crate) fn plan(&mut self) -> Plan {
-        let view = self
-            .view
-            .as_ref()
-            .filter(|_| self.exact)
-            .map(|view| view.values.clone());
+        let view = match &self.view {
+            // Nobody can write to it any more, and who still reads sees the record.
+            Some(_) if self.finished && self.base.is_some() => self.view.take(),
+            view => view.clone(),
+        };
+        let view = view.filter(|_| self.exact).map(|view| view.values);
         // Until the commit succeeds, the view shows what the log no longer holds.
         self.exact = self.exact && self.changes.is_empty();
         Plan {
