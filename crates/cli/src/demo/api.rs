@@ -1,4 +1,5 @@
-//! The API: each route is one thing that a handler can do with a session.
+//! The API: each route is one thing that a handler can do with a session. Writes are committed before they are
+//! answered, so that the answer shows what is stored.
 
 mod input;
 mod slow;
@@ -8,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use fasthttpsession::tower::Session;
-use fasthttpsession::{Sessions, Values};
+use fasthttpsession::{Error, Outcome, Sessions, Values};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -60,22 +61,23 @@ async fn set(
     session: Session,
     ValueName(key): ValueName,
     JsonBody(value): JsonBody<Value>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<Value>, ApiError> {
     session.set(&key, &value)?;
-    Ok(StatusCode::NO_CONTENT)
+    commit(&session).await?;
+    Ok(Json(value))
 }
 
-async fn remove(session: Session, ValueName(key): ValueName) -> Result<StatusCode, ApiError> {
+async fn remove(session: Session, ValueName(key): ValueName) -> Result<Json<View>, ApiError> {
     if !session.contains(&key) {
         return Err(ApiError::no_value(&key));
     }
     session.remove(&key)?;
-    Ok(StatusCode::NO_CONTENT)
+    committed(&session).await
 }
 
-async fn clear(session: Session) -> Result<StatusCode, ApiError> {
+async fn clear(session: Session) -> Result<Json<View>, ApiError> {
     session.clear()?;
-    Ok(StatusCode::NO_CONTENT)
+    committed(&session).await
 }
 
 /// The number is shown to the client, so it must be the committed one: that takes `transact`, not `update`.
@@ -103,19 +105,32 @@ struct Login {
     user: String,
 }
 
-async fn login(session: Session, JsonBody(login): JsonBody<Login>) -> Result<StatusCode, ApiError> {
+async fn login(session: Session, JsonBody(login): JsonBody<Login>) -> Result<Json<View>, ApiError> {
     session.login(&login.user)?;
-    Ok(StatusCode::NO_CONTENT)
+    committed(&session).await
 }
 
-async fn rotate(session: Session) -> Result<StatusCode, ApiError> {
+async fn rotate(session: Session) -> Result<Json<View>, ApiError> {
     session.rotate()?;
-    Ok(StatusCode::NO_CONTENT)
+    committed(&session).await
 }
 
-async fn logout(session: Session) -> Result<StatusCode, ApiError> {
+async fn logout(session: Session) -> Result<Json<View>, ApiError> {
     session.logout()?;
-    Ok(StatusCode::NO_CONTENT)
+    committed(&session).await
+}
+
+/// What the session is once the writes are stored; refused if it ended, or somebody signed in to it, meanwhile.
+async fn committed(session: &Session) -> Result<Json<View>, ApiError> {
+    commit(session).await?;
+    Ok(Json(View::of(session)?))
+}
+
+async fn commit(session: &Session) -> Result<(), ApiError> {
+    match session.save().await?.outcome {
+        Outcome::Gone | Outcome::Superseded => Err(Error::Ended.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn empty_key() -> ApiError {
