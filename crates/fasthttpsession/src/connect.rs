@@ -19,9 +19,17 @@ pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
         #[cfg(feature = "memory")]
         ("memory", "") => Ok(AnyStore::new(fasthttpsession_memory::MemoryStore::new())),
         #[cfg(not(feature = "memory"))]
-        ("memory", "") => Err(ConnectError::FeatureOff { scheme: "memory", feature: "memory" }),
-        ("memory", _) => Err(ConnectError::Invalid { scheme: "memory", expected: "memory:" }),
-        _ => Err(ConnectError::UnknownScheme { scheme: scheme.to_owned() }),
+        ("memory", "") => Err(ConnectError::FeatureOff {
+            scheme: "memory",
+            feature: "memory",
+        }),
+        ("memory", _) => Err(ConnectError::Invalid {
+            scheme: "memory",
+            expected: "memory:",
+        }),
+        _ => Err(ConnectError::UnknownScheme {
+            scheme: scheme.to_owned(),
+        }),
     }
 }
 
@@ -67,9 +75,15 @@ mod tests {
     #[tokio::test]
     async fn a_url_that_names_no_store_is_refused_with_a_sentence_and_without_its_password() {
         assert_eq!(refusal("memory").await, ConnectError::NoScheme);
-        assert!(matches!(refusal("memory:x").await, ConnectError::Invalid { .. }));
+        assert!(matches!(
+            refusal("memory:x").await,
+            ConnectError::Invalid { .. }
+        ));
         let error = refusal("nosql://ann:secret@host").await;
-        assert_eq!(error.to_string(), "no store has the scheme \"nosql\"; there is memory:");
+        assert_eq!(
+            error.to_string(),
+            "no store has the scheme \"nosql\"; there is memory:"
+        );
     }
 
     #[cfg(feature = "memory")]
