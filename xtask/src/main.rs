@@ -71,7 +71,7 @@ fn test(steps: &mut Steps) -> Result<(), Failed> {
     } else {
         steps.run(
             "tests",
-            "cargo test --workspace --all-features --all-targets --no-fail-fast",
+            "cargo test --workspace --all-features --lib --bins --tests --examples --no-fail-fast",
         )?;
     }
     docs(steps)
