@@ -21,26 +21,18 @@ use super::view::View;
 
 /// `GET /`, which shows the session of whoever asks, and its style, script and icon. `store` is the store's name.
 pub(super) fn routes(store: &'static str) -> Router {
+    let style = file("text/css; charset=utf-8", include_str!("page/demo.css"));
+    let script = file(
+        "text/javascript; charset=utf-8",
+        include_str!("page/demo.js"),
+    );
+    let icon = file("image/svg+xml", include_str!("page/demo.svg"));
     Router::new()
         .route("/", get(page))
         .with_state(store)
-        .route(
-            "/demo.css",
-            get(|| file("text/css; charset=utf-8", include_str!("page/demo.css"))),
-        )
-        .route(
-            "/demo.js",
-            get(|| {
-                file(
-                    "text/javascript; charset=utf-8",
-                    include_str!("page/demo.js"),
-                )
-            }),
-        )
-        .route(
-            "/demo.svg",
-            get(|| file("image/svg+xml", include_str!("page/demo.svg"))),
-        )
+        .route("/demo.css", get(style))
+        .route("/demo.js", get(script))
+        .route("/demo.svg", get(icon))
 }
 
 /// What the page shows of whoever asks.
@@ -86,10 +78,7 @@ fn now() -> u64 {
 }
 
 /// `no-cache`, so that the page, its style and its script are always of one build.
-async fn file(
-    kind: &'static str,
-    text: &'static str,
-) -> ([(HeaderName, &'static str); 2], &'static str) {
+fn file(kind: &'static str, text: &'static str) -> ([(HeaderName, &'static str); 2], &'static str) {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text)
 }
 

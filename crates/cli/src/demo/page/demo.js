@@ -78,7 +78,8 @@ async function fifty() {
   if (refused) throw refused.reason;
   const after = await count();
   const different = new Set(answers.map((answer) => answer.value)).size;
-  return [`${after - before} of ${cells.length} arrived`, `${before} → ${after} in ${took} ms, with ${different} different answers.`];
+  if (after - before !== cells.length) throw new Error(`Only ${after - before} of ${cells.length} arrived.`);
+  return [`${cells.length} of ${cells.length} arrived`, `${before} → ${after} in ${took} ms, with ${different} different answers.`];
 }
 
 async function addOne(cell) {
@@ -97,7 +98,7 @@ async function revive() {
   const { handle } = await begun();
   const slow = ask("POST", "/api/slow?ms=1200&key=late");
   await take(steps[0], () => loaded(slow), () => `It is ${handle.slice(0, 8)}…`);
-  await take(steps[1], () => ask("POST", "/api/logout"), () => "Ended at the store.");
+  await take(steps[1], () => ask("POST", "/api/logout").then(refresh), () => "Ended at the store.");
   const { outcome } = await take(steps[2], () => slow, (answer) => `Its outcome: ${answer.outcome}.`);
   const { state, cookie } = await take(steps[3], refresh, left);
   const isOut = outcome !== "committed" && state === "visitor" && cookie === "none";

@@ -9,7 +9,7 @@ pub(super) fn fifty() -> Markup {
             h2 #fifty-title { "Try to lose a write" }
             p {
                 "Fifty requests start at once, and each adds one to " code { "count" }
-                ". Did each write back the whole session as it was read, some would be lost."
+                ". A library that writes back the whole session it has read loses some."
             }
             div.cells #cells aria-hidden="true" { @for _ in 0..50 { i {} } }
             output #fifty-result {}
