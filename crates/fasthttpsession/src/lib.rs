@@ -52,3 +52,8 @@ pub use fasthttpsession_core::*;
 pub use fasthttpsession_memory as memory;
 #[cfg(feature = "tower")]
 pub use fasthttpsession_tower as tower;
+
+/// The programs in the README are compiled with the tests of the documentation.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

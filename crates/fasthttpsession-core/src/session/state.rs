@@ -379,10 +379,10 @@ impl State {
     pub(crate) fn due_touch(&self, manager: &Manager, now: Timestamp) -> Option<Touch> {
         let Base { token, stored, .. } = self.base.as_ref().filter(|_| !self.muted)?;
         let idle = stored.control.lifetimes.unwrap_or(manager.lifetimes).idle;
+        let deadline = now.after(idle);
         // Behind the absolute deadline there is nothing to gain.
-        let deadline = now.after(idle).min(stored.header.absolute_deadline);
-        manager
-            .is_worth_extending(stored.header.idle_deadline, deadline, idle)
+        let gains = stored.header.idle_deadline < stored.header.absolute_deadline;
+        (gains && manager.is_worth_extending(stored.header.idle_deadline, deadline, idle))
             .then_some(Touch {
                 handle: token.handle,
                 version: stored.header.version,

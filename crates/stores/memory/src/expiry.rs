@@ -144,12 +144,9 @@ mod tests {
             .map(|bits| 1 << bits)
             .chain([3, 65, 99, 3_599_999, u64::MAX - now])
         {
-            let deadline = u64::saturating_add(now, left);
-            let start = bucket_start(
-                Timestamp::from_millis(deadline),
-                Timestamp::from_millis(now),
-            )
-            .as_millis();
+            let deadline = Timestamp::from_millis(u64::saturating_add(now, left));
+            let start = bucket_start(deadline, Timestamp::from_millis(now)).as_millis();
+            let deadline = deadline.as_millis();
             assert!(start > now && start <= deadline && deadline - start <= (deadline - now) / 64);
         }
     }
