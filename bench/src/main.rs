@@ -24,7 +24,7 @@ use routes::Scenario;
 
 /// Measures this library beside its peers: axum servers with the same handlers, in one run, each with its defaults.
 ///
-/// Writes results/report.md, tables for people, and results/report.json, the same for programs, and prints the tables.
+/// Prints tables. A complete run writes them to results/report.md too, and the same for programs to results/report.json.
 ///
 /// Nothing need be installed; with valgrind, instructions are counted too. CPU time is measured, not time on the clock,
 /// but other work on the machine still shows: the report states how busy it was, and how far the rounds were apart.
@@ -38,16 +38,16 @@ struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  cargo xtask bench                     all of it, in about two minutes
+  cargo xtask bench                     all of it, in one to three minutes
   cargo xtask bench --long              more rounds: figures to publish
   cargo xtask bench --only in-process   one part, while you change something";
 
 #[derive(Args)]
 struct What {
-    /// Few rounds, about two minutes; the default.
+    /// Few rounds, one to three minutes; the default.
     #[arg(long, conflicts_with = "long")]
     short: bool,
-    /// Many rounds, about ten minutes.
+    /// Many rounds, several minutes.
     #[arg(long)]
     long: bool,
     /// Leave the other parts out; may be given several times.
@@ -118,7 +118,10 @@ async fn measure(what: &What) -> Result<()> {
     }
     report.end();
     println!("{}", report.markdown()?);
-    println!("Written to {}.", report.write()?.display());
+    // A part must not replace the whole.
+    if what.only.is_empty() {
+        println!("Written to {}.", report.write()?.display());
+    }
     Ok(())
 }
 

@@ -141,8 +141,8 @@ The same routers called as services on one thread, without a socket.
 const INSTRUCTIONS: &str = "
 ## Instructions per call of the router
 
-Counted by valgrind, which offers programs no SHA instructions: where a processor has them, hashing costs far fewer than counted \
-here.
+Counted by valgrind, which offers programs no SHA instructions. This library hashes the token of a session that is asked for; \
+in software, as counted here, that is some 3,400 instructions, and far fewer where a processor has them.
 ";
 
 const LOSS: &str = "
