@@ -109,7 +109,7 @@ fn features(steps: &mut Steps) -> Result<(), Failed> {
 fn docs(steps: &mut Steps) -> Result<(), Failed> {
     steps.run(
         "documentation",
-        "cargo doc --workspace --all-features --no-deps --document-private-items",
+        "cargo doc --workspace --all-features --no-deps",
     )?;
     steps.run(
         "examples in the documentation",
