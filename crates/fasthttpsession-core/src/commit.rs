@@ -25,6 +25,7 @@ use crate::record::secrets::Secrets;
 use crate::record::{Header, commits::Commits};
 use crate::sessions::Manager;
 use crate::store::{Created, Deleted, Replaced, Store as _};
+use crate::time::Timestamp;
 use crate::token::{Handle, Token};
 use crate::values::Values;
 
@@ -189,7 +190,7 @@ impl Manager {
             }
         }
         let Some(working) = working else { return ended };
-        match self.swap(working, start.header.version) {
+        match self.swap(working, start.header.version, terms.now) {
             Ok(swap) => turn.set_flight(Flight {
                 seats: aboard,
                 swap: Arc::new(swap),
@@ -204,7 +205,7 @@ impl Manager {
         ended
     }
 
-    fn swap(&self, mut stored: Stored, expected: u64) -> Result<Swap, Error> {
+    fn swap(&self, mut stored: Stored, expected: u64, now: Timestamp) -> Result<Swap, Error> {
         let commit = self.generator.commit();
         stored.control.commits.push(commit);
         // Saturating, for a store may hand out any version; it would then answer with conflicts.
@@ -214,6 +215,7 @@ impl Manager {
             expected,
             record,
             commit,
+            now,
             stored: Arc::new(stored),
         })
     }
@@ -222,9 +224,10 @@ impl Manager {
     async fn fly(&self, handle: Handle, swap: &Swap, sent: bool) -> Result<Landing, Error> {
         let (mut unsure, mut resends) = (sent, 0);
         loop {
+            let now = if unsure { self.clock.now() } else { swap.now };
             match self
                 .store
-                .replace(handle, swap.expected, &swap.record, self.clock.now())
+                .replace(handle, swap.expected, &swap.record, now)
                 .await
             {
                 Ok(Replaced::Replaced) => return Ok(Landing::Landed),

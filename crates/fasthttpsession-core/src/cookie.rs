@@ -212,17 +212,22 @@ impl CookieWriter {
         headers: impl IntoIterator<Item = (N, V)>,
     ) -> Presented {
         let mut tokens = Presented::new();
-        for (_, value) in headers
-            .into_iter()
-            .filter(|(name, _)| name.as_ref().eq_ignore_ascii_case("cookie"))
-        {
-            let found = value
-                .as_ref()
-                .split(|byte| *byte == b';')
-                .filter_map(|pair| self.token_in(pair));
-            tokens.extend(found.take(Self::MAX_TOKENS - tokens.len()));
+        for (name, value) in headers {
+            if name.as_ref().eq_ignore_ascii_case("cookie") {
+                self.find_tokens(value.as_ref(), &mut tokens);
+            }
         }
         tokens
+    }
+
+    fn find_tokens(&self, line: &[u8], tokens: &mut Presented) {
+        for pair in line.split(|byte| *byte == b';') {
+            if let Some(token) = self.token_in(pair)
+                && tokens.len() < Self::MAX_TOKENS
+            {
+                tokens.push(token);
+            }
+        }
     }
 
     /// The name is compared byte for byte: one that only decodes to it could have been set from where the prefix forbids.

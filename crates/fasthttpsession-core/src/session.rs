@@ -320,7 +320,8 @@ pub(crate) struct Inner {
     presented: Presented,
     /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
     turn: AsyncMutex<()>,
-    state: OnceLock<Mutex<State>>,
+    /// Boxed, because most requests never have one.
+    state: OnceLock<Box<Mutex<State>>>,
     /// Set when the request is finished, so that a session that is asked for later takes no writes.
     closed: AtomicBool,
 }
@@ -352,7 +353,7 @@ impl Inner {
         if !self.is_loaded() {
             let state = self.manager.find(&self.presented).await?;
             // Whoever holds the turn is the only one to set it.
-            let _ = self.state.set(Mutex::new(state));
+            let _ = self.state.set(Box::new(Mutex::new(state)));
             if self.closed.load(Ordering::SeqCst) {
                 self.state().finished = true;
             }

@@ -214,14 +214,18 @@ impl Manager {
         cookie: CookieChange,
         deadline: Option<Timestamp>,
     ) -> Vec<HeaderEdit> {
-        let left = deadline.map(|deadline| deadline.since(self.clock.now()));
+        let left = || {
+            deadline
+                .map(|deadline| deadline.since(self.clock.now()))
+                .unwrap_or_default()
+        };
         let mut edits = vec![HeaderEdit::Append {
             name: "vary",
             value: "Cookie",
         }];
         let value = match cookie {
             CookieChange::Keep => return edits,
-            CookieChange::Send(token) => self.cookie.set(&token, left.unwrap_or_default()),
+            CookieChange::Send(token) => self.cookie.set(&token, left()),
             CookieChange::Remove => self.cookie.remove(),
         };
         edits.push(HeaderEdit::SetCookie {

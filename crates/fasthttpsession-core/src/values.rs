@@ -254,7 +254,13 @@ impl Values {
         self.edits += 1;
         match self.position(key) {
             Ok(at) => self.changed[at].1 = value,
-            Err(at) => self.changed.insert(at, (key.into(), value)),
+            Err(at) => {
+                // Most requests write one value, and a vector would begin with room for four.
+                if self.changed.capacity() == 0 {
+                    self.changed.reserve_exact(1);
+                }
+                self.changed.insert(at, (key.into(), value));
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::record::Record;
 use crate::record::commits::CommitId;
 use crate::record::envelope::Stored;
+use crate::time::Timestamp;
 use crate::token::Handle;
 use crate::values::Values;
 
@@ -68,6 +69,8 @@ pub(crate) struct Swap {
     pub(crate) expected: u64,
     pub(crate) record: Record,
     pub(crate) commit: CommitId,
+    /// When it was made.
+    pub(crate) now: Timestamp,
     /// `record`, taken apart.
     pub(crate) stored: Arc<Stored>,
 }

@@ -130,9 +130,11 @@ impl Control {
         })
     }
 
-    /// An upper bound of what stands before the values.
+    /// How many bytes stand before values that are written one by one. Exact, so that the body needs no second
+    /// allocation.
     fn encoded_len(&self) -> usize {
-        3 + 16 + 17 + self.secrets.encoded_len() + self.commits.encoded_len()
+        let lifetimes = if self.lifetimes.is_some() { 17 } else { 1 };
+        3 + 16 + lifetimes + self.secrets.encoded_len() + self.commits.encoded_len()
     }
 }
 
