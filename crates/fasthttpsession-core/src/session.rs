@@ -56,6 +56,23 @@ impl Session {
         self.state().writable()?.set(key, value)
     }
 
+    /// Sets several keys: all of them or, on an error, none.
+    pub fn set_all<K: AsRef<str>, T: Serialize>(
+        &self,
+        entries: impl IntoIterator<Item = (K, T)>,
+    ) -> Result<(), Error> {
+        let rules = self.0.manager.rules();
+        let encode = |(key, value): (K, T)| {
+            let encoded = rules.encode(key.as_ref(), &value)?;
+            Ok((key, encoded))
+        };
+        let entries = entries
+            .into_iter()
+            .map(encode)
+            .collect::<Result<Vec<_>, Error>>()?;
+        self.state().writable()?.set_all(entries)
+    }
+
     /// Removes `key`; removing what is not there is no error.
     pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> {
         self.state().writable()?.remove(key.as_ref());

@@ -207,6 +207,25 @@ impl State {
         Ok(())
     }
 
+    pub(crate) fn set_all<K: AsRef<str>>(
+        &mut self,
+        entries: Vec<(K, Encoded)>,
+    ) -> Result<(), Error> {
+        // Tried on a copy first, which costs little: the values that were read are shared.
+        let mut values = self.values().clone();
+        for (key, value) in &entries {
+            values.put(key.as_ref(), value.clone())?;
+        }
+        for (key, value) in entries {
+            self.log_of_key(Change::Set {
+                key: key.as_ref().into(),
+                value,
+            });
+        }
+        self.view().values = values;
+        Ok(())
+    }
+
     pub(crate) fn remove(&mut self, key: &str) {
         // Logged even if it is not there: another request may be setting it just now.
         self.view().values.remove(key);

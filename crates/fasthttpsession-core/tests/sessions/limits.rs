@@ -236,3 +236,18 @@ async fn a_hundred_thousand_writes_of_one_key_are_one() {
     assert_eq!(request.get::<String>("text").unwrap().unwrap(), "last");
     assert_eq!(request.get("n").unwrap(), Some(2_u64));
 }
+
+#[tokio::test]
+async fn several_values_are_set_all_or_none() {
+    let world = World::new();
+    let limits = Limits::default().values(3);
+    let sessions = world.builder().limits(limits).build().unwrap();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let request = client.request(&sessions).await;
+    let too_many = request.set_all([("a", 1), ("b", 2), ("c", 3)]);
+    assert!(matches!(too_many, Err(Error::TooManyValues { limit: 3 })));
+    assert_eq!(request.keys(), ["n"]);
+    request.set_all([("a", 1), ("b", 2)]).unwrap();
+    client.receive(&request.respond().await);
+    assert_eq!(client.request(&sessions).await.keys(), ["a", "b", "n"]);
+}
