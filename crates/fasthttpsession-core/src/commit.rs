@@ -137,7 +137,7 @@ impl Manager {
                     .map(|job| Seat { job, reply: None })
                     .into_iter()
                     .chain(turn.board());
-                ended = self.take_off(&turn, seats.collect(), closure.as_deref_mut());
+                ended = self.take_off(&turn, seats.collect(), closure.as_deref_mut(), &mut own);
             }
             if let Some((swap, sent)) = turn.send() {
                 let landing = self.fly(turn.handle(), &swap, sent).await;
@@ -158,7 +158,9 @@ impl Manager {
         turn: &Turn,
         seats: Vec<Seat>,
         mut closure: Option<&mut Closure<'_>>,
+        own: &mut Option<Box<Job>>,
     ) -> Option<Done> {
+        let seats = apart(turn, seats);
         let start = newest(turn, &seats);
         let terms = self.terms();
         let (mut working, mut aboard, mut ended) = (None, Vec::new(), None);
@@ -196,11 +198,7 @@ impl Manager {
                 swap: Arc::new(swap),
                 sent: false,
             }),
-            Err(error) => {
-                for (seat, _) in aboard {
-                    ended = seat.end(Err(error.clone().into())).or(ended);
-                }
-            }
+            Err(error) => ended = fail(turn, aboard, &error, own).or(ended),
         }
         ended
     }
@@ -283,11 +281,7 @@ impl Manager {
                     ended = seat.end(Ok(End::Gone)).or(ended);
                 }
             }
-            Err(error) => {
-                for (seat, _) in flight.seats {
-                    ended = seat.end(Err(error.clone().into())).or(ended);
-                }
-            }
+            Err(error) => return fail(turn, flight.seats, &error, own),
         }
         ended
     }
@@ -347,6 +341,47 @@ impl Manager {
             .await;
         }
     }
+}
+
+/// Takes the first seat only, if one of them goes without others. The rest waits for its turn.
+fn apart(turn: &Turn, mut seats: Vec<Seat>) -> Vec<Seat> {
+    if seats.iter().any(|seat| seat.job.alone) {
+        turn.give_back(seats.split_off(1));
+    }
+    seats
+}
+
+/// Ends everybody aboard with `error`. If one of them may be to blame (a value that a map codec can't encode, a record
+/// that is too large for the store), each tries again alone instead, so that one log fails and not its neighbours; the
+/// turn's own comes back in `own`.
+fn fail(
+    turn: &Turn,
+    seats: Vec<(Seat, Applied)>,
+    error: &Error,
+    own: &mut Option<Box<Job>>,
+) -> Option<Done> {
+    if seats.len() > 1 && !error.is_retryable() {
+        separate(turn, seats, own);
+        return None;
+    }
+    let mut ended = None;
+    for (seat, _) in seats {
+        ended = seat.end(Err(error.clone().into())).or(ended);
+    }
+    ended
+}
+
+/// Makes everybody wait again, to go alone.
+fn separate(turn: &Turn, seats: Vec<(Seat, Applied)>, own: &mut Option<Box<Job>>) {
+    let mut others = Vec::new();
+    for (mut seat, _) in seats {
+        seat.job.alone = true;
+        match seat.reply {
+            None => *own = Some(seat.job),
+            Some(_) => others.push(seat),
+        }
+    }
+    turn.give_back(others);
 }
 
 /// What applying one job made.

@@ -251,6 +251,7 @@ impl Manager {
             known: Arc::new(stored),
             view: None,
             conflicts: 0,
+            alone: false,
         });
         let Done { end, conflicts, .. } = self.commit(handle, job, Some(closure)).await;
         let outcome = match end? {

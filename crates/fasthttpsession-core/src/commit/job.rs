@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) view: Option<Values>,
     /// How often another commit was first.
     pub(crate) conflicts: u32,
+    /// Whether it was part of a swap that failed as a whole, and goes without others now.
+    pub(crate) alone: bool,
 }
 
 /// How a job ended.

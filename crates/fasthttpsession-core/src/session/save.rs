@@ -99,6 +99,7 @@ impl Inner {
             known: target.known,
             view: plan.view,
             conflicts: 0,
+            alone: false,
         });
         let Done {
             end,

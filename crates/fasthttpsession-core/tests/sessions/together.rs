@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use fasthttpsession_core::{Error, Limits, Sessions};
+use fasthttpsession_core::{Codec, Error, Limits, Sessions};
 use futures_util::FutureExt as _;
 use tokio::task::{JoinHandle, spawn};
 
@@ -249,4 +249,48 @@ async fn a_log_that_fitted_does_not_outgrow_the_limit_when_it_is_applied_again()
     client.clone().visit(&sessions, |s| s.set("c", &1)).await;
     request.finish().await.unwrap();
     assert_eq!(client.request(&sessions).await.keys(), ["a", "c"]);
+}
+
+/// Refuses a map with the key "poison".
+fn picky_codec() -> Codec {
+    Codec::map(
+        "picky",
+        |map| {
+            if map.contains_key("poison") {
+                return Err("poison".to_owned());
+            }
+            serde_json::to_vec(map).map_err(|error| error.to_string())
+        },
+        |bytes| serde_json::from_slice(bytes).map_err(|error| error.to_string()),
+    )
+}
+
+#[tokio::test]
+async fn a_log_that_no_codec_can_encode_fails_without_its_neighbours() {
+    let world = World::new();
+    let sessions = world.builder().codec(picky_codec()).build().unwrap();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    let before = add_one(&client, &sessions);
+    settle().await;
+    let poisoned = client.request(&sessions).await;
+    poisoned.set("poison", &1).unwrap();
+    let poisoned = spawn(async move { poisoned.finish().await });
+    settle().await;
+    let after = add_one(&client, &sessions);
+    settle().await;
+    gate.open();
+    assert!(matches!(
+        poisoned.await.unwrap(),
+        Err(Error::EncodeMap { .. })
+    ));
+    for result in join(vec![first, before, after]).await {
+        result.unwrap();
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(3));
 }
