@@ -206,7 +206,7 @@ impl CookieWriter {
         self.cookie.persistent
     }
 
-    /// The tokens in the `Cookie` headers, in order. What is not a token is passed over, so that it hides none that is.
+    /// The tokens in the `Cookie` headers, in order. What can't be a token is passed over, so that it hides none that is.
     pub(crate) fn tokens<N: AsRef<str>, V: AsRef<[u8]>>(
         &self,
         headers: impl IntoIterator<Item = (N, V)>,

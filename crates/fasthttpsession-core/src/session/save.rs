@@ -131,8 +131,9 @@ impl Inner {
     /// A closure that wants nothing written leaves the log as it was before. After any other failure it is dropped: what
     /// failed is not tried again behind anyone's back.
     fn failed(&self, failure: Failure, changes: Vec<Change>, next: Option<Token>) -> Failure {
-        if let Failure::Aborted = failure {
-            self.state().restore(changes, next);
+        match failure {
+            Failure::Aborted => self.state().restore(changes, next),
+            Failure::Error(_) | Failure::Panic(_) => self.state().dropped(),
         }
         failure
     }

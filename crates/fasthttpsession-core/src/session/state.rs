@@ -538,6 +538,19 @@ impl State {
         self.next = self.next.take().or(next);
     }
 
+    /// Takes in that what was planned is lost. Unless more was written since, the request sees what is left.
+    pub(crate) fn dropped(&mut self) {
+        if !self.changes.is_empty() {
+            return;
+        }
+        self.exact = true;
+        self.view().values.clear();
+        self.view = match (self.view.take(), &self.base) {
+            (Some(View { values, .. }), None) => Self::visitor(values).view,
+            _ => None,
+        };
+    }
+
     fn stand_on(&mut self, base: Base) {
         self.exact = self.changes.is_empty();
         if self.exact {

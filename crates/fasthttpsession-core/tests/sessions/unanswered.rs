@@ -263,6 +263,8 @@ async fn what_a_failed_save_lost_does_not_come_back_with_the_next_commit() {
     request.set("lost", &1).unwrap();
     request.update("n", |n: &mut u64| *n += 1).unwrap();
     request.save().await.unwrap_err();
+    assert_eq!(request.keys(), ["n"]);
+    assert_eq!(request.get::<u64>("n").unwrap(), Some(0));
     request.set("kept", &1).unwrap();
     request.respond().await;
     assert_eq!(client.request(&sessions).await.keys(), ["kept", "n"]);
@@ -280,6 +282,7 @@ async fn what_a_failed_first_save_lost_does_not_come_back_with_the_next_commit()
     let request = client.request(&sessions).await;
     request.set("lost", &1).unwrap();
     request.save().await.unwrap_err();
+    assert!(request.is_empty());
     request.set("kept", &1).unwrap();
     client.receive(&request.respond().await);
     assert_eq!(client.request(&sessions).await.keys(), ["kept"]);
