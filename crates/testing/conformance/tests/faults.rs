@@ -77,6 +77,10 @@ caught_by! {
     versions_are_floats: VersionsAreFloats, large_numbers_are_told_apart;
 }
 
+/// How often a check that makes random traffic may try to meet the fault: once was seen to miss the rarest. What it finds
+/// in no try, it does not catch.
+const TRIES: usize = 25;
+
 /// Runs every check on the wrong store, prints those that fail, and wants `by` among them.
 fn is_caught(fault: Fault, by: &str) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -84,15 +88,13 @@ fn is_caught(fault: Fault, by: &str) {
         .enable_all()
         .build()
         .expect("a runtime starts");
-    let caught: Vec<&str> = runtime.block_on(async {
-        let mut caught = Vec::new();
-        for check in fasthttpsession_conformance::store::checks() {
-            let server_clock = fault == Fault::ServerClockIgnoresTouch;
-            let subject = subject(Some(fault), server_clock).patience(PATIENCE);
-            if let Err(failure) = check.run(&subject).await {
-                println!("{}: {failure}", check.name);
-                caught.push(check.name);
+    let caught = runtime.block_on(async {
+        let mut caught = failing(fault, |_| true).await;
+        for _ in 1..TRIES {
+            if caught.contains(&by) {
+                break;
             }
+            caught.extend(failing(fault, |name| name == by).await);
         }
         caught
     });
@@ -101,4 +103,21 @@ fn is_caught(fault: Fault, by: &str) {
         caught.contains(&by),
         "{fault:?} should be caught by {by}; it was caught by {caught:?}"
     );
+}
+
+/// The names of those of the `chosen` checks that the wrong store fails.
+async fn failing(fault: Fault, chosen: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut failing = Vec::new();
+    for check in fasthttpsession_conformance::store::checks() {
+        if !chosen(check.name) {
+            continue;
+        }
+        let server_clock = fault == Fault::ServerClockIgnoresTouch;
+        let subject = subject(Some(fault), server_clock).patience(PATIENCE);
+        if let Err(failure) = check.run(&subject).await {
+            println!("{}: {failure}", check.name);
+            failing.push(check.name);
+        }
+    }
+    failing
 }
