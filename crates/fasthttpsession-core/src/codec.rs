@@ -92,6 +92,15 @@ impl Format {
         }
     }
 
+    /// Whether this program was built with it.
+    pub(crate) fn is_on(self) -> bool {
+        match self {
+            Self::Json => true,
+            Self::MessagePack => cfg!(feature = "messagepack"),
+            Self::Cbor => cfg!(feature = "cbor"),
+        }
+    }
+
     pub(crate) fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, BoxError> {
         match self {
             Self::Json => Ok(serde_json::to_vec(value)?),

@@ -18,9 +18,11 @@ use job::{Flight, Seat, Swap};
 pub(crate) use lane::Lanes;
 use lane::{Reply, Turn};
 
+use crate::csrf::Seed;
 use crate::error::Error;
+use crate::events::{EventKind, Met};
 use crate::record::commits::Landed;
-use crate::record::envelope::{self, Control, Stored};
+use crate::record::envelope::{Control, Stored};
 use crate::record::secrets::Secrets;
 use crate::record::{Header, commits::Commits};
 use crate::sessions::Manager;
@@ -73,14 +75,22 @@ impl Manager {
                 return Ok(None);
             }
             stored.control.secrets = Secrets::one(token.hash(), stored.header.created_at);
-            let record = envelope::seal(&stored, &self.codecs)?;
+            let record = self.put_together(token.handle, &stored)?;
             match self
                 .store
                 .create(token.handle, &record, self.clock.now())
                 .await
             {
-                Ok(Created::Created) => return Ok(Some((token, Arc::new(stored)))),
+                Ok(Created::Created) => {
+                    self.tell(EventKind::Created, token.handle);
+                    return Ok(Some((token, Arc::new(stored))));
+                }
                 Ok(Created::Exists) => {}
+                // The next handle may belong to a server that answers.
+                Err(error)
+                    if error.is_of_one_server()
+                        && !error.may_have_applied()
+                        && tries < self.limits.retries => {}
                 // Should it be there after all, nobody will ever know its secret.
                 Err(error) if error.may_have_applied() && lost < self.limits.resends => {
                     lost += 1;
@@ -101,7 +111,13 @@ impl Manager {
         loop {
             match self.store.delete(handle, self.clock.now()).await {
                 // Without the first answer, nobody knows whether the first or the second attempt found it.
-                Ok(deleted) => return Ok(deleted == Deleted::Deleted || lost > 0),
+                Ok(deleted) => {
+                    let ended = deleted == Deleted::Deleted || lost > 0;
+                    if ended {
+                        self.tell(EventKind::Destroyed, handle);
+                    }
+                    return Ok(ended);
+                }
                 Err(error) if error.may_have_applied() && lost < self.limits.resends => {
                     lost += 1;
                     self.pause(lost).await;
@@ -117,6 +133,7 @@ impl Manager {
             now: self.clock.now(),
             lifetimes: self.lifetimes,
             renewal: self.renewal,
+            touch_after: self.touch_after,
         }
     }
 
@@ -192,7 +209,7 @@ impl Manager {
             }
         }
         let Some(working) = working else { return ended };
-        match self.swap(working, start.header.version, terms.now) {
+        match self.swap(turn.handle(), working, start.header.version, terms.now) {
             Ok(swap) => turn.set_flight(Flight {
                 seats: aboard,
                 swap: Arc::new(swap),
@@ -203,12 +220,18 @@ impl Manager {
         ended
     }
 
-    fn swap(&self, mut stored: Stored, expected: u64, now: Timestamp) -> Result<Swap, Error> {
+    fn swap(
+        &self,
+        handle: Handle,
+        mut stored: Stored,
+        expected: u64,
+        now: Timestamp,
+    ) -> Result<Swap, Error> {
         let commit = self.generator.commit();
         stored.control.commits.push(commit);
         // Saturating, for a store may hand out any version; it would then answer with conflicts.
         stored.header.version = expected.saturating_add(1);
-        let record = envelope::seal(&stored, &self.codecs)?;
+        let record = self.put_together(handle, &stored)?;
         Ok(Swap {
             expected,
             record,
@@ -231,7 +254,7 @@ impl Manager {
                 Ok(Replaced::Replaced) => return Ok(Landing::Landed),
                 Ok(Replaced::Gone) => return Ok(Landing::Gone),
                 Ok(Replaced::Conflict(current)) => {
-                    let current = envelope::open(handle, current, &self.codecs, self.rules())?;
+                    let current = self.take_apart(handle, current)?;
                     return judge(handle, swap, current, unsure);
                 }
                 Err(error) if !unsure && !error.may_have_applied() => {
@@ -244,6 +267,7 @@ impl Manager {
                     });
                 }
                 Err(_) => {
+                    self.note(Met::Resent, handle);
                     unsure = true;
                     resends += 1;
                     self.pause(resends).await;
@@ -266,10 +290,12 @@ impl Manager {
         let mut ended = None;
         match landing {
             Ok(Landing::Conflict(current)) => {
+                self.note(Met::Conflict, turn.handle());
                 turn.set_newest(current);
                 return self.reboard(turn, flight, own);
             }
             Ok(Landing::Landed) => {
+                self.note(Met::Committed, turn.handle());
                 turn.set_newest(Arc::clone(&flight.swap.stored));
                 for (seat, applied) in flight.seats {
                     let stored = Arc::clone(&flight.swap.stored);
@@ -321,6 +347,8 @@ impl Manager {
             },
             control: Control {
                 sign_in: 0,
+                csrf: Seed::of(&token.hash()),
+                stamp: None,
                 since: now,
                 lifetimes: None,
                 secrets: Secrets::one(token.hash(), now),

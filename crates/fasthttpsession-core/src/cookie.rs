@@ -6,8 +6,6 @@ use cookie::CookieBuilder;
 use cookie::time::Duration as CookieDuration;
 
 use crate::error::BuildError;
-use crate::exchange::Presented;
-use crate::token::{Token, TokenText};
 
 /// The cookie that carries the token.
 ///
@@ -138,8 +136,6 @@ pub(crate) struct CookieWriter {
 }
 
 impl CookieWriter {
-    /// How many tokens of one request are tried.
-    const MAX_TOKENS: usize = 4;
     /// RFC 6265bis, section 5.6.
     const MAX_NAME_AND_VALUE: usize = 4096;
     /// RFC 6265bis, section 5.6.
@@ -147,7 +143,8 @@ impl CookieWriter {
     /// RFC 6265bis, section 5.5.
     const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-    pub(crate) fn new(cookie: Cookie) -> Result<Self, BuildError> {
+    /// For tokens of at most `longest` bytes.
+    pub(crate) fn new(cookie: Cookie, longest: usize) -> Result<Self, BuildError> {
         let refuse = |reason: &str| {
             Err(BuildError::Cookie {
                 reason: reason.to_owned(),
@@ -167,7 +164,7 @@ impl CookieWriter {
                 "the name is given without a prefix; the one that fits is put before it",
             );
         }
-        if name.len() + Token::MAX_TEXT_BYTES > Self::MAX_NAME_AND_VALUE {
+        if name.len() + longest > Self::MAX_NAME_AND_VALUE {
             return refuse("the name and a token have at most 4096 bytes together");
         }
         if !cookie.path.starts_with('/') || !is_attribute(&cookie.path) {
@@ -206,42 +203,24 @@ impl CookieWriter {
         self.cookie.persistent
     }
 
-    /// The tokens in the `Cookie` headers, in order. What can't be a token is passed over, so that it hides none that is.
-    pub(crate) fn tokens<N: AsRef<str>, V: AsRef<[u8]>>(
-        &self,
-        headers: impl IntoIterator<Item = (N, V)>,
-    ) -> Presented {
-        let mut tokens = Presented::new();
-        for (name, value) in headers {
-            if name.as_ref().eq_ignore_ascii_case("cookie") {
-                self.find_tokens(value.as_ref(), &mut tokens);
-            }
-        }
-        tokens
-    }
-
-    fn find_tokens(&self, line: &[u8], tokens: &mut Presented) {
-        for pair in line.split(|byte| *byte == b';') {
-            if let Some(token) = self.token_in(pair)
-                && tokens.len() < Self::MAX_TOKENS
-            {
-                tokens.push(token);
-            }
-        }
+    /// The values of the cookies of this name in a `Cookie` header, in order.
+    pub(crate) fn values<'a>(&self, line: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        line.split(|byte| *byte == b';')
+            .filter_map(|pair| self.value_in(pair))
     }
 
     /// The name is compared byte for byte: one that only decodes to it could have been set from where the prefix forbids.
-    fn token_in(&self, pair: &[u8]) -> Option<TokenText> {
+    fn value_in<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
         let value = pair
             .trim_ascii_start()
             .strip_prefix(self.name.as_bytes())?
             .strip_prefix(b"=")?;
-        TokenText::new(value.trim_ascii_end())
+        Some(value.trim_ascii_end())
     }
 
     /// A `Set-Cookie` value that gives `token` to the client for as long as `left`.
-    pub(crate) fn set(&self, token: &Token, left: Duration) -> String {
-        let builder = self.attributes(token.expose());
+    pub(crate) fn set(&self, token: String, left: Duration) -> String {
+        let builder = self.attributes(token);
         if self.cookie.persistent {
             let seconds = left.min(Self::MAX_AGE).as_secs();
             return builder
@@ -288,7 +267,7 @@ impl CookieWriter {
 }
 
 /// A character of a token as RFC 9110, section 5.6.2, has it.
-fn is_token_char(byte: u8) -> bool {
+pub(crate) fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

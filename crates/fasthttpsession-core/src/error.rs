@@ -16,7 +16,8 @@ pub enum Error {
     /// The store failed.
     #[error("could not {operation} the session: {source}")]
     Store {
-        /// What was being done: "load", "create", "commit", "touch", "delete", "check".
+        /// What was being done: "load", "create", "commit", "touch", "delete",
+        /// "list", "check".
         operation: &'static str,
         /// What the store said.
         source: StoreError,
@@ -52,6 +53,13 @@ pub enum Error {
     EncodeMap {
         /// The name of the codec.
         name: Box<str>,
+        /// What the function returned.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
+    /// The application's own function can't encode a token, or made a text of it that can't be sent. What was to be
+    /// committed is committed, but the client does not get its new token.
+    #[error("the session's token can't be encoded: {source}")]
+    EncodeToken {
         /// What the function returned.
         source: Arc<dyn StdError + Send + Sync>,
     },
@@ -119,6 +127,11 @@ pub enum Error {
         /// How many handles were tried.
         tries: u32,
     },
+    /// The request may have been made by another site: [`Session::check_csrf`](crate::Session::check_csrf).
+    #[error(
+        "the request brought no valid CSRF token, and its headers do not say that it comes from this site"
+    )]
+    CrossSite,
     /// The system's random generator failed.
     #[error("the random generator failed: {reason}")]
     Random {
@@ -138,13 +151,15 @@ impl Error {
     }
 
     /// The HTTP status that suits a response made in place of the handler's: 503 for what may pass, 413 for a session
-    /// that outgrew its limits, 409 for a refused update, 500 for the rest.
+    /// that outgrew its limits, 409 for a refused update, 403 for a request of another site,
+    /// 500 for the rest.
     pub fn status(&self) -> u16 {
         match self {
             _ if self.is_retryable() => 503,
             Self::TooLarge { .. } | Self::TooManyValues { .. } => 413,
             Self::Store { source, .. } if source.kind() == StoreErrorKind::TooLarge => 413,
             Self::Refused { .. } | Self::Ended => 409,
+            Self::CrossSite => 403,
             _ => 500,
         }
     }
@@ -170,6 +185,21 @@ pub enum Unreadable {
         /// The part that could not be read.
         at: &'static str,
     },
+    /// It was encrypted with a key that this process was not given.
+    #[error("it is encrypted with the key {id:?}, which this process does not have")]
+    UnknownKey {
+        /// The id of the key.
+        id: Box<str>,
+    },
+    /// It does not open with the key of that id: the key is another one, or somebody changed the record, its header, or
+    /// where it lies.
+    #[error("its encryption does not hold: another key has that id, or the record was changed")]
+    Changed,
+    /// It is not encrypted, and this process takes no such record.
+    #[error(
+        "it is not encrypted; `also_read_unencrypted` takes it while encryption is being introduced"
+    )]
+    Unencrypted,
     /// It was written by a map codec that this process was not given.
     #[error("it was written by the codec {name:?}; add that codec with `also_read`")]
     UnknownCodec {
@@ -227,6 +257,26 @@ pub enum BuildError {
     Cookie {
         /// Which field, and what is wrong with it.
         reason: String,
+    },
+    /// [`Users`](crate::Users) on a store that can't list sessions by principal.
+    #[error(
+        "the store {store:?} can't list sessions by principal, so it can't show or end those of a user"
+    )]
+    CannotList {
+        /// The store's name.
+        store: &'static str,
+    },
+    /// Transports that contradict each other, or a name that can't be one.
+    #[error("transports: {reason}")]
+    Transport {
+        /// What is wrong with them.
+        reason: &'static str,
+    },
+    /// Settings of encryption that contradict each other.
+    #[error("encryption: {reason}")]
+    Protection {
+        /// What is wrong with them.
+        reason: &'static str,
     },
     /// A map codec without a usable name, or two of one name.
     #[error("codec {name:?}: a name has 1 to 64 bytes and is given once")]

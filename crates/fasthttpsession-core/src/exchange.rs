@@ -1,6 +1,7 @@
 //! One HTTP exchange: begin it from the request, finish it into headers for the response. What every framework
 //! adapter is made of, without the types of any.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use smallvec::SmallVec;
 use crate::error::Error;
 use crate::session::{Inner, Session};
 use crate::sessions::Sessions;
-use crate::token::TokenText;
+use crate::token::codec::TokenText;
 
 /// One request and its response. Made by [`Sessions::begin`]; clones share it.
 ///
@@ -18,7 +19,7 @@ use crate::token::TokenText;
 #[derive(Clone)]
 pub struct Exchange(Arc<Inner>);
 
-/// What a client presented as tokens. Rarely more than one.
+/// What a client presented that may be tokens, in the order in which they are to be tried. Rarely more than one.
 pub(crate) type Presented = SmallVec<[TokenText; 1]>;
 
 impl Exchange {
@@ -90,12 +91,20 @@ pub enum HeaderEdit {
         /// The whole header value. It holds the token: not to be logged.
         value: String,
     },
+    /// Set this header, in place of any that the response has of that name.
+    SetHeader {
+        /// Lower-case name.
+        name: String,
+        /// The whole header value; empty to tell the client that its token is to be forgotten. It holds the token: not
+        /// to be logged.
+        value: String,
+    },
     /// Append this header, unless the response has it with that value already.
     Append {
         /// Lower-case name.
         name: &'static str,
         /// Value.
-        value: &'static str,
+        value: Cow<'static, str>,
     },
     /// Set this header, unless the response has one of that name.
     Default {
@@ -106,14 +115,27 @@ pub enum HeaderEdit {
     },
 }
 
+impl HeaderEdit {
+    /// What a response with a token says to caches.
+    pub(crate) const NO_STORE: Self = Self::Default {
+        name: "cache-control",
+        value: "no-store",
+    };
+    /// What a response says to browsers that have a token in their address bar.
+    pub(crate) const NO_REFERRER: Self = Self::Default {
+        name: "referrer-policy",
+        value: "no-referrer",
+    };
+}
+
 impl fmt::Debug for HeaderEdit {
-    /// Without the value of a cookie, which is a secret.
+    /// Without the value of a cookie or a header that holds a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SetCookie { name, .. } => write!(f, "set-cookie: {name}=…"),
-            Self::Append { name, value } | Self::Default { name, value } => {
-                write!(f, "{name}: {value}")
-            }
+            Self::SetHeader { name, .. } => write!(f, "{name}: …"),
+            Self::Append { name, value } => write!(f, "{name}: {value}"),
+            Self::Default { name, value } => write!(f, "{name}: {value}"),
         }
     }
 }

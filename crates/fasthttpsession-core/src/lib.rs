@@ -60,39 +60,77 @@
 //!     session.transact(|values| values.take("coupon")).await
 //! }
 //! ```
+//!
+//! A type may say itself where it stands, and what becomes of values that an older program wrote: a [`SessionValue`].
+//!
+//! # Watching
+//!
+//! [`Sessions::events`] tells the application what happens to sessions. With the feature `tracing`, all of it goes there too,
+//! under the target `fasthttpsession`:
+//!
+//! | | level | fields |
+//! | --- | --- | --- |
+//! | span `session store` | debug | `operation`, `store` |
+//! | event: what happens to a session; a wrong secret warns | debug, warn | `event` (an [`EventKind::name`]), `handle`, `store` |
+//! | event: what a commit meets | debug | `outcome` (`committed`, `conflict`, `resent`, `superseded`, `gone`), `handle`, `store` |
+//! | event: a store fails | warn | `operation`, `store`, `took`, `error` |
+//!
+//! With the feature `metrics`:
+//!
+//! | | | labels |
+//! | --- | --- | --- |
+//! | `fasthttpsession_events_total` | counter | `event`: `created`, `rotated`, `destroyed`, `missing`, `wrong_secret`; `store` |
+//! | `fasthttpsession_commits_total` | counter, swaps | `outcome`, as above; `store` |
+//! | `fasthttpsession_store_seconds` | histogram; its count is that of the operations | `operation`: `load`, `create`, `replace`, `touch`, `delete`, …; `store` |
+//! | `fasthttpsession_store_errors_total` | counter | `operation`, `store`, `kind`: `unavailable`, `timeout`, `full`, … |
+//!
+//! Nowhere is there a token, a secret or a value in them.
 
 mod codec;
 mod commit;
 mod cookie;
+mod csrf;
 mod error;
+mod events;
 mod exchange;
 mod key;
+mod keys;
 mod lifetimes;
 mod limits;
 mod random;
 mod record;
 mod session;
 mod sessions;
+mod stamp;
 mod store;
 mod time;
 mod token;
+mod transport;
+mod users;
 mod values;
 mod wire;
 
 pub use codec::Codec;
 pub use cookie::{Cookie, SameSite};
 pub use error::{BuildError, Error, Unreadable};
+pub use events::{Event, EventKind, Events};
 pub use exchange::{Exchange, HeaderEdit};
 pub use key::{Key, ValueKey};
+pub use keys::{Keys, KeysError};
 pub use lifetimes::Lifetimes;
 pub use limits::Limits;
-pub use record::{Header, InvalidText, Label, Principal, Record};
-pub use session::{Outcome, Saved, Session, TransactError, UpdateResult};
+pub use record::{Header, InvalidRecord, InvalidText, Label, Principal, Record};
+pub use session::{
+    OldValue, Outcome, Saved, Session, SessionValue, TransactError, Typed, UpdateResult,
+};
 pub use sessions::{Sessions, SessionsBuilder, Snapshot};
 pub use store::{
     AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError,
     StoreErrorKind, Touched,
 };
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use token::codec::TokenCodec;
 pub use token::{Handle, InvalidHandle};
+pub use transport::Transport;
+pub use users::{UserSession, Users};
 pub use values::Values;

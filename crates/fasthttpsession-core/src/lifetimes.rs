@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::whole_millis;
+use crate::time::{Timestamp, whole_millis};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -63,5 +63,22 @@ impl Lifetimes {
 
     pub(crate) fn are_possible(&self) -> bool {
         whole_millis(self.idle) > 0 && self.idle <= self.absolute
+    }
+}
+
+/// What part of the idle lifetime passes before moving its deadline is worth a write, or a cookie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TouchAfter {
+    percent: u8,
+}
+
+impl TouchAfter {
+    pub(crate) const fn percent(percent: u8) -> Self {
+        Self { percent }
+    }
+
+    /// Whether it is worth moving the deadline of a session that lives `idle` without a request.
+    pub(crate) fn is_due(self, from: Timestamp, to: Timestamp, idle: Duration) -> bool {
+        to > from && to.since(from) >= idle / 100 * u32::from(self.percent)
     }
 }

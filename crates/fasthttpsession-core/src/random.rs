@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::csrf::Seed;
 use crate::error::Error;
 use crate::token::{Handle, Secret, Token};
 
@@ -50,6 +51,13 @@ impl Generator {
         Ok(Token::new(handle, self.secret_of(bytes)))
     }
 
+    /// What a CSRF token is masked with.
+    pub(crate) fn mask(&self) -> Result<[u8; Seed::BYTES], Error> {
+        let mut mask = [0; Seed::BYTES];
+        self.fill(&mut mask)?;
+        Ok(mask)
+    }
+
     /// A fresh sign-in id; never 0, which stands for "not signed in".
     pub(crate) fn sign_in(&self) -> Result<u64, Error> {
         let mut bytes = [0; 8];
@@ -67,7 +75,7 @@ impl Generator {
         Secret::new(system, &added)
     }
 
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
         (self.system)(bytes).map_err(|reason| Error::Random { reason })
     }
 }

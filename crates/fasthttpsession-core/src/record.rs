@@ -1,16 +1,20 @@
 //! What a store keeps for one session: a [`Header`] that it may read, and a body that it must not. What the body
 //! says stands in `record/envelope.rs` and concerns no store.
 
+mod bytes;
 pub(crate) mod commits;
 pub(crate) mod envelope;
+pub(crate) mod protection;
 pub(crate) mod secrets;
 
 use std::fmt;
 
-use bytes::Bytes;
+use ::bytes::Bytes;
 use thiserror::Error;
 
 use crate::time::Timestamp;
+
+pub use self::bytes::InvalidRecord;
 
 /// What a store keeps for one session.
 #[derive(Clone, PartialEq, Eq)]

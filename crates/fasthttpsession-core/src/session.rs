@@ -4,6 +4,7 @@
 mod load;
 mod save;
 pub(crate) mod state;
+mod typed;
 
 use std::fmt;
 use std::panic::resume_unwind;
@@ -23,8 +24,11 @@ use crate::record::{Header, Label, Principal};
 use crate::sessions::Manager;
 use crate::time::Timestamp;
 use crate::token::{Handle, SecretHash};
+use crate::transport::Way;
 use crate::values::{Encoded, Values, check_key, decode};
 use state::State;
+
+pub use typed::{OldValue, SessionValue, Typed};
 
 /// The session of one request. Clones share it; it may be moved to other tasks.
 ///
@@ -88,20 +92,36 @@ impl Session {
     ///
     /// The closure returns nothing, or a `Result<(), E>`. An error from its run here is returned from here, and the
     /// update is not recorded; an error at the commit aborts the whole commit with [`Error::Refused`].
-    pub fn update<T, F, R>(&self, key: impl ValueKey<T>, mut change: F) -> Result<(), Error>
+    pub fn update<T, F, R>(&self, key: impl ValueKey<T>, change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
         F: FnMut(&mut T) -> R + Send + 'static,
         R: UpdateResult,
     {
-        let key: Box<str> = key.name().into();
+        let read = |key: &str, old: Option<Encoded>| match old {
+            Some(old) => decode(key, old.format, &old.bytes),
+            None => Ok(T::default()),
+        };
+        self.update_read(key.name(), read, change)
+    }
+
+    /// [`update`](Self::update), with a way of its own to read what the closure starts from.
+    fn update_read<T, F, R>(
+        &self,
+        key: &str,
+        read: impl Fn(&str, Option<Encoded>) -> Result<T, Error> + Send + 'static,
+        mut change: F,
+    ) -> Result<(), Error>
+    where
+        T: Serialize,
+        F: FnMut(&mut T) -> R + Send + 'static,
+        R: UpdateResult,
+    {
+        let key: Box<str> = key.into();
         check_key(&key)?;
         let (name, rules) = (key.clone(), self.0.manager.rules());
         let mut updater = move |old: Option<Encoded>| {
-            let mut value = match old {
-                Some(old) => decode(&name, old.format, &old.bytes)?,
-                None => T::default(),
-            };
+            let mut value = read(&name, old)?;
             change(&mut value)
                 .into_result()
                 .map_err(|source| Error::Refused {
@@ -154,6 +174,34 @@ impl Session {
 
 /// Who and how long.
 impl Session {
+    /// The token itself, as it goes over the wire: whoever sees it has the session. For [`Transport::query`] and other
+    /// ways of an application's own; the other transports need nobody's help. Never log it, and put it into no page that
+    /// sends it on.
+    ///
+    /// `None` while there is no record, and after `login`, `rotate` or `reauthenticated` until the new token is
+    /// committed: [`save`](Self::save) first.
+    ///
+    /// ```
+    /// # use fasthttpsession_core::{Error, Session};
+    /// async fn address_after_login(session: &Session) -> Result<Option<String>, Error> {
+    ///     session.login("ada")?;
+    ///     session.save().await?;
+    ///     let token = session.expose_token()?;
+    ///     Ok(token.map(|token| format!("/start?session={token}")))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::EncodeToken`] and [`Error::Random`], from the [`TokenCodec`].
+    ///
+    /// [`Transport::query`]: crate::Transport::query
+    /// [`TokenCodec`]: crate::TokenCodec
+    pub fn expose_token(&self) -> Result<Option<String>, Error> {
+        let state = self.state();
+        let token = state.token();
+        token.map(|token| self.0.manager.encode(token)).transpose()
+    }
+
     /// The session's name; `None` while it has no record.
     pub fn handle(&self) -> Option<Handle> {
         self.state().base.as_ref().map(|base| base.token.handle)
@@ -296,8 +344,12 @@ impl Session {
 }
 
 impl Session {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state()
+    }
+
+    pub(crate) fn manager(&self) -> &Manager {
+        &self.0.manager
     }
 
     fn header<T>(&self, read: impl FnOnce(&Header) -> T) -> Option<T> {
@@ -371,6 +423,9 @@ impl Inner {
             let state = self.manager.find(&self.presented).await?;
             // Whoever holds the turn is the only one to set it.
             let _ = self.state.set(Box::new(Mutex::new(state)));
+            if self.presented.len() > 1 {
+                self.state().note_ways(&self.presented, &self.manager);
+            }
             if self.closed.load(Ordering::SeqCst) {
                 self.state().finished = true;
             }
@@ -383,7 +438,7 @@ impl Inner {
     pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
         self.closed.store(true, Ordering::SeqCst);
         if !self.is_loaded() {
-            return Some(Vec::new());
+            return Some(self.about_the_url().into_iter().take(1).collect());
         }
         let _turn = self.turn.try_lock()?;
         let mut state = self.state();
@@ -393,8 +448,9 @@ impl Inner {
         if !state.is_settled(&self.manager, self.manager.clock.now()) {
             return None;
         }
+        let edits = self.header_edits(&mut state).ok()?;
         state.finished = true;
-        Some(self.header_edits(&mut state))
+        Some(edits)
     }
 
     /// Commits what is left, makes the touch that is due, and says what the response needs.
@@ -418,16 +474,38 @@ impl Inner {
             Err(_) if may_fail => self.state().muted = true,
             Err(error) => return Err(error),
         }
-        Ok(self.header_edits(&mut self.state()))
+        self.header_edits(&mut self.state())
     }
 
-    fn header_edits(&self, state: &mut State) -> Vec<HeaderEdit> {
+    /// After an error, the client still has to be told.
+    fn header_edits(&self, state: &mut State) -> Result<Vec<HeaderEdit>, Error> {
         let change = state.cookie_change(&self.manager);
         let deadline = state
             .base
             .as_ref()
             .map(|base| base.stored.header.expires_at());
-        self.manager.header_edits(change, deadline)
+        match self.manager.header_edits(&change, state.came, deadline) {
+            Ok(mut edits) => {
+                if self.manager.transports.read_urls() {
+                    edits.extend(self.about_the_url());
+                }
+                Ok(edits)
+            }
+            Err(error) => {
+                state.cookie = change;
+                Err(error)
+            }
+        }
+    }
+
+    /// What a response needs because the request's URL holds a token, be it good or not: the first, whoever asked for the
+    /// session.
+    fn about_the_url(&self) -> impl IntoIterator<Item = HeaderEdit> + use<> {
+        let has_token = self.presented.iter().any(|text| text.way == Way::Query);
+        has_token
+            .then_some([HeaderEdit::NO_REFERRER, HeaderEdit::NO_STORE])
+            .into_iter()
+            .flatten()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -10,19 +10,21 @@ pub use builder::SessionsBuilder;
 
 use crate::codec::Codecs;
 use crate::commit::{Closure, Done, End, Failure, Job, Lanes};
-use crate::cookie::CookieWriter;
 use crate::error::Error;
+use crate::events::{EventKind, Listeners, Met};
 use crate::exchange::{Exchange, HeaderEdit};
-use crate::lifetimes::Lifetimes;
+use crate::lifetimes::{Lifetimes, TouchAfter};
 use crate::limits::Limits;
 use crate::random::Generator;
 use crate::record::Header;
 use crate::record::envelope::Stored;
+use crate::record::protection::Protection;
 use crate::session::state::CookieChange;
 use crate::session::{Outcome, Saved, TransactError, run};
 use crate::store::{AnyStore, Capabilities, Store};
 use crate::time::{Clock, Timestamp};
-use crate::token::Handle;
+use crate::token::{Handle, Token};
+use crate::transport::{Notice, Transports, Ways};
 use crate::values::{Rules, Values};
 
 /// The manager that an application builds once: a store, lifetimes, a cookie, a codec. Clones share it.
@@ -91,9 +93,7 @@ impl Sessions {
         headers: impl IntoIterator<Item = (N, V)>,
         query: Option<&str>,
     ) -> Exchange {
-        // No transport reads the query yet; it is part of the signature so that adapters hand it in from the start.
-        let _ = query;
-        Exchange::new(self, self.0.cookie.tokens(headers))
+        Exchange::new(self, self.0.transports.presented(headers, query))
     }
 }
 
@@ -173,14 +173,16 @@ pub struct Snapshot {
 pub(crate) struct Manager {
     pub(crate) store: AnyStore,
     pub(crate) lifetimes: Lifetimes,
-    pub(crate) cookie: CookieWriter,
+    pub(crate) transports: Transports,
     pub(crate) codecs: Codecs,
+    pub(crate) protection: Protection,
     pub(crate) limits: Limits,
-    pub(crate) touch_after_percent: u8,
+    pub(crate) touch_after: TouchAfter,
     pub(crate) renewal: Renewal,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) generator: Generator,
     pub(crate) lanes: Arc<Lanes>,
+    pub(crate) listeners: Listeners,
 }
 
 /// How secrets are renewed.
@@ -191,6 +193,16 @@ pub(crate) struct Renewal {
 }
 
 impl Manager {
+    /// States that something happened to a session.
+    pub(crate) fn tell(&self, kind: EventKind, handle: Handle) {
+        self.listeners.tell(self.store.name(), kind, handle);
+    }
+
+    /// Notes what a commit met.
+    pub(crate) fn note(&self, met: Met, handle: Handle) {
+        met.note(self.store.name(), handle);
+    }
+
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             format: self.codecs.format(),
@@ -198,45 +210,30 @@ impl Manager {
         }
     }
 
-    /// Whether moving a deadline from `from` to `to` is worth a write, or a cookie.
-    pub(crate) fn is_worth_extending(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-        idle: Duration,
-    ) -> bool {
-        to > from && to.since(from) >= idle / 100 * u32::from(self.touch_after_percent)
-    }
-
-    /// What a response to a request that asked for its session needs.
+    /// What a response needs to a request that asked for its session, which came by `came`.
     pub(crate) fn header_edits(
         &self,
-        cookie: CookieChange,
+        cookie: &CookieChange,
+        came: Ways,
         deadline: Option<Timestamp>,
-    ) -> Vec<HeaderEdit> {
-        let left = || {
-            deadline
-                .map(|deadline| deadline.since(self.clock.now()))
-                .unwrap_or_default()
+    ) -> Result<Vec<HeaderEdit>, Error> {
+        let mut edits = self.transports.vary();
+        let notice = match cookie {
+            CookieChange::Keep => return Ok(edits),
+            CookieChange::Remove => Notice::TakeAway,
+            CookieChange::Send(token) => {
+                let left = deadline.map(|deadline| deadline.since(self.clock.now()));
+                Notice::Give(self.encode(token)?, left.unwrap_or_default())
+            }
         };
-        let mut edits = vec![HeaderEdit::Append {
-            name: "vary",
-            value: "Cookie",
-        }];
-        let value = match cookie {
-            CookieChange::Keep => return edits,
-            CookieChange::Send(token) => self.cookie.set(&token, left()),
-            CookieChange::Remove => self.cookie.remove(),
-        };
-        edits.push(HeaderEdit::SetCookie {
-            name: self.cookie.name().to_owned(),
-            value,
-        });
-        edits.push(HeaderEdit::Default {
-            name: "cache-control",
-            value: "no-store",
-        });
-        edits
+        self.transports.notify(notice, came, &mut edits);
+        edits.push(HeaderEdit::NO_STORE);
+        Ok(edits)
+    }
+
+    /// A token as it goes over the wire.
+    pub(crate) fn encode(&self, token: &Token) -> Result<String, Error> {
+        self.transports.codecs.encode(token, &self.generator)
     }
 
     async fn modify(

@@ -7,6 +7,7 @@
 
 mod erased;
 mod error;
+mod timed;
 
 use std::future::Future;
 
@@ -66,6 +67,8 @@ pub trait Store: Send + Sync + 'static {
     /// * A live record is there: [`Created::Exists`], and it stays as it is.
     /// * `record` has expired at `now`: no error, and nothing live is left.
     /// * No room: an error of kind [`Full`](StoreErrorKind::Full).
+    /// * Another handle may fare better, because it may belong to another server:
+    ///   [`of_one_server`](StoreError::of_one_server).
     fn create(
         &self,
         handle: Handle,

@@ -1,5 +1,7 @@
 //! What the client carries: `handle.secret`. The handle names the record; the secret proves possession and is kept
-//! only as a hash.
+//! only as a hash. How it goes over the wire stands in `token/codec.rs`.
+
+pub(crate) mod codec;
 
 use std::fmt;
 use std::str::FromStr;
@@ -89,6 +91,12 @@ impl Secret {
         }
     }
 
+    /// The bytes of a secret as [`Self::as_bytes`] gives them.
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (system, added) = bytes.split_first_chunk()?;
+        (added.len() <= Self::MAX_ADDED_BYTES).then(|| Self::new(*system, added))
+    }
+
     fn decode(text: &[u8]) -> Option<Self> {
         let mut secret = Self {
             bytes: [0; Self::MAX_BYTES],
@@ -148,6 +156,8 @@ pub(crate) struct Token {
 impl Token {
     /// The longest text that is looked at.
     pub(crate) const MAX_TEXT_BYTES: usize = Handle::TEXT_BYTES + 1 + 64;
+    /// The most bytes that handle and secret have together.
+    pub(crate) const MAX_BYTES: usize = Handle::BYTES + Secret::MAX_BYTES;
 
     pub(crate) fn new(handle: Handle, secret: Secret) -> Self {
         Self { handle, secret }
@@ -174,6 +184,21 @@ impl Token {
         text
     }
 
+    /// Reads what [`write_to`](Self::write_to) wrote.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (handle, secret) = bytes.split_first_chunk()?;
+        Some(Self {
+            handle: Handle(*handle),
+            secret: Secret::from_bytes(secret)?,
+        })
+    }
+
+    /// Handle and secret without an encoding, for who encrypts them.
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.handle.0);
+        out.extend_from_slice(self.secret.as_bytes());
+    }
+
     /// What the record keeps of this token's secret.
     pub(crate) fn hash(&self) -> SecretHash {
         let mut hasher = Sha256::new();
@@ -181,39 +206,6 @@ impl Token {
         hasher.update(self.handle.0);
         hasher.update(self.secret.as_bytes());
         SecretHash(hasher.finalize().into())
-    }
-}
-
-/// What a client sent, if it has the length and the dot of a token. It is read only when the session is asked for: most
-/// routes never do. Wiped from memory when dropped.
-pub(crate) struct TokenText {
-    bytes: [u8; Token::MAX_TEXT_BYTES],
-    len: u8,
-}
-
-impl TokenText {
-    /// `None` for what can't be a token.
-    pub(crate) fn new(text: &[u8]) -> Option<Self> {
-        if text.len() > Token::MAX_TEXT_BYTES || *text.get(Handle::TEXT_BYTES)? != b'.' {
-            return None;
-        }
-        let mut bytes = [0; Token::MAX_TEXT_BYTES];
-        bytes[..text.len()].copy_from_slice(text);
-        Some(Self {
-            bytes,
-            len: wire::short_len(text.len()),
-        })
-    }
-
-    /// The token; `None` if it is not one after all.
-    pub(crate) fn parse(&self) -> Option<Token> {
-        Token::parse(&self.bytes[..usize::from(self.len)])
-    }
-}
-
-impl Drop for TokenText {
-    fn drop(&mut self) {
-        self.bytes[..usize::from(self.len)].zeroize();
     }
 }
 

@@ -162,6 +162,15 @@ impl Values {
         }
     }
 
+    /// A value as [`set`](Self::set) would write it.
+    pub(crate) fn encode<T: Serialize>(
+        &self,
+        key: impl ValueKey<T>,
+        value: &T,
+    ) -> Result<Encoded, Error> {
+        self.rules.encode(key.name(), value)
+    }
+
     pub(crate) fn put(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
         check_key(key)?;
         self.rules

@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::csrf::Seed;
 use crate::error::Error;
-use crate::lifetimes::Lifetimes;
+use crate::lifetimes::{Lifetimes, TouchAfter};
 use crate::record::envelope::Stored;
 use crate::record::secrets::OpenedBy;
 use crate::record::{Label, Principal};
 use crate::sessions::Renewal;
+use crate::stamp::Stamp;
 use crate::time::Timestamp;
 use crate::token::SecretHash;
 use crate::values::{Encoded, Values};
@@ -34,6 +36,8 @@ pub(crate) enum Change {
         sign_in: u64,
         secret: SecretHash,
     },
+    /// What the sign-in depended on.
+    Stamp(Stamp),
     Rotate {
         secret: SecretHash,
     },
@@ -68,6 +72,7 @@ pub(crate) struct Terms {
     pub(crate) now: Timestamp,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) renewal: Renewal,
+    pub(crate) touch_after: TouchAfter,
 }
 
 /// What became of a log that was applied.
@@ -171,6 +176,7 @@ impl Stored {
     fn apply_authority(&mut self, change: &Change, terms: Terms) {
         let secrets = &mut self.control.secrets;
         match change {
+            Change::Stamp(stamp) => self.control.stamp = Some(*stamp),
             Change::Rotate { secret } => secrets.rotate(*secret, terms.now),
             Change::Offer { secret } => secrets.offer(*secret, terms.now, terms.renewal),
             Change::Promote { secret } => {
@@ -187,6 +193,8 @@ impl Stored {
             } => {
                 secrets.rotate(*secret, terms.now);
                 self.control.sign_in = *sign_in;
+                self.control.csrf = Seed::of(secret);
+                self.control.stamp = None;
                 self.bind(principal);
                 self.restart_clocks(terms);
             }
@@ -213,11 +221,20 @@ impl Stored {
         let lifetimes = self.lifetimes(terms);
         self.control.since = terms.now;
         self.header.absolute_deadline = terms.now.after(lifetimes.absolute);
+        let extended = terms.now.after(lifetimes.idle);
+        self.header.idle_deadline = self.header.idle_deadline.max(extended);
     }
 
+    /// As seldom as a touch would: a store's index of deadlines costs more to change than the record.
     fn extend_idle(&mut self, terms: Terms) {
-        let extended = terms.now.after(self.lifetimes(terms).idle);
-        self.header.idle_deadline = self.header.idle_deadline.max(extended);
+        let idle = self.lifetimes(terms).idle;
+        let extended = terms.now.after(idle);
+        if terms
+            .touch_after
+            .is_due(self.header.idle_deadline, extended, idle)
+        {
+            self.header.idle_deadline = extended;
+        }
     }
 
     fn lifetimes(&self, terms: Terms) -> Lifetimes {

@@ -3,8 +3,10 @@
 //! | bytes | meaning |
 //! | --- | --- |
 //! | 1 | envelope version, 1 |
-//! | 1 | protection: 0, none (others are kept free for encryption) |
+//! | 1 | protection: 0, none; 1, what follows is encrypted as in [`protection`](super::protection) |
 //! | 8 | sign-in id; 0 before sign-in |
+//! | 16 | what CSRF tokens are made of |
+//! | 1 or 17 | 0, or 1 and the credential stamp |
 //! | 8 | the moment from which the absolute lifetime runs (creation, sign-in or re-authentication) |
 //! | 1 or 17 | 0, or 1 and the session's own idle and absolute lifetimes |
 //! | 40 + … | the secrets: hash and moment of the current one; number of offers, then each; number of retiring ones, then each |
@@ -20,11 +22,15 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::commits::Commits;
+use super::protection::Sealing;
 use super::secrets::Secrets;
 use super::{Header, Record};
 use crate::codec::{Codecs, MapCodec};
+use crate::csrf::Seed;
 use crate::error::{Error, Unreadable};
 use crate::lifetimes::Lifetimes;
+use crate::sessions::Manager;
+use crate::stamp::Stamp;
 use crate::time::{Timestamp, whole_millis};
 use crate::token::Handle;
 use crate::values::{Malformed, Region, Rules, Values};
@@ -32,6 +38,9 @@ use crate::wire::{self, Reader};
 
 const VERSION: u8 = 1;
 const UNPROTECTED: u8 = 0;
+const ENCRYPTED: u8 = 1;
+/// Version and protection.
+const HEAD_BYTES: usize = 2;
 const ONE_BY_ONE: u8 = 0;
 const WHOLE_MAP: u8 = 1;
 
@@ -48,6 +57,10 @@ pub(crate) struct Stored {
 pub(crate) struct Control {
     /// New at each sign-in; 0 before the first.
     pub(crate) sign_in: u64,
+    /// New at each sign-in too.
+    pub(crate) csrf: Seed,
+    /// What the sign-in depended on, if the application noted it.
+    pub(crate) stamp: Option<Stamp>,
     /// From when the absolute lifetime runs.
     pub(crate) since: Timestamp,
     /// The session's own lifetimes; otherwise the manager's count.
@@ -56,64 +69,94 @@ pub(crate) struct Control {
     pub(crate) commits: Commits,
 }
 
-/// Takes `record` apart. Costs one pass over its keys; values are not looked at.
-pub(crate) fn open(
-    handle: Handle,
-    record: Record,
-    codecs: &Codecs,
-    rules: Rules,
-) -> Result<Stored, Error> {
-    let Record { header, body } = record;
-    read_body(&body, codecs, rules)
-        .map(|(control, values)| Stored {
+impl Manager {
+    /// Takes `record` apart. Costs one pass over its keys; values are not looked at.
+    pub(crate) fn take_apart(&self, handle: Handle, record: Record) -> Result<Stored, Error> {
+        let Record { header, body } = record;
+        let unreadable = |reason| Error::Unreadable { handle, reason };
+        let malformed = |at| move || unreadable(Unreadable::Malformed { at });
+        let opened = self.decrypt(handle, &header, &body).map_err(unreadable)?;
+        let (contents, at) = match &opened {
+            Some(opened) => (opened, 0),
+            None => (&body, HEAD_BYTES),
+        };
+        let mut reader = Reader::new(&contents[at..]);
+        let control = Control::read_from(&mut reader).ok_or_else(malformed("the control part"))?;
+        let values = match reader.byte() {
+            Some(ONE_BY_ONE) => contents.slice_ref(reader.rest()),
+            Some(WHOLE_MAP) => {
+                read_map(&mut reader, &self.codecs, self.rules()).map_err(unreadable)?
+            }
+            _ => return Err(malformed("the layout of the values")()),
+        };
+        let region = Region::parse(values).map_err(|Malformed| malformed("the values")())?;
+        Ok(Stored {
             header,
             control,
-            values,
+            values: Values::from_region(region, self.rules()),
         })
-        .map_err(|reason| Error::Unreadable { handle, reason })
-}
+    }
 
-/// Puts `stored` together again.
-pub(crate) fn seal(stored: &Stored, codecs: &Codecs) -> Result<Record, Error> {
-    let mut body = Vec::with_capacity(stored.control.encoded_len() + stored.values.encoded_len());
-    body.extend_from_slice(&[VERSION, UNPROTECTED]);
-    stored.control.write_to(&mut body);
-    match codecs.map_to_write() {
-        None => {
-            body.push(ONE_BY_ONE);
-            stored.values.write_to(&mut body);
+    /// Puts `stored` together again.
+    pub(crate) fn put_together(&self, handle: Handle, stored: &Stored) -> Result<Record, Error> {
+        let key = self.protection.key();
+        let mut body = Vec::with_capacity(
+            key.map_or(0, Sealing::added_bytes)
+                + stored.control.encoded_len()
+                + stored.values.encoded_len(),
+        );
+        let head = [VERSION, key.map_or(UNPROTECTED, |_| ENCRYPTED)];
+        body.extend_from_slice(&head);
+        let sealing = key
+            .map(|key| Sealing::begin(key, &self.generator, head, &mut body))
+            .transpose()?;
+        stored.control.write_to(&mut body);
+        match self.codecs.map_to_write() {
+            None => {
+                body.push(ONE_BY_ONE);
+                stored.values.write_to(&mut body);
+            }
+            Some(codec) => write_map(codec, &stored.values, &mut body)?,
         }
-        Some(codec) => write_map(codec, &stored.values, &mut body)?,
+        if let Some(sealing) = sealing {
+            sealing.finish(handle, &stored.header, &mut body);
+        }
+        Ok(Record {
+            header: stored.header.clone(),
+            body: body.into(),
+        })
     }
-    Ok(Record {
-        header: stored.header.clone(),
-        body: body.into(),
-    })
-}
 
-fn read_body(body: &Bytes, codecs: &Codecs, rules: Rules) -> Result<(Control, Values), Unreadable> {
-    let mut reader = Reader::new(body);
-    let malformed = |at| move || Unreadable::Malformed { at };
-    match reader.byte().ok_or_else(malformed("the version"))? {
-        VERSION => {}
-        found => return Err(Unreadable::Version { found }),
+    /// What stands behind the head of a body that is encrypted; `None` if it is not, and may be read as it is.
+    fn decrypt(
+        &self,
+        handle: Handle,
+        header: &Header,
+        body: &Bytes,
+    ) -> Result<Option<Bytes>, Unreadable> {
+        match **body {
+            [VERSION, UNPROTECTED, ..] if self.protection.takes_unencrypted() => Ok(None),
+            [VERSION, UNPROTECTED, ..] => Err(Unreadable::Unencrypted),
+            [VERSION, ENCRYPTED, ref sealed @ ..] => {
+                let head = [VERSION, ENCRYPTED];
+                let opened = self.protection.open(handle, header, head, sealed)?;
+                Ok(Some(opened))
+            }
+            [VERSION, ..] => Err(Unreadable::Malformed {
+                at: "the protection",
+            }),
+            [found, ..] => Err(Unreadable::Version { found }),
+            [] => Err(Unreadable::Malformed { at: "the version" }),
+        }
     }
-    if reader.byte() != Some(UNPROTECTED) {
-        return Err(malformed("the protection")());
-    }
-    let control = Control::read_from(&mut reader).ok_or_else(malformed("the control part"))?;
-    let values = match reader.byte() {
-        Some(ONE_BY_ONE) => body.slice_ref(reader.rest()),
-        Some(WHOLE_MAP) => read_map(&mut reader, codecs, rules)?,
-        _ => return Err(malformed("the layout of the values")()),
-    };
-    let region = Region::parse(values).map_err(|Malformed| malformed("the values")())?;
-    Ok((control, Values::from_region(region, rules)))
 }
 
 impl Control {
     fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.sign_in.to_le_bytes());
+        out.extend_from_slice(self.csrf.as_bytes());
+        out.push(u8::from(self.stamp.is_some()));
+        out.extend(self.stamp.iter().flat_map(Stamp::as_bytes));
         out.extend_from_slice(&self.since.as_millis().to_le_bytes());
         write_lifetimes(self.lifetimes, out);
         self.secrets.write_to(out);
@@ -123,6 +166,8 @@ impl Control {
     fn read_from(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             sign_in: reader.fixed()?,
+            csrf: Seed::from_bytes(reader.array()?),
+            stamp: read_stamp(reader)?,
             since: Timestamp::from_millis(reader.fixed()?),
             lifetimes: read_lifetimes(reader)?,
             secrets: Secrets::read_from(reader)?,
@@ -134,7 +179,13 @@ impl Control {
     /// allocation.
     fn encoded_len(&self) -> usize {
         let lifetimes = if self.lifetimes.is_some() { 17 } else { 1 };
-        3 + 16 + lifetimes + self.secrets.encoded_len() + self.commits.encoded_len()
+        let stamp = if self.stamp.is_some() { 17 } else { 1 };
+        3 + 16
+            + Seed::BYTES
+            + stamp
+            + lifetimes
+            + self.secrets.encoded_len()
+            + self.commits.encoded_len()
     }
 }
 
@@ -143,6 +194,16 @@ fn write_lifetimes(lifetimes: Option<Lifetimes>, out: &mut Vec<u8>) {
     if let Some(Lifetimes { idle, absolute }) = lifetimes {
         out.extend_from_slice(&whole_millis(idle).to_le_bytes());
         out.extend_from_slice(&whole_millis(absolute).to_le_bytes());
+    }
+}
+
+/// `None` for malformed bytes, `Some(None)` for a session without a stamp.
+#[allow(clippy::option_option, reason = "the outer one is for `?`")]
+fn read_stamp(reader: &mut Reader<'_>) -> Option<Option<Stamp>> {
+    match reader.byte()? {
+        0 => Some(None),
+        1 => Some(Some(Stamp::from_bytes(reader.array()?))),
+        _ => None,
     }
 }
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use super::Inner;
 use super::state::{Base, State};
 use crate::error::Error;
-use crate::record::envelope::{self, Stored};
+use crate::events::EventKind;
+use crate::record::envelope::Stored;
 use crate::sessions::Manager;
 use crate::store::Store as _;
 use crate::time::Timestamp;
-use crate::token::{Handle, Token, TokenText};
+use crate::token::codec::TokenText;
+use crate::token::{Handle, Token};
+use crate::transport::Ways;
 use crate::values::Values;
 
 impl Inner {
@@ -29,13 +32,42 @@ impl Inner {
     }
 }
 
+impl State {
+    /// Notes each transport by which the session was presented, beside the one that it was found by. A handle alone does not
+    /// count: it is no secret, so somebody else may have planted it.
+    pub(super) fn note_ways(&mut self, presented: &[TokenText], manager: &Manager) {
+        let Some(base) = &self.base else { return };
+        let now = manager.clock.now();
+        let opens = |token: Token| {
+            let secrets = &base.stored.control.secrets;
+            token.handle == base.token.handle && secrets.opened_by(&token.hash(), now).is_some()
+        };
+        for text in presented {
+            if manager.transports.codecs.decode(text).is_some_and(opens) {
+                self.came = self.came.with(text.way);
+            }
+        }
+    }
+}
+
 impl Manager {
+    /// How many tokens of one request are looked up.
+    const MAX_TRIED: usize = 4;
+
     /// The state of a request that `presented` these. One read per token tried; an unknown token is no error and is
     /// never adopted.
     pub(crate) async fn find(&self, presented: &[TokenText]) -> Result<State, Error> {
-        for token in presented.iter().filter_map(TokenText::parse) {
+        let mut tries = 0;
+        for text in presented {
+            let Some(token) = self.transports.codecs.decode(text) else {
+                continue;
+            };
+            if tries == Self::MAX_TRIED {
+                break;
+            }
+            tries += 1;
             if let Some(base) = self.open(token, self.clock.now()).await? {
-                return Ok(State::found(base));
+                return Ok(State::found(base, Ways::default().with(text.way)));
             }
         }
         Ok(State::visitor(Values::empty(self.rules())))
@@ -44,10 +76,14 @@ impl Manager {
     /// The record that `token` opens; `None` if it opens none.
     async fn open(&self, token: Token, now: Timestamp) -> Result<Option<Base>, Error> {
         let Some(stored) = self.load(token.handle, now).await? else {
+            self.tell(EventKind::Missing, token.handle);
             return Ok(None);
         };
         let presented = token.hash();
         let opened_by = stored.control.secrets.opened_by(&presented, now);
+        if opened_by.is_none() {
+            self.tell(EventKind::WrongSecret, token.handle);
+        }
         Ok(opened_by.map(|by| Base::new(token, presented, Arc::new(stored), by)))
     }
 
@@ -63,7 +99,7 @@ impl Manager {
             .await
             .map_err(Error::store("load"))?;
         found
-            .map(|record| envelope::open(handle, record, &self.codecs, self.rules()))
+            .map(|record| self.take_apart(handle, record))
             .transpose()
     }
 }

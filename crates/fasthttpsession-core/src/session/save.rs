@@ -4,6 +4,7 @@ use super::state::{CookieChange, Plan, Target, Touch};
 use super::{Inner, Outcome, Saved};
 use crate::commit::change::{Terms, apply};
 use crate::commit::{Applied, Change, Closure, Done, End, Failure, Job};
+use crate::events::{EventKind, Met};
 use crate::record::envelope::Stored;
 use crate::store::{Store as _, Touched};
 use crate::time::Timestamp;
@@ -112,7 +113,10 @@ impl Inner {
         let outcome = match end {
             Err(failure) => return Err(self.failed(failure, changes, plan.next)),
             Ok(End::Committed { stored, applied }) => {
-                self.state().committed(stored, applied, plan.next, sign_in);
+                let rotated = self.state().committed(stored, applied, plan.next, sign_in);
+                if rotated {
+                    self.manager.tell(EventKind::Rotated, target.handle);
+                }
                 Outcome::Committed
             }
             Ok(End::Unchanged { stored }) => {
@@ -122,8 +126,14 @@ impl Inner {
             Ok(End::Superseded | End::Gone) if sign_in.is_some() => {
                 return self.create(since_login(changes), None, closure).await;
             }
-            Ok(End::Superseded) => self.lost(Outcome::Superseded),
-            Ok(End::Gone) => self.lost(Outcome::Gone),
+            Ok(End::Superseded) => {
+                self.manager.note(Met::Superseded, target.handle);
+                self.lost(Outcome::Superseded)
+            }
+            Ok(End::Gone) => {
+                self.manager.note(Met::Gone, target.handle);
+                self.lost(Outcome::Gone)
+            }
         };
         Ok(Saved { outcome, conflicts })
     }

@@ -12,6 +12,7 @@ use crate::record::{Label, Principal};
 use crate::sessions::Manager;
 use crate::time::Timestamp;
 use crate::token::{Handle, SecretHash, Token};
+use crate::transport::Ways;
 use crate::values::{Encoded, Values};
 
 /// A loaded session.
@@ -29,6 +30,8 @@ pub(crate) struct State {
     /// A session that is to be destroyed.
     pub(crate) ended: Option<Handle>,
     pub(crate) cookie: CookieChange,
+    /// By which transports the session came in; none for a visitor.
+    pub(crate) came: Ways,
     /// Whether this request lost the right to send cookies.
     pub(crate) muted: bool,
     pub(crate) is_new: bool,
@@ -53,7 +56,7 @@ pub(crate) struct Base {
     pub(crate) dated: Timestamp,
 }
 
-/// What the response tells the client about its cookie.
+/// What the response tells the client about its token, in a cookie or elsewhere.
 pub(crate) enum CookieChange {
     Keep,
     Send(Token),
@@ -114,15 +117,16 @@ impl State {
                 principal: None,
                 label: None,
             }),
+            Ways::default(),
         )
     }
 
-    /// A session that was found.
-    pub(crate) fn found(base: Base) -> Self {
-        Self::new(Some(base), None)
+    /// A session that was found by what came in by `came`.
+    pub(crate) fn found(base: Base, came: Ways) -> Self {
+        Self::new(Some(base), None, came)
     }
 
-    fn new(base: Option<Base>, view: Option<View>) -> Self {
+    fn new(base: Option<Base>, view: Option<View>, came: Ways) -> Self {
         Self {
             is_new: base.is_none(),
             base,
@@ -132,6 +136,7 @@ impl State {
             next: None,
             ended: None,
             cookie: CookieChange::Keep,
+            came,
             muted: false,
             finished: false,
         }
@@ -165,6 +170,13 @@ impl State {
     pub(crate) fn identity(&self) -> Option<(Handle, u64)> {
         let base = self.base.as_ref()?;
         Some((base.token.handle, base.authority.sign_in))
+    }
+
+    /// The token that opens the session as it is now; `None` without a record, before a new secret was committed, and
+    /// for who may no longer speak for the session.
+    pub(crate) fn token(&self) -> Option<&Token> {
+        let base = self.base.as_ref()?;
+        (self.next.is_none() && !self.muted).then_some(&base.token)
     }
 
     fn record(&self) -> &Stored {
@@ -287,6 +299,7 @@ impl State {
         *self = Self {
             ended,
             cookie,
+            came: self.came,
             is_new: self.is_new,
             ..Self::visitor(empty)
         };
@@ -373,6 +386,8 @@ impl State {
         }
         self.base.as_ref().is_some_and(|base| match base.opened_by {
             OpenedBy::Offer => true,
+            // In a URL, the client can't be told about an offer.
+            OpenedBy::Current if self.came == Ways::QUERY => false,
             OpenedBy::Current => base
                 .stored
                 .control
@@ -385,7 +400,7 @@ impl State {
     /// Makes the touch that is due a swap where the cookie is dated by it: only a swap tells whether the secret is still
     /// one to send. Returns whether that is all there is to commit.
     pub(crate) fn extend(&mut self, manager: &Manager, now: Timestamp) -> bool {
-        let due = manager.cookie.is_persistent()
+        let due = manager.transports.dates(self.came)
             && self.changes.is_empty()
             && self.due_touch(manager, now).is_some();
         if due {
@@ -401,12 +416,15 @@ impl State {
         let deadline = now.after(idle);
         // Behind the absolute deadline there is nothing to gain.
         let gains = stored.header.idle_deadline < stored.header.absolute_deadline;
-        (gains && manager.is_worth_extending(stored.header.idle_deadline, deadline, idle))
-            .then_some(Touch {
-                handle: token.handle,
-                version: stored.header.version,
-                deadline,
-            })
+        (gains
+            && manager
+                .touch_after
+                .is_due(stored.header.idle_deadline, deadline, idle))
+        .then_some(Touch {
+            handle: token.handle,
+            version: stored.header.version,
+            deadline,
+        })
     }
 
     /// Takes in a touch that was made.
@@ -428,7 +446,7 @@ impl State {
     }
 
     fn is_to_be_dated(&self, manager: &Manager) -> bool {
-        manager.cookie.is_persistent()
+        manager.transports.dates(self.came)
             && self.base.as_ref().is_some_and(|base| {
                 base.stored.header.idle_deadline > base.dated
                     && (base.stored.control.secrets).may_resend(&base.authority.presented)
@@ -495,20 +513,23 @@ impl State {
     }
 
     /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
-    /// that it made. Of two offers in one swap only the first counts, and none before a rotation.
+    /// that it made. Of two offers in one swap only the first counts, and none before a rotation. Returns whether the
+    /// client gets a new secret.
     pub(crate) fn committed(
         &mut self,
         stored: Arc<Stored>,
         applied: Applied,
         next: Option<Token>,
         sign_in: Option<u64>,
-    ) {
+    ) -> bool {
         let Some(mut base) = self.base.take() else {
-            return;
+            return false;
         };
+        let mut rotated = false;
         if applied == Applied::ValuesOnly {
             self.muted = true;
         } else if let Some(next) = next.filter(|next| stored.control.secrets.holds(&next.hash())) {
+            rotated = true;
             base.authority.presented = next.hash();
             base.opened_by = OpenedBy::Current;
             base.token = next.clone();
@@ -522,6 +543,7 @@ impl State {
         } else {
             self.base = Some(base);
         }
+        rotated
     }
 
     /// Takes in the record as it is now, for a task that outlives its request.

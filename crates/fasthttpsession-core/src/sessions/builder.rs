@@ -6,13 +6,18 @@ use std::time::Duration;
 use super::{Manager, Renewal, Sessions};
 use crate::codec::{Codec, Codecs};
 use crate::commit::Lanes;
-use crate::cookie::{Cookie, CookieWriter};
+use crate::cookie::Cookie;
 use crate::error::BuildError;
-use crate::lifetimes::Lifetimes;
+use crate::events::Listeners;
+use crate::keys::Keys;
+use crate::lifetimes::{Lifetimes, TouchAfter};
 use crate::limits::Limits;
 use crate::random::{Fill, Generator};
+use crate::record::protection::Protection;
 use crate::store::AnyStore;
 use crate::time::{Clock, SystemClock, whole_millis};
+use crate::token::codec::{TokenCodec, TokenCodecs};
+use crate::transport::{Transport, Transports};
 
 /// Builds [`Sessions`]. Made by [`Sessions::builder`].
 #[must_use = "nothing is built before `build`"]
@@ -20,8 +25,14 @@ pub struct SessionsBuilder {
     store: AnyStore,
     lifetimes: Lifetimes,
     cookie: Cookie,
+    transports: Vec<Transport>,
+    token_codec: TokenCodec,
+    also_accept: Vec<TokenCodec>,
     codec: Codec,
     also_read: Vec<Codec>,
+    encrypt: Option<Keys>,
+    also_unencrypted: bool,
+    also_encrypted: Option<Keys>,
     limits: Limits,
     touch_after_percent: u8,
     renewal: Renewal,
@@ -36,8 +47,14 @@ impl SessionsBuilder {
             store,
             lifetimes: Lifetimes::default(),
             cookie: Cookie::default(),
+            transports: vec![Transport::cookie()],
+            token_codec: TokenCodec::plain(),
+            also_accept: Vec::new(),
             codec: Codec::json(),
             also_read: Vec::new(),
+            encrypt: None,
+            also_unencrypted: false,
+            also_encrypted: None,
             limits: Limits::default(),
             touch_after_percent: 5,
             renewal: Renewal {
@@ -63,6 +80,27 @@ impl SessionsBuilder {
         self
     }
 
+    /// Where tokens travel, and in which order they are looked for; a new session goes out by the first. At most one
+    /// cookie, one header (or bearer) and one query parameter. Default [`Transport::cookie`] alone.
+    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.transports = transports.into_iter().collect();
+        self
+    }
+
+    /// How tokens go over the wire from now on. Default [`TokenCodec::plain`]. No other is accepted, but for those given
+    /// to [`also_accept`](Self::also_accept).
+    pub fn token_codec(mut self, codec: TokenCodec) -> Self {
+        self.token_codec = codec;
+        self
+    }
+
+    /// A form of tokens that is taken beside the one that is written, while it is being introduced or retired: see
+    /// [`TokenCodec`]. Default none. With [`TokenCodec::plain`] here, the signature of signed tokens protects nothing.
+    pub fn also_accept(mut self, codec: TokenCodec) -> Self {
+        self.also_accept.push(codec);
+        self
+    }
+
     /// How values are written from now on. Default [`Codec::json`]. The built-in ones are always readable.
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
@@ -75,14 +113,74 @@ impl SessionsBuilder {
         self
     }
 
+    /// Encrypts what stores keep of a session (its values, the hashes of its secrets, its sign-in id) with the first of
+    /// `keys`, and reads records that one of them encrypted, and no others. Default: nothing is encrypted.
+    ///
+    /// XChaCha20-Poly1305 with a random nonce. It also vouches for the session's handle, version, creation, absolute
+    /// deadline, principal and label, which stores must be able to read and which therefore stay readable. So who can
+    /// write to the database can't change any of them, nor put the contents of one session into another; such a record is
+    /// [`Error::Unreadable`] with [`Unreadable::Changed`], and stays as it is.
+    ///
+    /// What is left to who can write to the database: to delete records; to bring a whole record back as it was before,
+    /// and so a token that was replaced or signed out since; and to move the *idle* deadline, which a touch must move
+    /// without the rest of the record, up to the absolute one. Its length tells how much a session holds.
+    ///
+    /// A load costs 3 µs more for a session of 100 bytes and 46 for one of 60 000, a commit about as much again (with values
+    /// on two busy cores), and the record has 41 bytes and the id of the key more:
+    /// `cargo bench -p fasthttpsession-core` measures it.
+    ///
+    /// # Under live traffic
+    ///
+    /// Each step is taken by one process after the other:
+    ///
+    /// ```
+    /// # use fasthttpsession_core::{Keys, SessionsBuilder};
+    /// # fn steps(builder: SessionsBuilder, keys: &Keys, step: u8) -> SessionsBuilder {
+    /// match step {
+    ///     // First, every process learns to read encrypted records;
+    ///     1 => builder.also_read_encrypted(keys),
+    ///     // then they write them;
+    ///     2 => builder.encrypt_records(keys).also_read_unencrypted(),
+    ///     // and when the last other record has run out, they read no other.
+    ///     _ => builder.encrypt_records(keys),
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// A record is encrypted by its next commit; one that is only read stays as it is. So the last other record runs out
+    /// with the longest absolute lifetime.
+    ///
+    /// [`Error::Unreadable`]: crate::Error::Unreadable
+    /// [`Unreadable::Changed`]: crate::Unreadable::Changed
+    pub fn encrypt_records(mut self, keys: &Keys) -> Self {
+        self.encrypt = Some(keys.clone());
+        self
+    }
+
+    /// Also reads records that are not encrypted, while [`encrypt_records`](Self::encrypt_records) is being introduced.
+    /// Until this is taken out again, who can write to the database can put a record of their own in place of an encrypted
+    /// one.
+    pub fn also_read_unencrypted(mut self) -> Self {
+        self.also_unencrypted = true;
+        self
+    }
+
+    /// Also reads records that are encrypted, and writes them unencrypted: the first step towards
+    /// [`encrypt_records`](Self::encrypt_records), and the way back. Not together with it.
+    pub fn also_read_encrypted(mut self, keys: &Keys) -> Self {
+        self.also_encrypted = Some(keys.clone());
+        self
+    }
+
     /// Bounds on size and patience. Default [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// What part of the idle lifetime must have passed before a request that only reads extends it, in percent, at most
-    /// 50. Default 5: a session may end that much early, never late, and reading costs one write per that time.
+    /// What part of the idle lifetime must have passed before a request extends it, in percent, at most 50.
+    /// Default 5: a session may end that much early, never late; reading costs one write per that time, and the store's
+    /// index of deadlines changes once per that time, however often values are written.
     pub fn touch_after_percent(mut self, percent: u8) -> Self {
         self.touch_after_percent = percent;
         self
@@ -136,18 +234,22 @@ impl SessionsBuilder {
         self.check_times()?;
         self.check_limits()?;
         self.check_codecs()?;
-        let cookie = CookieWriter::new(self.cookie)?;
+        let protection = self.protection()?;
+        let token_codecs = TokenCodecs::new(self.token_codec, self.also_accept);
+        let transports = Transports::new(self.transports, self.cookie, token_codecs)?;
         Ok(Sessions(Arc::new(Manager {
             store: self.store,
             lifetimes: self.lifetimes,
-            cookie,
+            transports,
             codecs: Codecs::new(self.codec, &self.also_read),
+            protection,
             limits: self.limits,
-            touch_after_percent: self.touch_after_percent,
+            touch_after: TouchAfter::percent(self.touch_after_percent),
             renewal: self.renewal,
             clock: self.clock,
             generator: Generator::new(self.system, self.added),
             lanes: Arc::new(Lanes::new()),
+            listeners: Listeners::default(),
         })))
     }
 
@@ -184,6 +286,23 @@ impl SessionsBuilder {
         };
         least("record_bytes", self.limits.record_bytes, 256)?;
         least("values", self.limits.values, 1)
+    }
+
+    fn protection(&self) -> Result<Protection, BuildError> {
+        match (&self.encrypt, &self.also_encrypted) {
+            (Some(_), Some(_)) => Err(BuildError::Protection {
+                reason: "records are either written encrypted or not; one key ring reads and writes",
+            }),
+            (None, _) if self.also_unencrypted => Err(BuildError::Protection {
+                reason: "unencrypted records are read anyway unless encrypt_records is called",
+            }),
+            (Some(keys), None) => Ok(Protection::Encrypted {
+                keys: keys.clone(),
+                unencrypted_too: self.also_unencrypted,
+            }),
+            (None, Some(keys)) => Ok(Protection::Readable(keys.clone())),
+            (None, None) => Ok(Protection::None),
+        }
     }
 
     fn check_codecs(&self) -> Result<(), BuildError> {

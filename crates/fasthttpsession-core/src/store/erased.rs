@@ -1,10 +1,12 @@
 //! [`Store`] without its type: what `Sessions` holds, at the price of a boxed future per operation.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::timed::timed;
 use super::{Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError, Touched};
 use crate::record::{Principal, Record};
 use crate::time::Timestamp;
@@ -17,9 +19,12 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send +
 pub struct AnyStore(Arc<dyn Erased>);
 
 impl AnyStore {
-    /// Forgets the type of `store`.
+    /// Forgets the type of `store`. One that is forgotten already is shared, not wrapped once more.
     pub fn new(store: impl Store) -> Self {
-        Self(Arc::new(store))
+        match (&store as &dyn Any).downcast_ref::<Self>() {
+            Some(same) => same.clone(),
+            None => Self(Arc::new(store)),
+        }
     }
 }
 
@@ -81,7 +86,11 @@ impl<S: Store> Erased for S {
     }
 
     fn load(&self, handle: Handle, now: Timestamp) -> Answer<'_, Option<Record>> {
-        Box::pin(Store::load(self, handle, now))
+        Box::pin(timed(
+            Store::name(self),
+            "load",
+            Store::load(self, handle, now),
+        ))
     }
 
     fn create<'a>(
@@ -90,7 +99,11 @@ impl<S: Store> Erased for S {
         record: &'a Record,
         now: Timestamp,
     ) -> Answer<'a, Created> {
-        Box::pin(Store::create(self, handle, record, now))
+        Box::pin(timed(
+            Store::name(self),
+            "create",
+            Store::create(self, handle, record, now),
+        ))
     }
 
     fn replace<'a>(
@@ -100,7 +113,11 @@ impl<S: Store> Erased for S {
         record: &'a Record,
         now: Timestamp,
     ) -> Answer<'a, Replaced> {
-        Box::pin(Store::replace(self, handle, expected, record, now))
+        Box::pin(timed(
+            Store::name(self),
+            "replace",
+            Store::replace(self, handle, expected, record, now),
+        ))
     }
 
     fn touch(
@@ -110,11 +127,19 @@ impl<S: Store> Erased for S {
         idle_deadline: Timestamp,
         now: Timestamp,
     ) -> Answer<'_, Touched> {
-        Box::pin(Store::touch(self, handle, version, idle_deadline, now))
+        Box::pin(timed(
+            Store::name(self),
+            "touch",
+            Store::touch(self, handle, version, idle_deadline, now),
+        ))
     }
 
     fn delete(&self, handle: Handle, now: Timestamp) -> Answer<'_, Deleted> {
-        Box::pin(Store::delete(self, handle, now))
+        Box::pin(timed(
+            Store::name(self),
+            "delete",
+            Store::delete(self, handle, now),
+        ))
     }
 
     fn sessions_of<'a>(
@@ -122,7 +147,11 @@ impl<S: Store> Erased for S {
         principal: &'a Principal,
         now: Timestamp,
     ) -> Answer<'a, Vec<(Handle, Record)>> {
-        Box::pin(Store::sessions_of(self, principal, now))
+        Box::pin(timed(
+            Store::name(self),
+            "sessions_of",
+            Store::sessions_of(self, principal, now),
+        ))
     }
 
     fn scan<'a>(
@@ -131,19 +160,27 @@ impl<S: Store> Erased for S {
         limit: usize,
         now: Timestamp,
     ) -> Answer<'a, Page> {
-        Box::pin(Store::scan(self, after, limit, now))
+        Box::pin(timed(
+            Store::name(self),
+            "scan",
+            Store::scan(self, after, limit, now),
+        ))
     }
 
     fn count(&self, now: Timestamp) -> Answer<'_, u64> {
-        Box::pin(Store::count(self, now))
+        Box::pin(timed(Store::name(self), "count", Store::count(self, now)))
     }
 
     fn purge(&self, limit: usize, now: Timestamp) -> Answer<'_, u64> {
-        Box::pin(Store::purge(self, limit, now))
+        Box::pin(timed(
+            Store::name(self),
+            "purge",
+            Store::purge(self, limit, now),
+        ))
     }
 
     fn check(&self) -> Answer<'_, ()> {
-        Box::pin(Store::check(self))
+        Box::pin(timed(Store::name(self), "check", Store::check(self)))
     }
 }
 

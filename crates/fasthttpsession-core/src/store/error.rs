@@ -10,6 +10,7 @@ pub struct StoreError {
     kind: StoreErrorKind,
     message: Box<str>,
     may_have_applied: bool,
+    of_one_server: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -17,7 +18,7 @@ pub struct StoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The server can't be reached, or cut the connection.
+    /// The server can't be reached, cut the connection, or has more to do than may wait.
     Unavailable,
     /// The answer did not come within the limit, or no connection was free within it.
     Timeout,
@@ -35,6 +36,23 @@ pub enum StoreErrorKind {
     Internal,
 }
 
+#[cfg(feature = "metrics")]
+impl StoreErrorKind {
+    /// Its name in metrics: `unavailable`, `timeout`, `full`, …
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Full => "full",
+            Self::Corrupt => "corrupt",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Misconfigured => "misconfigured",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 impl StoreError {
     /// A failure with a sentence that says what was being done and what went wrong, in lower case, without secrets.
     ///
@@ -47,6 +65,7 @@ impl StoreError {
             kind,
             message: message.into().into_boxed_str(),
             may_have_applied: matches!(kind, Unavailable | Timeout | Internal),
+            of_one_server: false,
             source: None,
         }
     }
@@ -65,6 +84,14 @@ impl StoreError {
         self
     }
 
+    /// States that only one of the store's servers failed so, the one that the handle belongs to. A creation that had no
+    /// effect is then tried again under a fresh handle, which may belong to another.
+    #[must_use]
+    pub fn of_one_server(mut self) -> Self {
+        self.of_one_server = true;
+        self
+    }
+
     /// What kind of failure it was.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
@@ -73,6 +100,11 @@ impl StoreError {
     /// Whether the operation may have taken effect, or may yet, although no answer came.
     pub fn may_have_applied(&self) -> bool {
         self.may_have_applied
+    }
+
+    /// Whether [`of_one_server`](Self::of_one_server) was stated.
+    pub fn is_of_one_server(&self) -> bool {
+        self.of_one_server
     }
 
     /// Whether the same operation may succeed later without anybody changing anything.

@@ -289,7 +289,7 @@ async fn a_token_in_the_url_is_not_looked_at() {
 async fn a_response_with_the_cookie_is_not_stored_and_one_that_read_it_varies() {
     let vary = HeaderEdit::Append {
         name: "vary",
-        value: "Cookie",
+        value: "Cookie".into(),
     };
     let no_store = HeaderEdit::Default {
         name: "cache-control",

@@ -2,12 +2,13 @@
 //! first.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use fasthttpsession_core::{
-    Capabilities, Created, Deleted, Handle, Record, Replaced, Store, StoreError, StoreErrorKind,
-    Timestamp, Touched,
+    Capabilities, Created, Deleted, Handle, Principal, Record, Replaced, Store, StoreError,
+    StoreErrorKind, Timestamp, Touched,
 };
 use fasthttpsession_memory::MemoryStore;
 use tokio::sync::Semaphore;
@@ -31,6 +32,8 @@ pub(crate) enum Fault {
     LoseCall(StoreErrorKind),
     /// Certainly not applied.
     Refuse(StoreErrorKind),
+    /// As [`Self::Refuse`], by one server of several.
+    RefuseHere(StoreErrorKind),
     /// Waits at the gate, then is applied.
     HoldCall(Gate),
     /// Is applied, then waits at the gate with the answer.
@@ -51,6 +54,7 @@ struct Inner {
     store: MemoryStore,
     counts: Mutex<HashMap<Op, usize>>,
     script: Mutex<Script>,
+    lists: AtomicBool,
 }
 
 impl Faulty {
@@ -59,6 +63,7 @@ impl Faulty {
             store: MemoryStore::new(),
             counts: Mutex::default(),
             script: Mutex::new(Box::new(|_, _| Fault::None)),
+            lists: AtomicBool::new(true),
         }))
     }
 
@@ -79,6 +84,11 @@ impl Faulty {
             };
             fault.and_then(Option::take).unwrap_or(Fault::None)
         });
+    }
+
+    /// From now on it can't list sessions by principal, as memcached can't.
+    pub(crate) fn unlearn_listing(&self) {
+        self.0.lists.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn heal(&self) {
@@ -118,6 +128,13 @@ impl Faulty {
         self.commit(handle, record, now).await;
     }
 
+    /// Somebody writes `record` into the database, past all versions.
+    pub(crate) async fn place(&self, handle: Handle, record: &Record, now: Timestamp) {
+        self.0.store.delete(handle, now).await.unwrap();
+        let created = self.0.store.create(handle, record, now).await;
+        assert_eq!(created.unwrap(), Created::Created);
+    }
+
     /// Another process commits something that changes nothing, `times` times.
     pub(crate) async fn bump(&self, handle: Handle, times: u64, now: Timestamp) {
         for _ in 0..times {
@@ -149,6 +166,10 @@ impl Faulty {
         match self.fault(op) {
             Fault::LoseCall(kind) => Err(lost(kind)),
             Fault::Refuse(kind) => Err(StoreError::new(kind, "refused").not_applied()),
+            Fault::RefuseHere(kind) => {
+                let error = StoreError::new(kind, "refused by this server");
+                Err(error.not_applied().of_one_server())
+            }
             Fault::HoldCall(gate) => {
                 gate.pass().await;
                 Ok(Fault::None)
@@ -187,7 +208,9 @@ impl Store for Faulty {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.0.store.capabilities()
+        let mut capabilities = self.0.store.capabilities();
+        capabilities.sessions_of = self.0.lists.load(Ordering::Relaxed);
+        capabilities
     }
 
     async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
@@ -244,6 +267,14 @@ impl Store for Faulty {
         let answer = self.0.store.delete(handle, now).await?;
         self.after(rest, handle, now).await?;
         Ok(answer)
+    }
+
+    async fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Vec<(Handle, Record)>, StoreError> {
+        self.0.store.sessions_of(principal, now).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

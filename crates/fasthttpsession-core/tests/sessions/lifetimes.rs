@@ -68,6 +68,25 @@ async fn reading_extends_the_session_with_few_writes() {
     }
 }
 
+/// A store's index of deadlines changes as seldom as if the session were only read.
+#[tokio::test]
+async fn writing_moves_the_idle_deadline_as_seldom_as_reading() {
+    let world = World::new();
+    let sessions = world.builder().touch_after_percent(10).build().unwrap();
+    let client = Client::with(&sessions, "n", 1).await;
+    let mut seen = Vec::new();
+    for n in 0..98 {
+        world.clock.advance(HOUR / 100);
+        client.clone().visit(&sessions, |s| s.set("n", &n)).await;
+        let record = world.record(&client).await.expect("it is in use");
+        assert!(record.header.idle_deadline.since(world.now()) > HOUR * 9 / 10);
+        seen.push(record.header.idle_deadline);
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 10);
+    assert_eq!(world.store.count(Op::Touch), 0);
+}
+
 #[tokio::test]
 async fn a_failed_touch_costs_the_response_nothing() {
     for fault in [Fault::Refuse, Fault::LoseCall, Fault::LoseAnswer] {

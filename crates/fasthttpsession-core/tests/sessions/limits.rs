@@ -204,6 +204,36 @@ async fn a_generator_that_fails_is_an_error_and_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn a_new_session_avoids_a_server_that_is_down() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let down = || Fault::RefuseHere(StoreErrorKind::Unavailable);
+    world.store.first(Op::Create, [down(), down(), down()]);
+    let client = Client::with(&sessions, "n", 1).await;
+    assert_eq!(world.store.count(Op::Create), 4);
+    assert_eq!(client.get(&sessions, "n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_new_session_finds_all_servers_down_within_the_retries() {
+    let world = World::new();
+    let sessions = world
+        .builder()
+        .limits(Limits::default().retries(4))
+        .build()
+        .unwrap();
+    world.store.script(|op, _| match op {
+        Op::Create => Fault::RefuseHere(StoreErrorKind::Unavailable),
+        _ => Fault::None,
+    });
+    let request = Client::new().request(&sessions).await;
+    request.set("n", &1).unwrap();
+    let error = request.finish().await.err().unwrap();
+    assert!(matches!(error, Error::Store { .. }), "{error:?}");
+    assert_eq!(world.store.count(Op::Create), 5);
+}
+
+#[tokio::test]
 async fn a_full_store_is_an_error_and_the_visitor_gets_no_cookie() {
     let world = World::new();
     let sessions = world.sessions();

@@ -7,15 +7,27 @@ mod codecs;
 #[cfg(test)]
 mod cookies;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod csrf;
+#[cfg(test)]
+mod encryption;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod faulty;
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod renewal;
+#[cfg(test)]
+mod rollout;
 #[cfg(test)]
 mod secrecy;
 #[cfg(test)]
@@ -27,6 +39,14 @@ mod together;
 #[cfg(test)]
 mod transact;
 #[cfg(test)]
+mod transports;
+#[cfg(test)]
+mod typed;
+#[cfg(test)]
 mod unanswered;
 #[cfg(test)]
 mod unreadable;
+#[cfg(test)]
+mod users;
+#[cfg(test)]
+mod wrapping;

@@ -3,7 +3,7 @@
 use fasthttpsession_core::{Error, Sessions, StoreErrorKind, Unreadable};
 
 use crate::faulty::{Fault, Op};
-use crate::support::{Client, World};
+use crate::support::{Client, World, mutate};
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_an_error_and_stays_as_it_is() {
@@ -175,31 +175,4 @@ async fn probe(sessions: &Sessions, client: &Client, write: bool) -> bool {
         let _ = session.save().await;
     }
     !session.is_new()
-}
-
-/// `valid` with a few bytes changed, cut, doubled or made up; now and then something else altogether.
-fn mutate(valid: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
-    let mut bytes = valid.to_vec();
-    for _ in 0..random.usize(1..4) {
-        let at = random.usize(..=bytes.len());
-        match random.u8(0..7) {
-            0 => bytes.truncate(at),
-            1 => bytes.insert(at, random.u8(..)),
-            2 if at < bytes.len() => bytes[at] = random.u8(..),
-            3 if at < bytes.len() => bytes[at] ^= 1 << random.u8(0..8),
-            4 => {
-                let slice = bytes[at..].to_vec();
-                bytes.extend(slice);
-            }
-            5 => {
-                let end = random.usize(at..=bytes.len());
-                bytes.splice(at..end, [0xff; 10]);
-            }
-            _ if random.u8(0..8) == 0 => {
-                bytes = (0..random.usize(0..200)).map(|_| random.u8(..)).collect();
-            }
-            _ => {}
-        }
-    }
-    bytes
 }
