@@ -14,6 +14,7 @@ mod stage;
 mod watched;
 mod wire;
 
+use std::any::Any;
 use std::time::Duration;
 
 use fasthttpsession_core::{AnyStore, Store};
@@ -67,6 +68,15 @@ macro_rules! __with_http_checks {
             G3 tokens each_of_several_cookies_is_tried;
             G13 tokens no_more_than_four_cookies_are_tried;
             G5 tokens a_secret_is_never_printed_or_stored;
+
+            http transports a_header_carries_the_session;
+            http transports a_bearer_token_carries_the_session;
+            http transports a_parameter_of_the_url_carries_the_session;
+            G12 transports a_session_goes_out_the_way_it_came_in;
+            http transports a_header_of_the_same_name_is_replaced;
+            http transports a_response_varies_by_each_transport_that_is_on;
+            http transports what_opens_nothing_hides_nothing_elsewhere;
+            http transports a_forged_token_never_reaches_the_store;
 
             G1 traffic increments_at_once_all_count;
             G1 traffic different_keys_at_once_all_stay;
@@ -123,7 +133,7 @@ macro_rules! __with_http_checks {
 }
 
 /// Makes one `#[test]` of each check. Give it an [`Adapter`](crate::http::Adapter) and an empty store of each test's
-/// own; the expression of the store may `.await`.
+/// own, or an [`Opened`](crate::http::Opened) with what must outlive it; the expression may `.await`.
 ///
 /// ```ignore
 /// fasthttpsession_conformance::http_tests!(Axum, MemoryStore::new());
@@ -154,12 +164,34 @@ macro_rules! __http_test_each {
     };
 }
 
+/// A fresh, empty store for one check.
+pub struct Opened {
+    store: AnyStore,
+    _kept: Box<dyn Any + Send>,
+}
+
+impl Opened {
+    /// A store that keeps `kept` until the check has ended: the folder it lies in, the server it speaks to.
+    pub fn keeping(store: impl Store, kept: impl Any + Send) -> Self {
+        Self {
+            store: AnyStore::new(store),
+            _kept: Box::new(kept),
+        }
+    }
+}
+
+impl<S: Store> From<S> for Opened {
+    fn from(store: S) -> Self {
+        Self::keeping(store, ())
+    }
+}
+
 /// Serves the suite's site by `adapter` and checks it, in a runtime of its own with several threads.
 ///
 /// # Panics
 ///
 /// With the sentence of the failure.
-pub fn run<A: Adapter, S: Store>(
+pub fn run<A: Adapter, S: Into<Opened>>(
     guarantee: &str,
     name: &str,
     adapter: A,
@@ -172,7 +204,8 @@ pub fn run<A: Adapter, S: Store>(
         .build()
         .expect("a runtime starts");
     let outcome = runtime.block_on(async {
-        let stage = Stage::new(adapter, AnyStore::new(open().await));
+        let Opened { store, _kept } = open().await.into();
+        let stage = Stage::new(adapter, store);
         in_time(check(&stage)).await
     });
     // What a failed check left running must not keep the test from ending.

@@ -11,3 +11,4 @@ pub mod logout;
 pub mod rotation;
 pub mod tokens;
 pub mod traffic;
+pub mod transports;

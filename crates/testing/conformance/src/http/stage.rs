@@ -123,7 +123,17 @@ impl Live {
         headers: &[(&str, &str)],
         script: &[Step],
     ) -> Result<Answer, Failure> {
-        let sent = wire::post(self.served.address(), "/act", headers, &json(script)).await?;
+        self.raw_at("/act", headers, script).await
+    }
+
+    /// The same, to a path of its own: `/act` with a query.
+    pub(crate) async fn raw_at(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        script: &[Step],
+    ) -> Result<Answer, Failure> {
+        let sent = wire::post(self.served.address(), path, headers, &json(script)).await?;
         Answer::read(sent).await
     }
 }

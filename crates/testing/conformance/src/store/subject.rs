@@ -1,6 +1,7 @@
 //! The store under test, and what it tells the suite about itself. What a backend lacks is said here, with the
 //! reason, and shows in the output of the check that would have used it.
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub struct Subject<S> {
     tasks: usize,
     rounds: usize,
     patience: Duration,
+    kept: Vec<Box<dyn Any + Send + Sync>>,
 }
 
 /// What the suite was told about an ability.
@@ -66,7 +68,15 @@ impl<S: Store> Subject<S> {
             tasks: 8,
             rounds: 20,
             patience: Duration::from_secs(10),
+            kept: Vec::new(),
         }
+    }
+
+    /// Keeps `kept` until the check has ended: the folder that the store lies in, the server that it speaks to.
+    #[must_use]
+    pub fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
+        self.kept.push(Box::new(kept));
+        self
     }
 
     /// An independent client of the same data, as another process would have: its own connections, its own caches.
