@@ -1,0 +1,207 @@
+//! Calls that would wait for each other anyway, made together: one statement for many sessions.
+
+use std::collections::{HashSet, VecDeque};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
+use futures_channel::oneshot;
+use tokio::runtime;
+
+/// One kind of call that can be made for many sessions at once.
+pub trait Group: Send + Sync + 'static {
+    /// What a caller asks for.
+    type Call: Send + 'static;
+    /// What a caller gets.
+    type Answer: Send + 'static;
+
+    /// The session that a call is about. No group has two calls for one session.
+    fn handle(call: &Self::Call) -> Handle;
+
+    /// Makes `calls`, which are in the order of their handles, and answers each: as many answers, in the same order.
+    /// A call that stands alone comes alone. May be dropped at any await point.
+    fn run(
+        &self,
+        calls: Vec<Self::Call>,
+    ) -> impl Future<Output = Vec<Result<Self::Answer, StoreError>>> + Send;
+}
+
+/// How much goes on at once.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupLimits {
+    /// The most groups under way at once; at least 1.
+    pub at_once: usize,
+    /// The most calls in a group; at least 1.
+    pub calls: usize,
+    /// The most calls that wait; one more is refused as [`Unavailable`](StoreErrorKind::Unavailable).
+    pub waiting: usize,
+}
+
+/// Makes calls in groups. A call that finds fewer than [`at_once`](GroupLimits::at_once) groups under way is made at
+/// once, by its caller, alone; those that come meanwhile wait, and are one group as soon as a group has ended. So a lone
+/// call waits for nobody, and the busier it is, the larger the groups are.
+///
+/// A caller may give up: a call that waits is then not made, one that is under way may be.
+pub struct Grouped<G: Group>(Arc<Inner<G>>);
+
+struct Inner<G: Group> {
+    group: G,
+    limits: GroupLimits,
+    queue: Mutex<Queue<G>>,
+    runtime: runtime::Handle,
+}
+
+struct Queue<G: Group> {
+    under_way: usize,
+    waiting: VecDeque<Waiting<G>>,
+}
+
+struct Waiting<G: Group> {
+    call: G::Call,
+    reply: oneshot::Sender<Result<G::Answer, StoreError>>,
+}
+
+/// What a caller is to do.
+enum Next<G: Group> {
+    /// Make the call itself.
+    Lead(Slot<G>, G::Call),
+    /// Wait for whoever makes it.
+    Wait(oneshot::Receiver<Result<G::Answer, StoreError>>),
+}
+
+/// The right to have a group under way. Dropped, it goes to those who wait.
+struct Slot<G: Group>(Arc<Inner<G>>);
+
+impl<G: Group> Grouped<G> {
+    /// Makes calls by `group`. Needs a tokio runtime, which will make those of callers who wait.
+    pub fn new(group: G, limits: GroupLimits) -> Self {
+        Self(Arc::new(Inner {
+            group,
+            limits,
+            queue: Mutex::new(Queue {
+                under_way: 0,
+                waiting: VecDeque::new(),
+            }),
+            runtime: runtime::Handle::current(),
+        }))
+    }
+
+    /// What makes the calls.
+    pub fn group(&self) -> &G {
+        &self.0.group
+    }
+
+    /// Makes `call`, alone or with others.
+    pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
+        match Inner::enter(&self.0, call)? {
+            Next::Lead(slot, call) => slot.run_alone(call).await,
+            Next::Wait(answer) => answer
+                .await
+                .unwrap_or_else(|oneshot::Canceled| Err(forsaken())),
+        }
+    }
+}
+
+impl<G: Group> Inner<G> {
+    fn enter(this: &Arc<Self>, call: G::Call) -> Result<Next<G>, StoreError> {
+        let mut queue = this.lock();
+        if queue.under_way < this.limits.at_once.max(1) {
+            queue.under_way += 1;
+            return Ok(Next::Lead(Slot(Arc::clone(this)), call));
+        }
+        if queue.waiting.len() >= this.limits.waiting {
+            return Err(too_many(this.limits.waiting));
+        }
+        let (reply, answer) = oneshot::channel();
+        queue.waiting.push_back(Waiting { call, reply });
+        Ok(Next::Wait(answer))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<G>> {
+        // Nothing that runs under this lock can panic half-way through a change.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<G: Group> Slot<G> {
+    async fn run_alone(self, call: G::Call) -> Result<G::Answer, StoreError> {
+        let answers = self.0.group.run(vec![call]).await;
+        answers
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(forsaken()))
+    }
+
+    /// Makes those calls that wait, group after group.
+    async fn serve(self, mut group: Vec<Waiting<G>>) {
+        while !group.is_empty() {
+            self.run(group).await;
+            group = self.0.lock().take_group(self.0.limits.calls.max(1));
+        }
+    }
+
+    async fn run(&self, group: Vec<Waiting<G>>) {
+        let (calls, replies): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|waiting| (waiting.call, waiting.reply))
+            .unzip();
+        for (reply, answer) in replies.into_iter().zip(self.0.group.run(calls).await) {
+            // Whoever gave up wants no answer.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+impl<G: Group> Drop for Slot<G> {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        let group = queue.take_group(self.0.limits.calls.max(1));
+        if group.is_empty() {
+            queue.under_way -= 1;
+            return;
+        }
+        drop(queue);
+        let heir = Self(Arc::clone(&self.0));
+        self.0.runtime.spawn(heir.serve(group));
+    }
+}
+
+impl<G: Group> Queue<G> {
+    /// The first calls that wait, one a session, in the order of their handles. A second call for a session stays, and
+    /// keeps its place.
+    fn take_group(&mut self, most: usize) -> Vec<Waiting<G>> {
+        let (mut group, mut left, mut handles) = (Vec::new(), VecDeque::new(), HashSet::new());
+        while group.len() < most
+            && let Some(waiting) = self.waiting.pop_front()
+        {
+            if waiting.reply.is_canceled() {
+                continue;
+            }
+            if handles.insert(G::handle(&waiting.call)) {
+                group.push(waiting);
+            } else {
+                left.push_back(waiting);
+            }
+        }
+        left.append(&mut self.waiting);
+        self.waiting = left;
+        group.sort_unstable_by_key(|waiting| *G::handle(&waiting.call).as_bytes());
+        group
+    }
+}
+
+fn too_many(limit: usize) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        format!("{limit} calls wait for the store already, which is as many as may"),
+    )
+    .not_applied()
+}
+
+/// The runtime ended while the call was waiting or under way.
+fn forsaken() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Internal,
+        "the call was abandoned: the runtime that made it has stopped",
+    )
+}

@@ -1,0 +1,20 @@
+//! What stores on disks and servers have in common. Applications have no need of this crate; who writes a store may.
+//!
+//! * [`Settings`]: a store's settings from a URL, by the same serde type that reads them from a file.
+//! * [`TableName`]: the only text of a configuration that gets into a statement.
+//! * [`Purging`]: removes what has expired, in the background, as long as the store is there.
+//! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
+//! * [`Grouped`]: calls that wait for each other anyway, made together.
+
+mod grouped;
+pub mod millis;
+mod pace;
+mod purging;
+mod settings;
+mod table;
+
+pub use grouped::{Group, GroupLimits, Grouped};
+pub use pace::Pace;
+pub use purging::{PurgeTask, Purging};
+pub use settings::Settings;
+pub use table::TableName;

@@ -1,0 +1,64 @@
+//! Purging in the background: begins with a store, ends with it.
+
+use std::time::Duration;
+
+use fasthttpsession_core::{Clock, Store, SystemClock};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// How often expired records are removed, and how many at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purging {
+    /// How long to rest once nothing more was due; zero turns it off.
+    pub every: Duration,
+    /// The most records removed by one call of [`Store::purge`]; 0 counts as 1.
+    pub batch: usize,
+}
+
+impl Purging {
+    /// Once a minute, 1000 records at a time.
+    pub const DEFAULT: Self = Self {
+        every: Duration::from_secs(60),
+        batch: 1000,
+    };
+
+    /// Purges `store` until the task that comes back is dropped; `None` if it is off. Needs a tokio runtime.
+    ///
+    /// Give it a clone of the store that does not hold this task, or neither would ever end. A purge that fails is
+    /// tried again after the rest: `store` will say what is wrong to whoever uses it.
+    pub fn start(self, store: impl Store) -> Option<PurgeTask> {
+        let on = !self.every.is_zero();
+        on.then(|| PurgeTask(tokio::spawn(self.run(store))))
+    }
+
+    async fn run(self, store: impl Store) {
+        loop {
+            sleep(self.every).await;
+            while self.more_is_due(&store).await {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn more_is_due(&self, store: &impl Store) -> bool {
+        let batch = self.batch.max(1);
+        let purged = store.purge(batch, SystemClock.now()).await;
+        purged.is_ok_and(|purged| purged >= batch as u64)
+    }
+}
+
+impl Default for Purging {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Purging that goes on. Dropping it ends it.
+#[derive(Debug)]
+pub struct PurgeTask(JoinHandle<()>);
+
+impl Drop for PurgeTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,65 @@
+//! A store's settings, as they stand behind the `?` of its URL.
+
+use fasthttpsession_core::{StoreError, StoreErrorKind};
+use serde::de::DeserializeOwned;
+
+/// A URL of a store, taken apart: what names the place, and the settings behind the first `?`.
+///
+/// ```
+/// use fasthttpsession_store_common::Settings;
+/// use serde::Deserialize;
+///
+/// #[derive(Default, Deserialize)]
+/// #[serde(default, deny_unknown_fields)]
+/// struct Config { migrate: bool, purge_batch: usize }
+///
+/// let url = Settings::of("sqlite:sessions.db?migrate=true&purge_batch=500");
+/// assert_eq!(url.place, "sqlite:sessions.db");
+/// let config: Config = url.read("sqlite")?;
+/// assert!(config.migrate && config.purge_batch == 500);
+/// # Ok::<(), fasthttpsession_core::StoreError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// All that stands before the first `?`, with its scheme. May hold a password.
+    pub place: &'a str,
+    query: &'a str,
+}
+
+impl<'a> Settings<'a> {
+    /// Splits `url` at its first `?`.
+    pub fn of(url: &'a str) -> Self {
+        let (place, query) = url.split_once('?').unwrap_or((url, ""));
+        Self { place, query }
+    }
+
+    /// The settings, by the names that `T` has for serde. What `T` does not know, or can't be read, is an error of kind
+    /// [`Misconfigured`](StoreErrorKind::Misconfigured) that names it, unless it may be a part of a password.
+    pub fn read<T: DeserializeOwned>(self, store: &str) -> Result<T, StoreError> {
+        let first = self.query.split(['=', '&']).next().unwrap_or_default();
+        if first.contains('@') {
+            let sentence = format!(
+                "the URL of the {store} store can't be read: a `?` before the host is written %3F"
+            );
+            return Err(StoreError::new(StoreErrorKind::Misconfigured, sentence));
+        }
+        serde_urlencoded::from_str(self.query).map_err(|error| {
+            let sentence = format!("a setting in the URL of the {store} store is wrong: {error}");
+            StoreError::new(StoreErrorKind::Misconfigured, sentence)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_part_of_a_password_is_not_shown() {
+        let url = Settings::of("mysql://web:ab?s3cret@db.example/app?migrate=true");
+        let error = url.read::<()>("mysql").expect_err("the password has a `?`");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        assert!(error.to_string().contains("%3F"), "{error}");
+    }
+}

@@ -1,0 +1,221 @@
+//! Calls made together: who waits for whom, and what each is answered.
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+use std::sync::{Arc, Mutex};
+
+use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
+use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, yield_now};
+
+/// Answers each call with ten times its number; 13 fails. Each group waits for a permit, and is noted when it begins.
+struct Gated {
+    begun: mpsc::UnboundedSender<Vec<u32>>,
+    permits: Arc<Semaphore>,
+}
+
+#[derive(Clone, Copy)]
+struct Call {
+    handle: u8,
+    number: u32,
+}
+
+impl Group for Gated {
+    type Call = Call;
+    type Answer = u32;
+
+    fn handle(call: &Call) -> Handle {
+        Handle::from_bytes([call.handle; 16])
+    }
+
+    async fn run(&self, calls: Vec<Call>) -> Vec<Result<u32, StoreError>> {
+        let numbers: Vec<_> = calls.iter().map(|call| call.number).collect();
+        self.begun.send(numbers.clone()).unwrap();
+        self.permits.acquire().await.unwrap().forget();
+        numbers.into_iter().map(answer).collect()
+    }
+}
+
+fn answer(number: u32) -> Result<u32, StoreError> {
+    match number {
+        13 => Err(StoreError::new(StoreErrorKind::TooLarge, "13 is too much")),
+        number => Ok(number * 10),
+    }
+}
+
+struct Stage {
+    grouped: Arc<Grouped<Gated>>,
+    begun: mpsc::UnboundedReceiver<Vec<u32>>,
+    permits: Arc<Semaphore>,
+}
+
+type Running = JoinHandle<Result<u32, StoreError>>;
+
+impl Stage {
+    fn new(limits: GroupLimits) -> Self {
+        let (sender, begun) = mpsc::unbounded_channel();
+        let permits = Arc::new(Semaphore::new(0));
+        let gated = Gated {
+            begun: sender,
+            permits: Arc::clone(&permits),
+        };
+        Self {
+            grouped: Arc::new(Grouped::new(gated, limits)),
+            begun,
+            permits,
+        }
+    }
+
+    /// Makes a call and lets it get as far as it can.
+    async fn call(&self, handle: u8, number: u32) -> Running {
+        let grouped = Arc::clone(&self.grouped);
+        let call = tokio::spawn(async move { grouped.call(Call { handle, number }).await });
+        // In a runtime of one thread, whoever was made ready goes first.
+        yield_now().await;
+        call
+    }
+
+    async fn begun(&mut self) -> Vec<u32> {
+        self.begun.recv().await.unwrap()
+    }
+
+    fn let_one_end(&self) {
+        self.permits.add_permits(1);
+    }
+}
+
+const ONE: GroupLimits = GroupLimits {
+    at_once: 1,
+    calls: 3,
+    waiting: 10,
+};
+
+#[tokio::test]
+async fn a_lone_call_is_made_at_once_and_those_that_come_meanwhile_together() {
+    let mut stage = Stage::new(ONE);
+    let first = stage.call(9, 1).await;
+    assert_eq!(stage.begun().await, [1]);
+    let (second, third) = (stage.call(5, 2).await, stage.call(4, 3).await);
+    stage.let_one_end();
+    assert_eq!(first.await.unwrap().unwrap(), 10);
+    assert_eq!(stage.begun().await, [3, 2], "in the order of their handles");
+    stage.let_one_end();
+    assert_eq!(second.await.unwrap().unwrap(), 20);
+    assert_eq!(third.await.unwrap().unwrap(), 30);
+}
+
+#[tokio::test]
+async fn a_group_has_one_call_for_a_session_and_keeps_to_its_size() {
+    let mut stage = Stage::new(ONE);
+    let mut calls = vec![stage.call(0, 0).await];
+    for (handle, number) in [(1, 1), (1, 2), (2, 3), (1, 4), (3, 5), (4, 6)] {
+        calls.push(stage.call(handle, number).await);
+    }
+    stage.permits.add_permits(5);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.begun().await, [0]);
+    assert_eq!(stage.begun().await, [1, 3, 5]);
+    assert_eq!(stage.begun().await, [2, 6]);
+    assert_eq!(stage.begun().await, [4]);
+}
+
+#[tokio::test]
+async fn a_call_that_fails_leaves_its_neighbours_alone() {
+    let mut stage = Stage::new(ONE);
+    let first = stage.call(0, 0).await;
+    let (bad, good) = (stage.call(1, 13).await, stage.call(2, 14).await);
+    stage.permits.add_permits(2);
+    first.await.unwrap().unwrap();
+    assert_eq!(
+        bad.await.unwrap().unwrap_err().kind(),
+        StoreErrorKind::TooLarge
+    );
+    assert_eq!(good.await.unwrap().unwrap(), 140);
+    assert_eq!(stage.begun().await, [0]);
+    assert_eq!(stage.begun().await, [13, 14]);
+}
+
+#[tokio::test]
+async fn more_than_may_wait_are_refused_and_certainly_not_made() {
+    let stage = Stage::new(GroupLimits { waiting: 1, ..ONE });
+    let (first, second) = (stage.call(0, 0).await, stage.call(1, 1).await);
+    let refused = stage.call(2, 2).await.await.unwrap().unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
+    assert!(!refused.may_have_applied());
+    stage.permits.add_permits(2);
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_in_the_middle_holds_up_nobody() {
+    let mut stage = Stage::new(ONE);
+    let first = stage.call(0, 0).await;
+    assert_eq!(stage.begun().await, [0]);
+    let (gives_up, stays) = (stage.call(1, 1).await, stage.call(2, 2).await);
+    gives_up.abort();
+    assert!(gives_up.await.unwrap_err().is_cancelled());
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    assert_eq!(stage.begun().await, [2], "who gave up is not made");
+    stage.let_one_end();
+    assert_eq!(stays.await.unwrap().unwrap(), 20);
+    let last = stage.call(3, 3).await;
+    assert_eq!(stage.begun().await, [3]);
+    stage.let_one_end();
+    assert_eq!(last.await.unwrap().unwrap(), 30);
+}
+
+#[tokio::test]
+async fn as_many_groups_as_may_are_under_way_at_once() {
+    let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
+    let calls = [
+        stage.call(0, 0).await,
+        stage.call(1, 1).await,
+        stage.call(2, 2).await,
+    ];
+    assert_eq!(
+        (stage.begun().await, stage.begun().await),
+        (vec![0], vec![1])
+    );
+    assert!(stage.begun.try_recv().is_err(), "the third has to wait");
+    stage.permits.add_permits(3);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.begun().await, [2]);
+}
+
+/// Where one group panics.
+struct Panics(Mutex<bool>);
+
+impl Group for Panics {
+    type Call = u8;
+    type Answer = u8;
+
+    fn handle(call: &u8) -> Handle {
+        Handle::from_bytes([*call; 16])
+    }
+
+    async fn run(&self, calls: Vec<u8>) -> Vec<Result<u8, StoreError>> {
+        yield_now().await;
+        let panics = std::mem::take(&mut *self.0.lock().unwrap());
+        assert!(!panics, "this group was told to panic");
+        calls.into_iter().map(Ok).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_panics_takes_no_other_with_it() {
+    let grouped = Arc::new(Grouped::new(Panics(Mutex::new(true)), ONE));
+    let call = |number| {
+        let grouped = Arc::clone(&grouped);
+        tokio::spawn(async move { grouped.call(number).await })
+    };
+    let (first, second) = (call(1), call(2));
+    assert!(first.await.unwrap_err().is_panic());
+    assert_eq!(second.await.unwrap().unwrap(), 2);
+    assert_eq!(call(3).await.unwrap().unwrap(), 3);
+}
