@@ -1,0 +1,179 @@
+//! Opens connections to the database, each set up for its work.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use fasthttpsession_core::StoreError;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::config::{SqliteConfig, Synchronous};
+use crate::error::{is_busy, misconfigured, store_error};
+
+/// Pages in the log at which a commit writes it back to the database. The more, the less often a page that changes all
+/// the time is written twice. 16 MiB with pages of 4 KiB.
+const LOG_PAGES: u32 = 4000;
+/// What the log is cut to after something kept it from being written back in time.
+const LOG_BYTES: u32 = 64 << 20;
+/// KiB of pages that the writer keeps. Readers have SQLite's 2 MiB: each commit empties them anyway.
+const WRITER_CACHE_KIB: u32 = 64 << 10;
+/// More than any connection uses.
+const STATEMENTS: usize = 32;
+/// How long to rest between attempts at what SQLite does not wait for itself.
+const REST: Duration = Duration::from_millis(5);
+
+/// Where connections come from.
+pub(crate) enum Connect {
+    File(File),
+    Function(Box<dyn Fn() -> rusqlite::Result<Connection> + Send + Sync>),
+}
+
+/// A path that can be a database file.
+pub(crate) struct File {
+    path: PathBuf,
+    create: bool,
+}
+
+impl Connect {
+    /// A connection that writes: the log is on, and `synchronous` is what was set. What SQLite notes down to take a
+    /// statement back stays in memory: no sessions are in files elsewhere.
+    pub(crate) fn writer(&self, config: &SqliteConfig) -> Result<Connection, StoreError> {
+        if let Self::File(file) = self {
+            file.prepare()?;
+        }
+        let db = self.connect(config.timeout)?;
+        let failed = |error| store_error("setting up the connection that writes", error);
+        write_ahead(&db, config.timeout)?;
+        let synchronous = match config.synchronous {
+            Synchronous::Normal => "NORMAL",
+            Synchronous::Full => "FULL",
+        };
+        db.execute_batch(&format!(
+            "PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = {LOG_PAGES}; \
+             PRAGMA journal_size_limit = {LOG_BYTES}; \
+             PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA temp_store = MEMORY;"
+        ))
+        .map_err(failed)?;
+        Ok(db)
+    }
+
+    /// A connection that reads, and waits at most `patience` for a lock.
+    pub(crate) fn reader(&self, patience: Duration) -> Result<Connection, StoreError> {
+        let db = self.connect(patience)?;
+        db.execute_batch("PRAGMA query_only = ON")
+            .map_err(|error| store_error("setting up a connection that reads", error))?;
+        Ok(db)
+    }
+
+    fn connect(&self, patience: Duration) -> Result<Connection, StoreError> {
+        let connection = match self {
+            Self::File(file) => file.connect(),
+            Self::Function(connect) => connect(),
+        };
+        let failed = |error| store_error("opening the database", error);
+        let db = connection.map_err(failed)?;
+        db.busy_timeout(patience).map_err(failed)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(db)
+    }
+}
+
+impl File {
+    /// Takes a path that several connections can share.
+    pub(crate) fn new(path: &Path, create: bool) -> Result<Self, StoreError> {
+        let text = path.to_string_lossy();
+        if text.is_empty() || text == ":memory:" {
+            return Err(misconfigured(
+                "the SQLite store needs a file: each of its connections would have a memory of its own; for sessions in \
+                 memory there is the memory store",
+            ));
+        }
+        if text.starts_with("file:") {
+            return Err(misconfigured(
+                "the SQLite store takes the path of a file, not an SQLite URI; settings of a connection are made by \
+                 `open_on`",
+            ));
+        }
+        if text.starts_with("//") || text.starts_with("\\\\") {
+            return Err(misconfigured(
+                "the SQLite store needs a local disk: over a network, connections can't share memory and locks",
+            ));
+        }
+        let path = path.to_owned();
+        Ok(Self { path, create })
+    }
+
+    /// The file is there: made now, for its owner alone, or before.
+    fn prepare(&self) -> Result<(), StoreError> {
+        match self.path.try_exists() {
+            Ok(true) => Ok(()),
+            Ok(false) if self.create => {
+                create_private(&self.path).map_err(|error| self.no_file(&error))
+            }
+            Ok(false) => Err(misconfigured(format!(
+                "there is no database file {}; migrate=true makes it",
+                self.path.display()
+            ))),
+            Err(error) => Err(self.no_file(&error)),
+        }
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(&self.path, flags)
+    }
+
+    fn no_file(&self, error: &io::Error) -> StoreError {
+        misconfigured(format!(
+            "the database file {} can't be made: {error}; its folder must exist",
+            self.path.display()
+        ))
+    }
+}
+
+/// Turns the log on. Of several processes that do so at the same moment, SQLite sends some away without waiting.
+fn write_ahead(db: &Connection, patience: Duration) -> Result<(), StoreError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let mode = db.query_row("PRAGMA journal_mode = WAL", [], |row| {
+            row.get::<_, String>(0)
+        });
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(misconfigured(format!(
+                    "the SQLite store needs a file on a local disk that can have a write-ahead log; the journal mode \
+                     of this database is {mode} and can't be changed"
+                )));
+            }
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(REST),
+            Err(error) => return Err(store_error("turning the write-ahead log on", error)),
+        }
+    }
+}
+
+/// Makes an empty file with mode 0600, whatever the umask takes away. SQLite gives the files beside it the same.
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(file) => keep_private(&file),
+        // Another process made it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn keep_private(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}

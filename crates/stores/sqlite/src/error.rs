@@ -1,0 +1,90 @@
+//! How the driver's errors become this library's: the only place that knows both.
+
+use fasthttpsession_core::{StoreError, StoreErrorKind};
+use rusqlite::ErrorCode;
+
+/// `SQLITE_IOERR_SHMSIZE`: the file beside the database that readers share can't grow, which a full disk does.
+const NO_ROOM_FOR_SHARED_MEMORY: i32 = 0x0a | (0x13 << 8);
+
+/// What the driver said while `doing` (as in "loading a session").
+///
+/// Counts as applied or not by its kind; who knows better says so.
+pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
+    let (kind, what) = describe(&error);
+    StoreError::new(kind, format!("{doing}: {what}")).with_source(error)
+}
+
+/// The configuration, the file or its schema is not what it should be.
+pub(crate) fn misconfigured(sentence: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Misconfigured, sentence)
+}
+
+/// A row that is no record: `what` is wrong with it.
+pub(crate) fn corrupt(what: &str) -> StoreError {
+    let sentence = format!("a row of the SQLite store is no record: {what}");
+    StoreError::new(StoreErrorKind::Corrupt, sentence)
+}
+
+/// An operation that had no effect and did not end within its time.
+pub(crate) fn timed_out(doing: &str) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Timeout,
+        format!("{doing}: no answer within the limit"),
+    )
+}
+
+/// The thread or the runtime that was to answer has ended.
+pub(crate) fn abandoned(doing: &str) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        format!("{doing}: the SQLite store has stopped"),
+    )
+}
+
+/// Whether another connection was in the way, for now.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+fn describe(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
+    use StoreErrorKind::{Corrupt, Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable};
+    let rusqlite::Error::SqliteFailure(code, message) = error else {
+        return (Internal, "the SQLite driver failed");
+    };
+    match code.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            (Timeout, "another connection has the database locked")
+        }
+        ErrorCode::DiskFull => (Full, "the disk or the database is full"),
+        ErrorCode::SystemIoFailure if code.extended_code == NO_ROOM_FOR_SHARED_MEMORY => {
+            (Full, "the disk is full")
+        }
+        ErrorCode::TooBig => (TooLarge, "the record is larger than SQLite takes"),
+        ErrorCode::DatabaseCorrupt => (Corrupt, "the database file is damaged"),
+        ErrorCode::NotADatabase => (
+            Misconfigured,
+            "the file is no SQLite database, or is encrypted with another key",
+        ),
+        ErrorCode::ReadOnly => (Misconfigured, "the database can't be written to"),
+        ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
+            (Misconfigured, "SQLite was denied access")
+        }
+        ErrorCode::CannotOpen => (Unavailable, "SQLite can't open a file of the database"),
+        ErrorCode::SystemIoFailure => (Unavailable, "reading or writing the disk failed"),
+        ErrorCode::OutOfMemory => (Unavailable, "SQLite has no memory left"),
+        _ if lacks_table(message.as_deref()) => (
+            Misconfigured,
+            "the table of the sessions has gone or changed",
+        ),
+        _ => (Internal, "SQLite failed"),
+    }
+}
+
+fn lacks_table(message: Option<&str>) -> bool {
+    message.is_some_and(|message| {
+        message.starts_with("no such table") || message.starts_with("no such column")
+    })
+}

@@ -1,0 +1,214 @@
+//! The store: reads go to readers, writes to the writer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use fasthttpsession_core::{
+    Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
+    StoreError, Timestamp, Touched,
+};
+use fasthttpsession_store_common::{PurgeTask, Purging};
+use rusqlite::Connection;
+use tokio::task::spawn_blocking;
+
+use crate::config::SqliteConfig;
+use crate::connect::Connect;
+use crate::error::abandoned;
+use crate::queries::{Check, Count, Load, Scan, SessionsOf};
+use crate::readers::Readers;
+use crate::schema;
+use crate::statements::Statements;
+use crate::writer::Writer;
+use crate::writes::{Create, Delete, Purge, Replace, Touch};
+
+/// Connections that list: so many at once, and never in the way of a read of one session.
+const LISTERS: usize = 2;
+/// The most rows that one slice of a purge looks at: other writes wait for a slice.
+const SLICE: usize = 100;
+
+/// Keeps sessions in an SQLite file. Clones are the same store; the last one that is dropped closes the file.
+///
+/// See the [crate's page](crate) for what it promises and what it costs.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+    /// Held by those clones that are not in the task itself.
+    _purging: Option<Arc<PurgeTask>>,
+}
+
+struct Inner {
+    // Closed before the writer's connection, which as the last one writes the log back.
+    readers: Arc<Readers>,
+    listers: Arc<Readers>,
+    writer: Writer,
+    config: SqliteConfig,
+}
+
+impl SqliteStore {
+    pub(crate) async fn open(config: SqliteConfig, connect: Connect) -> Result<Self, StoreError> {
+        let purging = Purging {
+            every: config.purge_every,
+            batch: config.purge_batch,
+        };
+        let opening = spawn_blocking(move || Inner::open(config, &connect));
+        let opened = opening
+            .await
+            .map_err(|_| abandoned("opening the database"))?;
+        let store = Self {
+            inner: Arc::new(opened?),
+            _purging: None,
+        };
+        let task = purging.start(store.clone());
+        Ok(Self {
+            _purging: task.map(Arc::new),
+            ..store
+        })
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.inner.config.path)
+            .field("table", &self.inner.config.table)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn open(config: SqliteConfig, connect: &Connect) -> Result<Self, StoreError> {
+        let sql = Arc::new(Statements::new(&config.table));
+        let db = connect.writer(&config)?;
+        if config.migrate {
+            schema::migrate(&db, &config.table)?;
+        }
+        schema::check(&db, &config.table)?;
+        let readers = |count| {
+            let connections: Result<Vec<Connection>, _> =
+                (0..count).map(|_| connect.reader(config.timeout)).collect();
+            let readers = Readers::new(connections?, Arc::clone(&sql), config.timeout);
+            Ok::<_, StoreError>(Arc::new(readers))
+        };
+        Ok(Self {
+            readers: readers(config.readers.max(1))?,
+            listers: readers(LISTERS)?,
+            writer: Writer::start(db, Arc::clone(&sql), config.queue, config.timeout)?,
+            config,
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::all()
+    }
+
+    async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        let load = Load { handle, now };
+        if self.inner.config.read_in_place {
+            self.inner.readers.read_in_place(load).await
+        } else {
+            self.inner.readers.read_aside(load).await
+        }
+    }
+
+    async fn create(
+        &self,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let record = record.clone();
+        let create = Create {
+            handle,
+            record,
+            now,
+        };
+        self.inner.writer.write(create).await
+    }
+
+    async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let record = record.clone();
+        let replace = Replace {
+            handle,
+            expected,
+            record,
+            now,
+        };
+        self.inner.writer.write(replace).await
+    }
+
+    async fn touch(
+        &self,
+        handle: Handle,
+        version: u64,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let touch = Touch {
+            handle,
+            version,
+            idle_deadline,
+            now,
+        };
+        self.inner.writer.write(touch).await
+    }
+
+    async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
+        self.inner.writer.write(Delete { handle, now }).await
+    }
+
+    async fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Vec<(Handle, Record)>, StoreError> {
+        let principal = principal.clone();
+        let query = SessionsOf { principal, now };
+        self.inner.listers.read_aside(query).await
+    }
+
+    async fn scan(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let after = after.cloned();
+        let scan = Scan { after, limit, now };
+        self.inner.listers.read_aside(scan).await
+    }
+
+    async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.inner.listers.read_aside(Count { now }).await
+    }
+
+    async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        let mut left = limit;
+        while left > 0 {
+            let rows = left.min(SLICE);
+            let slice = self.inner.writer.write(Purge { rows, now }).await?;
+            removed += slice.removed;
+            if slice.was_last {
+                break;
+            }
+            left = left.saturating_sub(usize::try_from(slice.removed).unwrap_or(left));
+        }
+        Ok(removed)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.listers.read_aside(Check).await.map(drop)
+    }
+}

@@ -1,0 +1,308 @@
+//! The one thread that writes. It commits all calls that have queued up in one transaction, and answers them when the
+//! commit has returned: the busier the store, the larger the groups, and the fewer commits a call costs.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fasthttpsession_core::{StoreError, StoreErrorKind};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+use crate::error::{abandoned, is_busy, store_error, timed_out};
+use crate::statements::{BEGIN, COMMIT, ROLLBACK, Statements};
+use crate::writes::Write;
+
+/// The most calls in a transaction, which bounds how long it takes.
+const GROUP: usize = 1000;
+/// How much longer than its limit a call waits for an answer: the writer knows whether a late call had an effect.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long to rest between attempts to get the lock that another process has. SQLite would rest longer each time, and
+/// the other process be faster for ever.
+const RETRY: Duration = Duration::from_millis(1);
+/// How long groups follow each other without a gap in which another process could get the lock.
+const STRETCH: Duration = Duration::from_millis(50);
+
+/// Hands calls to the thread that writes. Dropped, it ends the thread, once all calls are answered.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    patience: Duration,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Box<dyn Call>>,
+    /// The thread waits for calls, and must be woken.
+    idle: bool,
+    /// No more calls are taken: the store was dropped, or the thread has ended.
+    closed: bool,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(
+        db: Connection,
+        sql: Arc<Statements>,
+        limit: usize,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            limit: limit.max(1),
+        });
+        let thread = Thread {
+            db,
+            sql,
+            shared: Arc::clone(&shared),
+        };
+        thread::Builder::new()
+            .name("sqlite sessions".to_owned())
+            .spawn(move || thread.run())
+            .map_err(|error| abandoned("starting the thread that writes").with_source(error))?;
+        Ok(Self { shared, patience })
+    }
+
+    /// Queues `write` and waits for its answer. If the caller gives up, a call that still waits is not made.
+    pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Answer, StoreError> {
+        let deadline = Instant::now() + self.patience;
+        let (reply, answer) = oneshot::channel();
+        self.shared.push(Box::new(Queued {
+            write,
+            deadline,
+            outcome: None,
+            reply,
+        }))?;
+        match timeout_at((deadline + GRACE).into(), answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(abandoned(W::DOING)),
+            Err(_) => Err(timed_out(W::DOING)),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.filled.notify_one();
+    }
+}
+
+impl Shared {
+    fn push(&self, call: Box<dyn Call>) -> Result<(), StoreError> {
+        let mut queue = self.lock();
+        if queue.closed {
+            return Err(abandoned("queueing a write").not_applied());
+        }
+        if queue.waiting.len() >= self.limit {
+            return Err(too_many(self.limit));
+        }
+        queue.waiting.push_back(call);
+        let must_wake = mem::take(&mut queue.idle);
+        drop(queue);
+        if must_wake {
+            self.filled.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits for calls and takes those that are still wanted; says whether it had to wait. `None` once the store has been
+    /// dropped and nothing waits any more.
+    fn take(&self) -> Option<(Group, bool)> {
+        let mut queue = self.lock();
+        let mut had_to_wait = false;
+        while queue.waiting.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            (queue.idle, had_to_wait) = (true, true);
+            queue = self
+                .filled
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let count = GROUP.min(queue.waiting.len());
+        let calls = queue.waiting.drain(..count);
+        Some((calls.filter(|call| call.is_wanted()).collect(), had_to_wait))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing that runs under this lock can panic half-way through a change.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Thread {
+    db: Connection,
+    sql: Arc<Statements>,
+    shared: Arc<Shared>,
+}
+
+impl Thread {
+    fn run(self) {
+        let mut rested = Instant::now();
+        while let Some((group, had_to_wait)) = self.shared.take() {
+            if had_to_wait {
+                rested = Instant::now();
+            } else if rested.elapsed() > STRETCH {
+                thread::sleep(2 * RETRY);
+                rested = Instant::now();
+            }
+            self.serve(group);
+        }
+    }
+
+    /// Commits a group and answers each of its calls. If one of them undoes the whole group, each is committed alone.
+    fn serve(&self, group: Group) {
+        let group = match self.begin(group) {
+            Ok(group) if group.is_empty() => return,
+            Ok(group) => group,
+            Err((group, error)) => return answer(group, Err(&error)),
+        };
+        match self.commit(group) {
+            Ok(group) => answer(group, Ok(())),
+            Err((group, error)) if error.may_have_applied() || group.len() == 1 => {
+                answer(group, Err(&error));
+            }
+            Err((group, _)) => group.into_iter().for_each(|call| self.serve(vec![call])),
+        }
+    }
+
+    /// Takes the write lock. Calls whose time is over before it is free are answered and leave the group; an empty group
+    /// begins nothing.
+    fn begin(&self, mut group: Group) -> Result<Group, Failed> {
+        while !group.is_empty() {
+            match self.execute(BEGIN) {
+                Ok(()) => break,
+                Err(error) if is_busy(&error) => {
+                    group = answer_late(group, &store_error("beginning a write", error));
+                    thread::sleep(RETRY);
+                }
+                Err(error) => {
+                    let error = store_error("beginning a write", error).not_applied();
+                    return Err((group, error));
+                }
+            }
+        }
+        Ok(group)
+    }
+
+    /// Runs every call, and commits.
+    fn commit(&self, mut group: Group) -> Result<Group, Failed> {
+        for at in 0..group.len() {
+            let ran = group[at].run(&self.db, &self.sql);
+            if self.db.is_autocommit() {
+                let error = ran
+                    .err()
+                    .unwrap_or_else(|| abandoned("writing").not_applied());
+                return Err((group, error));
+            }
+        }
+        match self.execute(COMMIT) {
+            Ok(()) => Ok(group),
+            Err(error) => Err((group, self.undo(error))),
+        }
+    }
+
+    /// What a commit that failed means. A transaction that is still there has certainly had no effect once it is rolled
+    /// back.
+    fn undo(&self, error: rusqlite::Error) -> StoreError {
+        let is_open = !self.db.is_autocommit();
+        let error = store_error("committing", error);
+        match self.execute(ROLLBACK) {
+            Ok(()) if is_open => error.not_applied(),
+            _ => error,
+        }
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.db.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
+
+impl Drop for Thread {
+    /// Also after a panic: whoever waits learns that no answer comes.
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.closed = true;
+        queue.waiting.clear();
+    }
+}
+
+type Group = Vec<Box<dyn Call>>;
+type Failed = (Group, StoreError);
+
+/// A queued call of any kind.
+trait Call: Send {
+    fn is_wanted(&self) -> bool;
+    fn deadline(&self) -> Instant;
+    /// Runs it and keeps its outcome; an error is handed out as well.
+    fn run(&mut self, db: &Connection, sql: &Statements) -> Result<(), StoreError>;
+    /// Answers the caller: with the outcome, if it was committed.
+    fn answer(self: Box<Self>, committed: Result<(), &StoreError>);
+}
+
+struct Queued<W: Write> {
+    write: W,
+    deadline: Instant,
+    outcome: Option<Result<W::Answer, StoreError>>,
+    reply: oneshot::Sender<Result<W::Answer, StoreError>>,
+}
+
+impl<W: Write> Call for Queued<W> {
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn run(&mut self, db: &Connection, sql: &Statements) -> Result<(), StoreError> {
+        let outcome = self.write.run(db, sql).map_err(StoreError::not_applied);
+        let ran = outcome.as_ref().map(drop).map_err(Clone::clone);
+        self.outcome = Some(outcome);
+        ran
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &StoreError>) {
+        let answer = match (committed, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Ok(()), None) => Err(abandoned(W::DOING)),
+            (Err(error), _) => Err(error.clone()),
+        };
+        // Whoever gave up wants no answer.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn answer(group: Group, committed: Result<(), &StoreError>) {
+    for call in group {
+        call.answer(committed);
+    }
+}
+
+/// Answers the calls whose time is over; the others stay.
+fn answer_late(group: Group, error: &StoreError) -> Group {
+    let now = Instant::now();
+    let (late, left): (Group, Group) = group.into_iter().partition(|call| call.deadline() <= now);
+    answer(late, Err(&error.clone().not_applied()));
+    left
+}
+
+fn too_many(limit: usize) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        format!("{limit} writes wait for the SQLite store already, which is as many as may"),
+    )
+    .not_applied()
+}

@@ -1,0 +1,15 @@
+//! The suite that every store passes.
+
+use fasthttpsession_conformance::store::Subject;
+use fasthttpsession_sqlite::SqliteConfig;
+
+fasthttpsession_conformance::store_tests!(async || {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let config = SqliteConfig::new(folder.path().join("sessions.db")).migrate(true);
+    Subject::new(config.clone().open().await.expect("the store opens"))
+        .second_client(config.open().await.expect("the store opens twice"))
+        .no_raw("columns have types, and what is in a body is the application's; see tests/damage.rs for rows that are no record")
+        .no_body_limit("SQLite takes a gigabyte, and how large a record may be is limited above the store")
+        .expires_when_told()
+        .keeping(folder)
+});

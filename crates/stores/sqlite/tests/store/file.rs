@@ -1,0 +1,102 @@
+//! The files: who may read them, how they are closed, and connections of the application's own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fasthttpsession_core::{Store, StoreErrorKind};
+use fasthttpsession_sqlite::rusqlite::Connection;
+use fasthttpsession_sqlite::{SqliteConfig, Synchronous};
+
+use super::support::{NOW, Place, create, handle, load, record, until};
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, handle(1), &record()).await;
+    for name in ["sessions.db", "sessions.db-wal", "sessions.db-shm"] {
+        let meta = std::fs::metadata(place.path(name)).expect(name);
+        assert_eq!(meta.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_clone_writes_the_log_back_and_closes_the_file() {
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, handle(1), &record()).await;
+    let log = place.path("sessions.db-wal");
+    assert!(log.exists());
+    drop(store);
+    until("the log was written back", || !log.exists()).await;
+    assert_eq!(load(&place.store().await, handle(1)).await, Some(record()));
+}
+
+#[tokio::test]
+async fn a_call_in_flight_is_committed_although_the_store_is_dropped() {
+    let place = Place::new();
+    let store = place.store().await;
+    let call = tokio::spawn(async move { store.create(handle(1), &record(), NOW).await });
+    call.await.expect("no panic").expect("an answer");
+    assert_eq!(load(&place.store().await, handle(1)).await, Some(record()));
+}
+
+#[tokio::test]
+async fn sessions_outlive_the_store_with_each_setting() {
+    for synchronous in [Synchronous::Normal, Synchronous::Full] {
+        let place = Place::new();
+        let config = place.config().synchronous(synchronous);
+        let store = config.clone().open().await.expect("the store opens");
+        create(&store, handle(1), &record()).await;
+        drop(store);
+        let store = config
+            .read_in_place(false)
+            .open()
+            .await
+            .expect("the store opens");
+        assert_eq!(load(&store, handle(1)).await, Some(record()));
+    }
+}
+
+#[tokio::test]
+async fn connections_of_the_application_are_used_for_everything() {
+    let place = Place::new();
+    let path = place.path("own.db");
+    let opened = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&opened);
+    let connect = move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let db = Connection::open(&path)?;
+        db.execute_batch("CREATE TABLE IF NOT EXISTS orders (id INTEGER)")?;
+        Ok(db)
+    };
+    let config = SqliteConfig::new("").migrate(true).readers(3);
+    let store = config.open_on(connect).await.expect("the store opens");
+    create(&store, handle(1), &record()).await;
+    assert_eq!(load(&store, handle(1)).await, Some(record()));
+    assert_eq!(store.count(NOW).await.expect("an answer"), 1);
+    assert_eq!(opened.load(Ordering::Relaxed), 1 + 3 + 2);
+}
+
+#[tokio::test]
+async fn connections_to_memory_are_refused() {
+    let config = SqliteConfig::new("").migrate(true);
+    let error = config
+        .open_on(Connection::open_in_memory)
+        .await
+        .expect_err("each has its own");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    assert!(error.to_string().contains("write-ahead log"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_printed_of_a_store_is_where_it_is() {
+    let place = Place::new();
+    let printed = format!("{:?}", place.store().await);
+    assert!(
+        printed.contains("sessions.db") && printed.contains("fasthttpsession"),
+        "{printed}"
+    );
+}

@@ -1,0 +1,97 @@
+//! Another process has the database locked, or writes as much as it can.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use fasthttpsession_core::{Replaced, Store, StoreErrorKind};
+use fasthttpsession_sqlite::SqliteStore;
+
+use super::support::{NOW, Place, create, handle, load, record, start, successor};
+
+#[tokio::test]
+async fn a_long_lock_of_another_process_is_a_timeout_without_effect() {
+    let place = Place::new();
+    let limit = Duration::from_millis(200);
+    let store = place
+        .config()
+        .timeout(limit)
+        .open()
+        .await
+        .expect("the store opens");
+    let old = record();
+    create(&store, handle(1), &old).await;
+    let lock = place.lock();
+    let began = Instant::now();
+    let next = successor(&old);
+    let mut calls: Vec<_> = (0..3)
+        .map(|_| start(store.replace(handle(1), 1, &next, NOW)))
+        .collect();
+    for call in &mut calls {
+        let error = call.await.expect_err("nobody can write");
+        assert_eq!(error.kind(), StoreErrorKind::Timeout);
+        assert!(!error.may_have_applied() && error.is_retryable(), "{error}");
+    }
+    let took = began.elapsed();
+    assert!(
+        took >= limit && took < Duration::from_secs(3),
+        "it took {took:?}"
+    );
+    assert_eq!(
+        load(&store, handle(1)).await,
+        Some(old),
+        "who reads waits for nobody"
+    );
+    drop(lock);
+    let replaced = store
+        .replace(handle(1), 1, &next, NOW)
+        .await
+        .expect("the store is back");
+    assert_eq!(replaced, Replaced::Replaced);
+}
+
+#[tokio::test]
+async fn a_short_lock_of_another_process_is_waited_for() {
+    let place = Place::new();
+    let store = place.store().await;
+    let lock = place.lock();
+    let wanted = record();
+    let call = start(store.create(handle(1), &wanted, NOW));
+    assert_eq!(
+        load(&store, handle(1)).await,
+        None,
+        "nothing shows before it is committed"
+    );
+    drop(lock);
+    call.await.expect("an answer");
+    assert_eq!(load(&store, handle(1)).await, Some(wanted));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_writes_all_the_time_lets_another_write() {
+    let place = Place::new();
+    let (busy, other) = (place.store().await, place.store().await);
+    let done = Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = (0..16)
+        .map(|number| tokio::spawn(write_until(busy.clone(), number, Arc::clone(&done))))
+        .collect();
+    for number in 100..120 {
+        create(&other, handle(number), &record()).await;
+    }
+    done.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await.expect("each of its own writes was answered");
+    }
+}
+
+async fn write_until(store: SqliteStore, number: u8, done: Arc<AtomicBool>) {
+    let mut current = record();
+    create(&store, handle(number), &current).await;
+    while !done.load(Ordering::Relaxed) {
+        let next = successor(&current);
+        let version = current.header.version;
+        let replaced = store.replace(handle(number), version, &next, NOW).await;
+        assert_eq!(replaced.expect("an answer"), Replaced::Replaced);
+        current = next;
+    }
+}

@@ -1,0 +1,11 @@
+//! What is special to this store: groups, locks of other processes, damaged and full files, purging, the files themselves.
+
+mod damage;
+mod file;
+mod full;
+mod groups;
+mod locks;
+mod processes;
+mod purging;
+#[path = "../support/mod.rs"]
+mod support;
