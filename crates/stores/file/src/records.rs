@@ -1,0 +1,429 @@
+//! What the operations do to the files of a session, on a thread that may wait for the disk. Whatever writes is shown
+//! the lock of the shard.
+//!
+//! The order of steps is what makes a kill harmless at any of them: an entry of an index is made before the record that
+//! needs it, and removed after. So a record is never without its entries, and an entry may be left over; whoever sees
+//! one that is removes it.
+
+use std::borrow::Cow;
+use std::os::fd::OwnedFd;
+
+use bytes::Bytes;
+use fasthttpsession_core::{
+    Created, Deleted, Handle, Header, Record, Replaced, StoreError, StoreErrorKind, Timestamp,
+    Touched,
+};
+use fasthttpsession_store_common::Pace;
+use rustix::fs::{OFlags, fstat};
+use rustix::io::{self, Errno};
+
+use crate::copies::{self, Place};
+use crate::error::{corrupt, misconfigured, refused, unsure};
+use crate::folder::{Folder, write_all_at};
+use crate::locks::{Held, Locks};
+use crate::names::{self, Owner, Shard, Slot};
+
+/// The largest record, as bytes. What is larger is refused, and not read.
+pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
+const MAX_FILE_BYTES: usize = copies::fresh_len(MAX_RECORD_BYTES);
+/// What is read of a file at once, and for most is all of it.
+pub(crate) const FIRST_BYTES: usize = 8 << 10;
+
+/// The files of all sessions.
+pub(crate) struct Records {
+    pub(crate) folder: Folder,
+    pub(crate) locks: Locks,
+    /// How quick the disk has been for those who write.
+    pub(crate) pace: Pace,
+}
+
+/// A record and where it lies.
+struct Stored {
+    record: Record,
+    place: Place,
+    file: OwnedFd,
+}
+
+/// Why a file holds no record, at least at this moment.
+type Unreadable = Cow<'static, str>;
+
+impl Records {
+    /// The record of `handle`, live or not. Takes no lock, unless what it finds can't be read: then somebody may be
+    /// writing, and it looks again while nobody is.
+    pub(crate) fn load(&self, handle: Handle) -> Result<Option<Record>, StoreError> {
+        if let Ok(found) = self.look(handle, OFlags::RDONLY)? {
+            return Ok(found.map(|stored| stored.record));
+        }
+        let shard = Shard::of(handle);
+        let again = self
+            .locks
+            .briefly(&self.folder, shard, |held| self.stored(held, handle))?;
+        let stored = again.ok_or_else(|| busy(handle))??;
+        Ok(stored.map(|stored| stored.record))
+    }
+
+    pub(crate) fn create(
+        &self,
+        held: &Held,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let old = self.stored(held, handle)?;
+        if old.as_ref().is_some_and(|old| old.record.is_live(now)) {
+            return Ok(Created::Exists);
+        }
+        if !record.is_live(now) {
+            return Ok(Created::Created);
+        }
+        match old {
+            Some(old) => self.write_over(held, handle, &old, record),
+            None => self.write_first(held, handle, record),
+        }
+        .map(|()| Created::Created)
+    }
+
+    pub(crate) fn replace(
+        &self,
+        held: &Held,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let Some(old) = self.live(held, handle, now)? else {
+            return Ok(Replaced::Gone);
+        };
+        if old.record.header.version != expected {
+            return Ok(Replaced::Conflict(old.record));
+        }
+        self.write_over(held, handle, &old, record)?;
+        Ok(Replaced::Replaced)
+    }
+
+    pub(crate) fn touch(
+        &self,
+        held: &Held,
+        handle: Handle,
+        version: u64,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let Some(old) = self.live(held, handle, now)? else {
+            return Ok(Touched::Gone);
+        };
+        let header = &old.record.header;
+        if header.version == version && header.idle_deadline < idle_deadline {
+            let mut record = old.record.clone();
+            record.header.idle_deadline = idle_deadline;
+            self.write_over(held, handle, &old, &record)?;
+        }
+        Ok(Touched::Touched)
+    }
+
+    pub(crate) fn delete(
+        &self,
+        held: &Held,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<Deleted, StoreError> {
+        match self.live(held, handle, now) {
+            Ok(None) => return Ok(Deleted::Gone),
+            Ok(Some(old)) => self.remove(held, handle, &old.record.header)?,
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => self.remove_file(handle)?,
+            Err(error) => return Err(error),
+        }
+        self.folder
+            .sync_folder_of(&names::record(handle))
+            .map_err(|error| unsure(&format!("removing session {handle}"), error))?;
+        Ok(Deleted::Deleted)
+    }
+
+    /// Removes the record and its entries.
+    pub(crate) fn remove(
+        &self,
+        held: &Held,
+        handle: Handle,
+        header: &Header,
+    ) -> Result<(), StoreError> {
+        self.remove_file(handle)?;
+        self.forget_owner(held, handle, header);
+        self.forget_end(held, handle, Slot::of(header.expires_at()));
+        Ok(())
+    }
+
+    /// Under the lock of its shard: the record of `handle`, live or not.
+    pub(crate) fn header(&self, held: &Held, handle: Handle) -> Result<Option<Header>, StoreError> {
+        let stored = self.stored(held, handle)?;
+        Ok(stored.map(|stored| stored.record.header))
+    }
+
+    fn live(
+        &self,
+        held: &Held,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, StoreError> {
+        let stored = self.stored(held, handle)?;
+        Ok(stored.filter(|stored| stored.record.is_live(now)))
+    }
+
+    /// As nobody else writes, what can't be read is no record.
+    fn stored(&self, held: &Held, handle: Handle) -> Result<Option<Stored>, StoreError> {
+        debug_assert_eq!(held.shard(), Shard::of(handle), "the lock is the shard's");
+        self.look(handle, OFlags::RDWR)?
+            .map_err(|why| corrupt(handle, why))
+    }
+
+    fn look(
+        &self,
+        handle: Handle,
+        access: OFlags,
+    ) -> Result<Result<Option<Stored>, Unreadable>, StoreError> {
+        let failed = |error| refused(&format!("reading session {handle}"), error);
+        let file = match self.folder.open_file(&names::record(handle), access) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return self.confirm_absence(handle).map(|()| Ok(None)),
+            Err(Errno::LOOP | Errno::MLINK) => return Ok(Err("it is a link".into())),
+            Err(Errno::ISDIR | Errno::NXIO) => return Ok(Err("it is no file".into())),
+            Err(error) => return Err(failed(error)),
+        };
+        match read(&file, decode) {
+            Ok(Ok((record, place))) => Ok(Ok(Some(Stored {
+                record,
+                place,
+                file,
+            }))),
+            Ok(Err(why)) => Ok(Err(why)),
+            Err(Errno::ISDIR | Errno::SPIPE) => Ok(Err("it is no file".into())),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// That a record is not there counts only where records would be: a folder that was removed holds no empty session.
+    fn confirm_absence(&self, handle: Handle) -> Result<(), StoreError> {
+        let folder = Shard::of(handle).folder();
+        match self.folder.has(&folder) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(misconfigured(format!(
+                "the folder {folder} of the file store was removed while the store is in use"
+            ))),
+            Err(error) => Err(refused(&format!("looking for {folder}"), error)),
+        }
+    }
+
+    /// Writes a record under a handle that has none.
+    fn write_first(&self, held: &Held, handle: Handle, record: &Record) -> Result<(), StoreError> {
+        let bytes = encode(record)?;
+        let slot = Slot::of(record.header.expires_at());
+        let written = self
+            .file_under(held, handle, slot)
+            .and_then(|()| self.note_owner(held, handle, &record.header))
+            .and_then(|()| self.write_file(held, handle, &bytes));
+        if written
+            .as_ref()
+            .is_err_and(|error| !error.may_have_applied())
+        {
+            self.forget_owner(held, handle, &record.header);
+            self.forget_end(held, handle, slot);
+        }
+        written
+    }
+
+    /// Writes `record` where `old` is, and has the entries follow.
+    fn write_over(
+        &self,
+        held: &Held,
+        handle: Handle,
+        old: &Stored,
+        record: &Record,
+    ) -> Result<(), StoreError> {
+        let bytes = encode(record)?;
+        let (was, is) = (&old.record.header, &record.header);
+        let (from, to) = (Slot::of(was.expires_at()), Slot::of(is.expires_at()));
+        let changes_hands = was.principal != is.principal;
+        if to < from {
+            self.refile(held, handle, from, to)?;
+        }
+        if changes_hands {
+            self.note_owner(held, handle, is)?;
+        }
+        let written = self.write_bytes(held, handle, old, &bytes);
+        // From here on the record counts, and entries that are left over do no harm.
+        if written.is_ok() && to > from {
+            let _ = self.refile(held, handle, from, to);
+        }
+        if changes_hands {
+            match &written {
+                Ok(()) => self.forget_owner(held, handle, was),
+                Err(error) if !error.may_have_applied() => self.forget_owner(held, handle, is),
+                Err(_) => {}
+            }
+        }
+        written
+    }
+
+    fn write_bytes(
+        &self,
+        held: &Held,
+        handle: Handle,
+        old: &Stored,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let Some(write) = old.place.next(bytes) else {
+            return self.write_file(held, handle, bytes);
+        };
+        let doing = || format!("writing session {handle}");
+        // What was written in part is not read: the record stays as it was.
+        write_all_at(&old.file, &write.bytes, write.at)
+            .map_err(|error| refused(&doing(), error))?;
+        self.folder
+            .sync(&old.file)
+            .map_err(|error| unsure(&doing(), error))
+    }
+
+    /// Makes a file with the record, or another one in place of the one there is.
+    fn write_file(&self, held: &Held, handle: Handle, bytes: &[u8]) -> Result<(), StoreError> {
+        let doing = || format!("writing the file of session {handle}");
+        let (unfinished, name) = (held.shard().unfinished(), names::record(handle));
+        let made = self
+            .make_unfinished(&unfinished, bytes)
+            .and_then(|()| self.folder.rename(&unfinished, &name));
+        if let Err(error) = made {
+            let _ = self.folder.remove(&unfinished);
+            return Err(refused(&doing(), error));
+        }
+        self.folder
+            .sync_folder_of(&name)
+            .map_err(|error| unsure(&doing(), error))
+    }
+
+    fn make_unfinished(&self, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+        let file = match self.folder.make_file(name) {
+            Err(Errno::EXIST) => {
+                // Whoever had the lock was killed.
+                self.folder.remove(name)?;
+                self.folder.make_file(name)?
+            }
+            other => other?,
+        };
+        write_all_at(&file, &copies::fresh(bytes), 0)?;
+        self.folder.sync(&file)
+    }
+
+    /// Removes what was left by whoever was killed while they wrote a new file.
+    pub(crate) fn remove_unfinished(&self, shard: Shard) -> Result<(), StoreError> {
+        let name = shard.unfinished();
+        let failed = |error| refused(&format!("removing {name}"), error);
+        if !self.folder.has(&name).map_err(failed)? {
+            return Ok(());
+        }
+        let removed = self
+            .locks
+            .briefly(&self.folder, shard, |_| self.folder.remove(&name))?;
+        removed.unwrap_or(Ok(false)).map(drop).map_err(failed)
+    }
+
+    fn remove_file(&self, handle: Handle) -> Result<(), StoreError> {
+        let removed = self.folder.remove(&names::record(handle));
+        removed
+            .map(drop)
+            .map_err(|error| refused(&format!("removing session {handle}"), error))
+    }
+
+    fn file_under(&self, held: &Held, handle: Handle, slot: Slot) -> Result<(), StoreError> {
+        self.folder
+            .make_entry(held.shard(), &slot.entry(handle))
+            .map_err(|error| refused(&format!("noting when session {handle} ends"), error))
+    }
+
+    /// Moves the entry that says when the session ends.
+    pub(crate) fn refile(
+        &self,
+        held: &Held,
+        handle: Handle,
+        from: Slot,
+        to: Slot,
+    ) -> Result<(), StoreError> {
+        self.folder
+            .move_entry(held.shard(), &from.entry(handle), &to.entry(handle))
+            .map_err(|error| refused(&format!("noting when session {handle} ends"), error))
+    }
+
+    fn note_owner(&self, held: &Held, handle: Handle, header: &Header) -> Result<(), StoreError> {
+        let Some(principal) = &header.principal else {
+            return Ok(());
+        };
+        self.folder
+            .make_entry(held.shard(), &Owner::of(principal).entry(handle))
+            .map_err(|error| refused(&format!("noting whose session {handle} is"), error))
+    }
+
+    pub(crate) fn forget_end(&self, _: &Held, handle: Handle, slot: Slot) {
+        // One that stays is removed by a purge, once it is due.
+        let _ = self.folder.remove(&slot.entry(handle));
+    }
+
+    fn forget_owner(&self, _: &Held, handle: Handle, header: &Header) {
+        if let Some(principal) = &header.principal {
+            // One that stays is removed by whoever lists the principal's sessions.
+            let _ = self.folder.remove(&Owner::of(principal).entry(handle));
+        }
+    }
+}
+
+fn encode(record: &Record) -> Result<Vec<u8>, StoreError> {
+    let bytes = record.to_bytes();
+    if bytes.len() <= MAX_RECORD_BYTES {
+        return Ok(bytes);
+    }
+    let message = format!(
+        "a record of {} bytes is too large: the file store keeps {MAX_RECORD_BYTES} bytes a session",
+        bytes.len()
+    );
+    Err(StoreError::new(StoreErrorKind::TooLarge, message))
+}
+
+/// The record that the bytes of a file hold.
+pub(crate) fn decode(file: &[u8]) -> Result<(Record, Place), Unreadable> {
+    let current = copies::current(file).ok_or("it has another form")?;
+    match Record::from_bytes(Bytes::copy_from_slice(current.record)) {
+        Ok(record) => Ok((record, current.place)),
+        Err(why) => Err(why.to_string().into()),
+    }
+}
+
+/// Shows the bytes of a file to `decode`.
+fn read<T>(
+    file: &OwnedFd,
+    decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
+) -> Result<Result<T, Unreadable>, Errno> {
+    let mut first = [0; FIRST_BYTES];
+    let length = io::retry_on_intr(|| io::pread(file, &mut first[..], 0))?;
+    if length < FIRST_BYTES {
+        return Ok(decode(&first[..length]));
+    }
+    let size = usize::try_from(fstat(file)?.st_size).unwrap_or(usize::MAX);
+    if size > MAX_FILE_BYTES {
+        return Ok(Err("it is larger than any record".into()));
+    }
+    let mut bytes = vec![0; size];
+    let length = read_all(file, &mut bytes)?;
+    Ok(decode(&bytes[..length]))
+}
+
+fn read_all(file: &OwnedFd, bytes: &mut [u8]) -> Result<usize, Errno> {
+    let mut length = 0;
+    while length < bytes.len() {
+        match io::retry_on_intr(|| io::pread(file, &mut bytes[length..], length as u64))? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}
+
+fn busy(handle: Handle) -> StoreError {
+    let message = format!("reading session {handle}: it is being written all the time");
+    StoreError::new(StoreErrorKind::Timeout, message).not_applied()
+}

@@ -1,0 +1,116 @@
+//! What there is too little of: room on the disk, and handles of files.
+
+use fasthttpsession_core::{Created, Replaced, Store, StoreErrorKind};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::sample::{
+    HOUR, NOW, child, folder, folder_of_child, handle, mount, next, open, record, shard_of,
+    succeeds, with_own_mounts,
+};
+
+#[test]
+fn a_full_disk_is_full_and_keeps_what_is_on_it() {
+    let folder = folder();
+    succeeds(with_own_mounts(&child(
+        "limits::fills_the_disk",
+        folder.path(),
+    )));
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn fills_the_disk() {
+    fills();
+}
+
+#[tokio::main]
+async fn fills() {
+    let folder = folder_of_child();
+    mount(&folder, "2m");
+    let store = open(&folder).await;
+    let large = next(&record(HOUR), vec![7; 60_000]);
+    let mut created = 0;
+    let error = loop {
+        match store.create(handle(created), &large, NOW).await {
+            Ok(answer) => assert_eq!(answer, Created::Created),
+            Err(error) => break error,
+        }
+        created += 1;
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
+    assert!(!error.may_have_applied() && error.is_retryable());
+    assert!(created > 2);
+    assert_eq!(store.load(handle(created), NOW).await.unwrap(), None);
+
+    let larger = next(&large, vec![8; 300_000]);
+    let error = store.replace(handle(0), 2, &larger, NOW).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
+    for number in 0..created {
+        let found = store.load(handle(number), NOW).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&large), "what was there is as it was");
+        assert!(
+            !shard_of(&folder, handle(number)).join("new").exists(),
+            "something is left over"
+        );
+    }
+    let same_size = next(&large, vec![8; 60_000]);
+    let answer = store.replace(handle(0), 2, &same_size, NOW).await.unwrap();
+    assert_eq!(answer, Replaced::Replaced, "what is there has room");
+
+    for number in 1..created {
+        store.delete(handle(number), NOW).await.unwrap();
+    }
+    let answer = store.create(handle(created), &large, NOW).await.unwrap();
+    assert_eq!(answer, Created::Created, "there is room again");
+}
+
+#[test]
+fn too_many_open_files_are_an_error_that_passes() {
+    let folder = folder();
+    succeeds(child("limits::runs_out_of_files", folder.path()));
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn runs_out_of_files() {
+    runs_out();
+}
+
+#[tokio::main]
+async fn runs_out() {
+    let store = open(&folder_of_child()).await;
+    store.create(handle(1), &record(HOUR), NOW).await.unwrap();
+    let before = getrlimit(Resource::Nofile);
+    let (none, maximum) = (Some(0), before.maximum);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: none,
+            maximum,
+        },
+    )
+    .unwrap();
+    let loaded = store.load(handle(1), NOW).await;
+    let replaced = store
+        .replace(handle(1), 1, &next(&record(HOUR), "new"), NOW)
+        .await;
+    let elsewhere = store.create(handle(u64::MAX), &record(HOUR), NOW).await;
+    setrlimit(Resource::Nofile, before).unwrap();
+
+    for error in [
+        loaded.unwrap_err(),
+        replaced.unwrap_err(),
+        elsewhere.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        assert!(error.is_retryable() && !error.may_have_applied());
+    }
+    assert_eq!(
+        store.load(handle(1), NOW).await.unwrap(),
+        Some(record(HOUR))
+    );
+    store
+        .create(handle(u64::MAX), &record(HOUR), NOW)
+        .await
+        .unwrap();
+}
