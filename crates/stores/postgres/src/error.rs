@@ -1,0 +1,122 @@
+//! What the driver, the pool and the server say, as errors of a store. The only place that maps them.
+
+use fasthttpsession_core::{StoreError, StoreErrorKind};
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, SqlState};
+
+const ADVICE: &str = "; behind a pooler of transactions, set prepared=false";
+
+/// Maps an error that came while a statement was under way.
+///
+/// A refusal of the server is passed on by its code and its first sentence alone: what it adds may show a row.
+pub(crate) fn failed(error: Error) -> StoreError {
+    match error.as_db_error() {
+        Some(refusal) => refused(refusal),
+        None => StoreError::new(
+            StoreErrorKind::Unavailable,
+            "the connection to postgres failed",
+        )
+        .with_source(error),
+    }
+}
+
+/// Maps an error that came while a connection was made, when no statement had been sent.
+pub(crate) fn not_connected(error: Error) -> StoreError {
+    let mapped = if let Some(refusal) = error.as_db_error() {
+        refused(refusal)
+    } else {
+        let kind = kind_of_failed_connect(&error);
+        StoreError::new(kind, "connecting to postgres failed").with_source(error)
+    };
+    mapped.not_applied()
+}
+
+pub(crate) fn timed_out(what: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Timeout, format!("{what} took too long"))
+}
+
+pub(crate) fn misconfigured(sentence: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Misconfigured, sentence)
+}
+
+/// The task that spoke to the server was ended with the runtime, or panicked.
+pub(crate) fn abandoned() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Internal,
+        "the task that spoke to postgres has ended",
+    )
+}
+
+/// Whether no statement can be sent on the connection any more, or none that makes sense: the server is going down,
+/// writes nothing because it is a standby now, or holds prepared statements for a table that has changed.
+pub(crate) fn spoils_connection(error: &Error) -> bool {
+    error.code().is_none_or(|code| {
+        *code != SqlState::QUERY_CANCELED
+            && matches!(code.code().get(..2), Some("08" | "0A" | "25" | "26" | "57"))
+    })
+}
+
+fn refused(refusal: &DbError) -> StoreError {
+    let of_a_pooler = comes_of_a_pooler(refusal);
+    let (kind, certain) = if of_a_pooler {
+        (StoreErrorKind::Misconfigured, true)
+    } else {
+        kind_of(refusal.code())
+    };
+    let sentence = format!(
+        "postgres refused: {} (SQLSTATE {}){}",
+        refusal.message(),
+        refusal.code().code(),
+        if of_a_pooler { ADVICE } else { "" }
+    );
+    let error = StoreError::new(kind, sentence);
+    if certain { error.not_applied() } else { error }
+}
+
+/// The kind of a refusal, and whether it certainly left nothing behind.
+fn kind_of(code: &SqlState) -> (StoreErrorKind, bool) {
+    use StoreErrorKind::{Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable};
+    match *code {
+        SqlState::DISK_FULL => return (Full, true),
+        SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => return (Timeout, true),
+        SqlState::STRING_DATA_RIGHT_TRUNCATION => return (TooLarge, true),
+        SqlState::UNTRANSLATABLE_CHARACTER => return (Misconfigured, true),
+        _ => {}
+    }
+    match code.code().get(..2) {
+        Some("54") => (TooLarge, true),
+        // No such database, schema, table, column, right, password.
+        Some("28" | "3D" | "3F" | "42") => (Misconfigured, true),
+        // Out of memory or connections; a standby; a deadlock; a changed table.
+        Some("53" | "25" | "40" | "0A") => (Unavailable, true),
+        // The connection broke, or the server is going down: the answer may have been lost on its way.
+        Some("08" | "57") => (Unavailable, false),
+        _ => (Internal, true),
+    }
+}
+
+/// Whether a pooler of transactions has another connection for each statement, or takes no settings for connections.
+fn comes_of_a_pooler(refusal: &DbError) -> bool {
+    let code = refusal.code();
+    let of_a_statement =
+        *code == SqlState::INVALID_SQL_STATEMENT_NAME || *code == SqlState::DUPLICATE_PSTATEMENT;
+    // PgBouncer has this code for nearly everything.
+    let of_a_setting = *code == SqlState::PROTOCOL_VIOLATION
+        && refusal
+            .message()
+            .starts_with("unsupported startup parameter");
+    of_a_statement || of_a_setting
+}
+
+/// A certificate that is not trusted is a matter of settings; all else that keeps a connection from being made may
+/// pass.
+fn kind_of_failed_connect(error: &Error) -> StoreErrorKind {
+    let text = error.to_string();
+    if text.starts_with("timeout") {
+        StoreErrorKind::Timeout
+    } else if text.contains("TLS") {
+        StoreErrorKind::Misconfigured
+    } else {
+        StoreErrorKind::Unavailable
+    }
+}

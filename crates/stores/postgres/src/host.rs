@@ -1,0 +1,120 @@
+//! Where servers are.
+
+use fasthttpsession_core::StoreError;
+use serde::{Deserialize, Deserializer, de};
+use tokio_postgres::config::Host as Place;
+
+use crate::error::misconfigured;
+
+/// One server or several: names, addresses or folders of Unix sockets, each with a port of its own if it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hosts(Vec<(String, Option<u16>)>);
+
+impl Hosts {
+    /// Reads `db1,db2:5433,[::1]:5434,/run/postgresql`.
+    pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
+        let hosts: Option<Vec<_>> = text.split(',').map(host).collect();
+        hosts.map(Self).ok_or_else(|| {
+            misconfigured(format!(
+                "{text:?} names no server of postgres: there is one or several with commas between, each like db1, \
+                 db1:5433, [::1]:5433 or /run/postgresql"
+            ))
+        })
+    }
+
+    /// The servers of `url`, which was read as `config`; `None` if it has none. The driver gives every host a port, so
+    /// only the text tells whether it has one of its own.
+    pub(crate) fn of(url: &str, config: &tokio_postgres::Config) -> Option<Self> {
+        let texts = authority(url).split(',');
+        let places = config.get_hosts().iter().zip(config.get_ports());
+        let hosts: Vec<_> = places
+            .zip(texts)
+            .map(|((place, port), text)| (name(place), has_port(text).then_some(*port)))
+            .collect();
+        (!hosts.is_empty()).then_some(Self(hosts))
+    }
+
+    pub(crate) fn add_to(&self, config: &mut tokio_postgres::Config, port: u16) {
+        for (host, own_port) in &self.0 {
+            config.host(host).port(own_port.unwrap_or(port));
+        }
+    }
+
+    pub(crate) fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self(vec![("localhost".to_owned(), None)])
+    }
+}
+
+impl<'de> Deserialize<'de> for Hosts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+/// What stands between user and database.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let hosts = rest.split_once('@').map_or(rest, |(_, hosts)| hosts);
+    hosts.split('/').next().unwrap_or(hosts)
+}
+
+fn has_port(host: &str) -> bool {
+    let behind_address = host.rsplit(']').next().unwrap_or(host);
+    behind_address.contains(':')
+}
+
+fn name(place: &Place) -> String {
+    match place {
+        Place::Tcp(name) => name.clone(),
+        Place::Unix(folder) => folder.display().to_string(),
+    }
+}
+
+fn host(text: &str) -> Option<(String, Option<u16>)> {
+    let (name, port) = if let Some(bracketed) = text.strip_prefix('[') {
+        let (name, rest) = bracketed.split_once(']')?;
+        (name, rest.strip_prefix(':'))
+    } else {
+        match text.split_once(':') {
+            Some((name, port)) if !port.contains(':') => (name, Some(port)),
+            _ => (text, None),
+        }
+    };
+    let port = port.map(str::parse).transpose().ok()?;
+    (!name.is_empty()).then(|| (name.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_a_name_an_address_or_a_folder_and_may_have_its_own_port() {
+        let hosts = Hosts::parse("db1,db2:5433,[::1]:5434,::1,/run/postgresql").unwrap();
+        let want = [
+            ("db1", None),
+            ("db2", Some(5433)),
+            ("::1", Some(5434)),
+            ("::1", None),
+            ("/run/postgresql", None),
+        ];
+        assert_eq!(hosts.0, want.map(|(host, port)| (host.to_owned(), port)));
+    }
+
+    #[test]
+    fn what_names_no_server_is_refused() {
+        for text in ["", ",", "db1,", "db1:port", ":5432", "[::1", "db1:70000"] {
+            assert_eq!(
+                Hosts::parse(text).expect_err(text).kind(),
+                fasthttpsession_core::StoreErrorKind::Misconfigured
+            );
+        }
+    }
+}

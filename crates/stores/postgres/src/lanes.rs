@@ -1,0 +1,82 @@
+//! Operations in groups: one statement for many sessions. None waits for a row that another transaction holds; what is
+//! about such a row is answered with `None`, and tried again by itself.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
+use fasthttpsession_store_common::Group;
+
+use crate::connections::Connections;
+use crate::database::Database;
+
+/// The answer, or `None` if the call must be made alone, and patiently.
+pub(crate) type Answer<T> = Result<Option<T>, StoreError>;
+
+/// Whether a statement may wait for rows that others hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Never,
+    Patiently,
+}
+
+/// One kind of operation on many sessions at once.
+pub(crate) trait Operation: Send + Sync + 'static {
+    type Call: Clone + Send + Sync + 'static;
+    type Answer: Send + 'static;
+
+    fn handle(call: &Self::Call) -> Handle;
+
+    fn run(
+        database: &Database,
+        calls: &[Self::Call],
+        waiting: Waiting,
+    ) -> impl Future<Output = Result<Vec<Answer<Self::Answer>>, StoreError>> + Send;
+}
+
+/// Groups of an operation.
+pub(crate) struct Lane<O> {
+    database: Arc<Database>,
+    operation: PhantomData<fn() -> O>,
+}
+
+impl<O> Lane<O> {
+    pub(crate) fn of(database: &Arc<Database>) -> Self {
+        Self {
+            database: Arc::clone(database),
+            operation: PhantomData,
+        }
+    }
+}
+
+impl<O: Operation> Group for Lane<O> {
+    type Call = O::Call;
+    type Answer = Option<O::Answer>;
+
+    fn handle(call: &O::Call) -> Handle {
+        O::handle(call)
+    }
+
+    async fn run(&self, calls: Vec<O::Call>) -> Vec<Answer<O::Answer>> {
+        let (database, count) = (Arc::clone(&self.database), calls.len());
+        let answers =
+            Connections::finish(async move { O::run(&database, &calls, Waiting::Never).await })
+                .await;
+        answers.unwrap_or_else(|error| of_all(count, &error))
+    }
+}
+
+/// What a refusal of a whole group means to each call: if one of them has caused it, each gets a try of its own.
+fn of_all<T>(count: usize, error: &StoreError) -> Vec<Answer<T>> {
+    use StoreErrorKind::{Internal, TooLarge};
+    let of_one = !error.may_have_applied() && matches!(error.kind(), TooLarge | Internal);
+    let answer = || {
+        if of_one && count > 1 {
+            Ok(None)
+        } else {
+            Err(error.clone())
+        }
+    };
+    (0..count).map(|_| answer()).collect()
+}

@@ -1,0 +1,271 @@
+//! Creation, replacement and touch, each of one session or of many by one statement.
+
+use fasthttpsession_core::{
+    Created, Deleted, Handle, Record, Replaced, StoreError, Timestamp, Touched,
+};
+
+use crate::database::Database;
+use crate::lanes::{Answer, Operation, Waiting};
+use crate::row::{Columns, Held, Key, millis};
+
+/// [`Store::create`](fasthttpsession_core::Store::create).
+pub(crate) struct Creation;
+
+/// [`Store::replace`](fasthttpsession_core::Store::replace).
+pub(crate) struct Replacement;
+
+/// [`Store::touch`](fasthttpsession_core::Store::touch).
+pub(crate) struct Touch;
+
+/// [`Store::load`](fasthttpsession_core::Store::load).
+pub(crate) struct Load;
+
+#[derive(Clone)]
+pub(crate) struct LoadCall {
+    pub(crate) handle: Handle,
+    /// Names this call, and stands for its handle where it joins a group: many may read one session at once.
+    pub(crate) ticket: Handle,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Load {
+    type Call = LoadCall;
+    type Answer = Option<Record>;
+
+    fn handle(call: &LoadCall) -> Handle {
+        call.ticket
+    }
+
+    async fn run(
+        database: &Database,
+        calls: &[LoadCall],
+        _: Waiting,
+    ) -> Result<Vec<Answer<Option<Record>>>, StoreError> {
+        let held = database.held(calls.iter().map(|call| call.handle)).await?;
+        let answer = |call: &LoadCall| {
+            let record = held.get(&call.handle).cloned().transpose()?;
+            Ok(Some(record.filter(|record| record.is_live(call.now))))
+        };
+        Ok(calls.iter().map(answer).collect())
+    }
+}
+
+/// [`Store::delete`](fasthttpsession_core::Store::delete).
+pub(crate) struct Deletion;
+
+#[derive(Clone)]
+pub(crate) struct Create {
+    pub(crate) handle: Handle,
+    pub(crate) record: Record,
+    pub(crate) now: Timestamp,
+}
+
+#[derive(Clone)]
+pub(crate) struct Replace {
+    pub(crate) handle: Handle,
+    pub(crate) expected: u64,
+    pub(crate) record: Record,
+    pub(crate) now: Timestamp,
+}
+
+#[derive(Clone)]
+pub(crate) struct TouchCall {
+    pub(crate) handle: Handle,
+    pub(crate) version: u64,
+    pub(crate) idle_deadline: Timestamp,
+    pub(crate) now: Timestamp,
+}
+
+#[derive(Clone)]
+pub(crate) struct Delete {
+    pub(crate) handle: Handle,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Creation {
+    type Call = Create;
+    type Answer = Created;
+
+    fn handle(call: &Create) -> Handle {
+        call.handle
+    }
+
+    /// In a group, whatever is there already stands in the way; alone, an expired record does not.
+    async fn run(
+        database: &Database,
+        calls: &[Create],
+        waiting: Waiting,
+    ) -> Result<Vec<Answer<Created>>, StoreError> {
+        let mut columns = Columns::default();
+        for call in calls {
+            columns.push(call.handle, &call.record, call.now);
+        }
+        let created = database
+            .written(
+                &database.statements.create,
+                calls.len(),
+                waiting,
+                &columns.parameters(),
+            )
+            .await?;
+        let answer = |call: &Create| match (created.contains(&call.handle), waiting) {
+            (true, _) => Ok(Some(Created::Created)),
+            (false, Waiting::Never) => Ok(None),
+            (false, Waiting::Patiently) => Ok(Some(Created::Exists)),
+        };
+        Ok(calls.iter().map(answer).collect())
+    }
+}
+
+impl Operation for Replacement {
+    type Call = Replace;
+    type Answer = Replaced;
+
+    fn handle(call: &Replace) -> Handle {
+        call.handle
+    }
+
+    async fn run(
+        database: &Database,
+        calls: &[Replace],
+        waiting: Waiting,
+    ) -> Result<Vec<Answer<Replaced>>, StoreError> {
+        let mut columns = Columns::default();
+        for call in calls {
+            columns.push(call.handle, &call.record, call.now);
+        }
+        let expected: Vec<_> = calls.iter().map(|call| version(call.expected)).collect();
+        let parameters = [&columns.parameters()[..], &[&expected]].concat();
+        let replaced = database
+            .written(
+                &database.statements.replace,
+                calls.len(),
+                waiting,
+                &parameters,
+            )
+            .await?;
+        let others = calls.iter().map(|call| call.handle);
+        let mut held = database
+            .held(others.filter(|handle| !replaced.contains(handle)))
+            .await?;
+        let answer = |call: &Replace| {
+            if replaced.contains(&call.handle) {
+                Ok(Some(Replaced::Replaced))
+            } else {
+                not_replaced(call, &mut held)
+            }
+        };
+        Ok(calls.iter().map(answer).collect())
+    }
+}
+
+fn not_replaced(call: &Replace, held: &mut Held) -> Answer<Replaced> {
+    match held.remove(&call.handle).transpose()? {
+        Some(record) if !record.is_live(call.now) => Ok(Some(Replaced::Gone)),
+        Some(record) if record.header.version == call.expected => Ok(None),
+        Some(record) => Ok(Some(Replaced::Conflict(record))),
+        None => Ok(Some(Replaced::Gone)),
+    }
+}
+
+impl Operation for Touch {
+    type Call = TouchCall;
+    type Answer = Touched;
+
+    fn handle(call: &TouchCall) -> Handle {
+        call.handle
+    }
+
+    async fn run(
+        database: &Database,
+        calls: &[TouchCall],
+        waiting: Waiting,
+    ) -> Result<Vec<Answer<Touched>>, StoreError> {
+        let keys: Vec<_> = calls.iter().map(|call| Key(call.handle)).collect();
+        let versions: Vec<_> = calls.iter().map(|call| version(call.version)).collect();
+        let deadlines: Vec<_> = calls
+            .iter()
+            .map(|call| millis(call.idle_deadline))
+            .collect();
+        let nows: Vec<_> = calls.iter().map(|call| millis(call.now)).collect();
+        let touched = database
+            .written(
+                &database.statements.touch,
+                calls.len(),
+                waiting,
+                &[&keys, &versions, &deadlines, &nows],
+            )
+            .await?;
+        let others = calls.iter().map(|call| call.handle);
+        let mut held = database
+            .held(others.filter(|handle| !touched.contains(handle)))
+            .await?;
+        let answer = |call: &TouchCall| {
+            if touched.contains(&call.handle) {
+                Ok(Some(Touched::Touched))
+            } else {
+                not_touched(call, &mut held)
+            }
+        };
+        Ok(calls.iter().map(answer).collect())
+    }
+}
+
+fn not_touched(call: &TouchCall, held: &mut Held) -> Answer<Touched> {
+    let Some(record) = held.remove(&call.handle).transpose()? else {
+        return Ok(Some(Touched::Gone));
+    };
+    let header = &record.header;
+    let to_be_moved = header.version == call.version && header.idle_deadline < call.idle_deadline;
+    match header.is_live(call.now) {
+        false => Ok(Some(Touched::Gone)),
+        true if to_be_moved => Ok(None),
+        true => Ok(Some(Touched::Touched)),
+    }
+}
+
+impl Operation for Deletion {
+    type Call = Delete;
+    type Answer = Deleted;
+
+    fn handle(call: &Delete) -> Handle {
+        call.handle
+    }
+
+    async fn run(
+        database: &Database,
+        calls: &[Delete],
+        waiting: Waiting,
+    ) -> Result<Vec<Answer<Deleted>>, StoreError> {
+        let keys: Vec<_> = calls.iter().map(|call| Key(call.handle)).collect();
+        let nows: Vec<_> = calls.iter().map(|call| millis(call.now)).collect();
+        let deleted = database
+            .written(
+                &database.statements.delete,
+                calls.len(),
+                waiting,
+                &[&keys, &nows],
+            )
+            .await?;
+        let others = calls.iter().map(|call| call.handle);
+        let held = database
+            .held(others.filter(|handle| !deleted.contains(handle)))
+            .await?;
+        let lives = |call: &Delete| match held.get(&call.handle) {
+            Some(Ok(record)) => record.is_live(call.now),
+            Some(Err(_)) => true,
+            None => false,
+        };
+        let answer = |call: &Delete| match deleted.contains(&call.handle) {
+            true => Ok(Some(Deleted::Deleted)),
+            false if lives(call) => Ok(None),
+            false => Ok(Some(Deleted::Gone)),
+        };
+        Ok(calls.iter().map(answer).collect())
+    }
+}
+
+/// A version that callers ask for: one that no record can have becomes one that none has.
+fn version(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(-1)
+}

@@ -1,0 +1,350 @@
+//! The store: each operation of the contract, in a group or by itself.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fasthttpsession_core::{
+    Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
+    StoreError, StoreErrorKind, Timestamp, Touched,
+};
+use fasthttpsession_store_common::{GroupLimits, Grouped, PurgeTask, Purging, TableName};
+use tokio::time::timeout;
+use tokio_postgres::Row;
+
+use crate::connections::Connections;
+use crate::database::Database;
+use crate::error::timed_out;
+use crate::lanes::{Lane, Operation, Waiting};
+use crate::operations::{
+    Create, Creation, Delete, Deletion, Load, LoadCall, Replace, Replacement, Touch, TouchCall,
+};
+use crate::row::{self, Key, bigint, millis};
+use crate::schema::Schema;
+use crate::statements::Statements;
+
+/// The most sessions in one statement.
+const GROUP: usize = 256;
+/// The most calls of one kind that wait for a statement.
+const WAITING: usize = 16_384;
+/// Records with larger bodies travel alone, so that no other waits for them.
+const LARGE: usize = 256 * 1024;
+/// How often a call is tried that waited for a row and then found it as it should be. It takes a row that is deleted
+/// and created again in between to need a second try.
+const TRIES: u32 = 3;
+
+/// Keeps sessions in a table of PostgreSQL. Clones are the same store.
+///
+/// See the [crate's page](crate) for what it promises and what it costs.
+#[derive(Clone)]
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+    /// Ends with the last clone that an application has.
+    purging: Option<Arc<PurgeTask>>,
+}
+
+struct Inner {
+    database: Arc<Database>,
+    table: TableName,
+    limit: Duration,
+    creations: Grouped<Lane<Creation>>,
+    replacements: Grouped<Lane<Replacement>>,
+    touches: Grouped<Lane<Touch>>,
+    deletions: Grouped<Lane<Deletion>>,
+    loads: Grouped<Lane<Load>>,
+    next_ticket: AtomicU64,
+}
+
+/// How a store is opened, when its connections are there.
+pub(crate) struct Opening {
+    pub(crate) table: TableName,
+    pub(crate) migrate: bool,
+    pub(crate) purging: Purging,
+    /// How long an operation may take from its call to its answer.
+    pub(crate) limit: Duration,
+}
+
+impl PostgresStore {
+    pub(crate) async fn open(
+        connections: Connections,
+        opening: Opening,
+    ) -> Result<Self, StoreError> {
+        let schema = Schema::of(&connections, &opening.table);
+        if opening.migrate {
+            schema.migrate().await?;
+        } else {
+            schema.check().await?;
+        }
+        let store = Self {
+            inner: Arc::new(Inner::new(connections, opening.table, opening.limit)),
+            purging: None,
+        };
+        let purging = opening.purging.start(store.clone()).map(Arc::new);
+        Ok(Self { purging, ..store })
+    }
+}
+
+impl Inner {
+    fn new(connections: Connections, table: TableName, limit: Duration) -> Self {
+        let limits = GroupLimits {
+            at_once: connections.most_in_haste(),
+            calls: GROUP,
+            waiting: WAITING,
+        };
+        let database = Arc::new(Database {
+            connections,
+            statements: Statements::new(&table),
+        });
+        Self {
+            creations: Grouped::new(Lane::of(&database), limits),
+            replacements: Grouped::new(Lane::of(&database), limits),
+            touches: Grouped::new(Lane::of(&database), limits),
+            deletions: Grouped::new(Lane::of(&database), limits),
+            loads: Grouped::new(Lane::of(&database), limits),
+            next_ticket: AtomicU64::new(0),
+            database,
+            table,
+            limit,
+        }
+    }
+}
+
+impl Inner {
+    /// A number that no other call has, in the shape of a handle.
+    fn ticket(&self) -> Handle {
+        let number = self.next_ticket.fetch_add(1, Ordering::Relaxed);
+        let mut bytes = [0; Handle::BYTES];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        Handle::from_bytes(bytes)
+    }
+
+    /// Makes `call` in a group, unless it is `large`; and if its row is held by another transaction, by itself.
+    async fn make<O: Operation>(
+        &self,
+        lane: &Grouped<Lane<O>>,
+        call: O::Call,
+        large: bool,
+    ) -> Result<O::Answer, StoreError> {
+        self.within(async {
+            if !large && let Some(answer) = lane.call(call.clone()).await? {
+                return Ok(answer);
+            }
+            for _ in 0..TRIES {
+                if let Some(answer) = self.patiently::<O>(call.clone()).await? {
+                    return Ok(answer);
+                }
+            }
+            let sentence = "a row of postgres changed each time it was waited for";
+            Err(StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied())
+        })
+        .await
+    }
+
+    async fn patiently<O: Operation>(
+        &self,
+        call: O::Call,
+    ) -> Result<Option<O::Answer>, StoreError> {
+        let database = Arc::clone(&self.database);
+        let answers =
+            Connections::finish(
+                async move { O::run(&database, &[call], Waiting::Patiently).await },
+            );
+        let answers = answers.await?;
+        answers.into_iter().next().transpose().map(Option::flatten)
+    }
+
+    /// Runs `work` on the database to its end, and waits for it as long as an operation may take.
+    async fn with<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Arc<Database>) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.database));
+        self.within(Connections::finish(work)).await
+    }
+
+    async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        timeout(self.limit, work)
+            .await
+            .unwrap_or_else(|_| Err(timed_out("an operation on postgres")))
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("table", &self.inner.table)
+            .field("connections", &self.inner.database.connections.most())
+            .field("purging", &self.purging.is_some())
+            .finish()
+    }
+}
+
+impl Store for PostgresStore {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::all()
+    }
+
+    async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        let call = LoadCall {
+            handle,
+            ticket: self.inner.ticket(),
+            now,
+        };
+        self.inner.make(&self.inner.loads, call, false).await
+    }
+
+    async fn create(
+        &self,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let call = Create {
+            handle,
+            record: record.clone(),
+            now,
+        };
+        let large = record.body.len() > LARGE;
+        self.inner.make(&self.inner.creations, call, large).await
+    }
+
+    async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let call = Replace {
+            handle,
+            expected,
+            record: record.clone(),
+            now,
+        };
+        let large = record.body.len() > LARGE;
+        self.inner.make(&self.inner.replacements, call, large).await
+    }
+
+    async fn touch(
+        &self,
+        handle: Handle,
+        version: u64,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let call = TouchCall {
+            handle,
+            version,
+            idle_deadline,
+            now,
+        };
+        self.inner.make(&self.inner.touches, call, false).await
+    }
+
+    async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
+        let call = Delete { handle, now };
+        self.inner.make(&self.inner.deletions, call, false).await
+    }
+
+    async fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Vec<(Handle, Record)>, StoreError> {
+        let name = principal.as_str().to_owned();
+        let select = async move |database: Arc<Database>| {
+            let statement = &database.statements.sessions_of;
+            database.rows(statement, &[&name, &millis(now)]).await
+        };
+        let rows = self.inner.with(select).await?;
+        rows.iter().filter_map(|row| row::live(row, now)).collect()
+    }
+
+    /// A page looks at `limit` rows, and leaves out those that have expired.
+    async fn scan(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let after = position(after)?;
+        let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
+        let select = async move |database: Arc<Database>| {
+            let statement = &database.statements.scan;
+            database.rows(statement, &[&Key(after), &limit]).await
+        };
+        let rows = self.inner.with(select).await?;
+        let more = rows.len() as u64 >= limit.unsigned_abs();
+        let last = rows.last().filter(|_| more).map(row::handle).transpose()?;
+        let sessions: Result<_, _> = rows.iter().filter_map(|row| row::live(row, now)).collect();
+        Ok(Page {
+            sessions: sessions?,
+            next: last.map(|last| Cursor(Bytes::copy_from_slice(last.as_bytes()))),
+        })
+    }
+
+    async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let count = async move |database: Arc<Database>| {
+            let statement = &database.statements.count;
+            let rows = database.rows(statement, &[&millis(now)]).await?;
+            Ok(number(&rows, 0))
+        };
+        self.inner.with(count).await
+    }
+
+    async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        let (limit, mut purged) = (limit as u64, 0);
+        while purged < limit {
+            let most = bigint(limit - purged);
+            let purge = async move |database: Arc<Database>| {
+                let statement = &database.statements.purge;
+                let rows = database.rows(statement, &[&millis(now), &most]).await?;
+                Ok((number(&rows, 0), number(&rows, 1)))
+            };
+            let (removed, looked_at) = self.inner.with(purge).await?;
+            purged += removed;
+            if looked_at < most.unsigned_abs() {
+                break;
+            }
+        }
+        Ok(purged)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let check = async move |database: Arc<Database>| {
+            let rows = database.rows(&database.statements.check, &[]).await;
+            rows.map(drop)
+        };
+        self.inner.with(check).await
+    }
+}
+
+/// Before the first handle there is: none is all zeros, for they are random.
+fn position(cursor: Option<&Cursor>) -> Result<Handle, StoreError> {
+    let Some(Cursor(bytes)) = cursor else {
+        return Ok(Handle::from_bytes([0; Handle::BYTES]));
+    };
+    let bytes: [u8; Handle::BYTES] = bytes[..].try_into().map_err(|_| {
+        let sentence = "a scan can't go on from a cursor that this store did not make";
+        StoreError::new(StoreErrorKind::Internal, sentence)
+    })?;
+    Ok(Handle::from_bytes(bytes))
+}
+
+fn number(rows: &[Row], at: usize) -> u64 {
+    let number: i64 = rows.first().map_or(0, |row| row.get(at));
+    number.unsigned_abs()
+}

@@ -1,0 +1,15 @@
+//! What is special to this store: groups, rows that others hold, servers that fail, pools, poolers, encryption,
+//! purging.
+
+mod deadlocks;
+mod groups;
+mod locks;
+mod pool;
+mod purging;
+mod refusals;
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(feature = "tls")]
+mod tls;
+mod unprepared;

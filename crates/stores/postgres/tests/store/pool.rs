@@ -1,0 +1,116 @@
+//! Connections: the user's own, and too few.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, Pool};
+use fasthttpsession_core::{Store, StoreErrorKind};
+use fasthttpsession_postgres::PostgresConfig;
+use tokio_postgres::NoTls;
+
+use crate::support::{NOW, Place, create, load, record, replace, within};
+
+/// Connections that an application made for itself.
+fn pool(place: &Place, size: usize) -> Pool {
+    let server = place.database.url().parse().expect("it is a URL");
+    Pool::builder(Manager::new(server, NoTls))
+        .max_size(size)
+        .build()
+        .expect("a pool can be made")
+}
+
+#[tokio::test]
+async fn a_store_works_on_a_pool_that_is_the_users_own() {
+    let place = Place::new().await;
+    let pool = pool(&place, 2);
+    let config = PostgresConfig::new("nowhere.invalid").expect("it is a name");
+    let store = config.migrate(true).open_on(pool.clone()).await;
+    let store = store.expect("the store opens");
+    create(&store, [1]).await;
+    assert_eq!(load(&store, 1).await, Some(record()));
+    assert!(pool.status().size > 0, "it was made on another pool");
+    drop(store);
+    let mine = pool
+        .get()
+        .await
+        .expect("the pool is still the application's");
+    let rows = mine.query("SELECT FROM fasthttpsession", &[]).await;
+    assert_eq!(rows.expect("an answer").len(), 1);
+}
+
+#[tokio::test]
+async fn waiting_for_a_connection_ends_without_effect() {
+    let place = Place::new().await;
+    let pool = pool(&place, 1);
+    drop(pool.get().await.expect("a connection is made"));
+    let config = place.config().pool_timeout(Duration::from_secs(2));
+    let store = config.open_on(pool.clone()).await.expect("it opens");
+    create(&store, [1]).await;
+    let taken = pool.get().await.expect("it is free");
+    let errors = [
+        within(store.check())
+            .await
+            .expect_err("there is no connection"),
+        within(replace(&store, 1))
+            .await
+            .expect_err("there is no connection"),
+        within(store.count(NOW))
+            .await
+            .expect_err("there is no connection"),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+        assert!(error.is_retryable() && !error.may_have_applied());
+    }
+    drop(taken);
+    assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+#[tokio::test]
+async fn no_more_connections_are_made_than_are_set() {
+    let place = Place::new().await;
+    let config = place
+        .config()
+        .max_connections(3)
+        .application_name("counted");
+    let store = config.open().await.expect("the store opens");
+    create(&store, 0..8).await;
+    let holder = place.holder(&[0]).await;
+    let tasks: Vec<_> = (0..8)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let replaced = replace(&store, number).await;
+                replaced.and(store.count(NOW).await)
+            })
+        })
+        .collect();
+    place.until_waiting(1).await;
+    let counted = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'counted'";
+    holder.commit().await;
+    for task in tasks {
+        assert_eq!(task.await.expect("no panic").expect("an answer"), 8);
+    }
+    let connections = place.number(counted).await;
+    assert!((2..=3).contains(&connections), "{connections} connections");
+}
+
+#[tokio::test]
+async fn connections_that_were_cut_are_made_anew() {
+    let place = Place::new().await;
+    let config = place.config().application_name("cut");
+    let store = config.open().await.expect("the store opens");
+    create(&store, [1]).await;
+    let cut = "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity WHERE application_name = 'cut'";
+    assert!(place.number(cut).await > 0);
+    // The pool hears of it on its own time; until then the error says that trying again makes sense.
+    let answer = within(async {
+        loop {
+            match store.check().await {
+                Ok(()) => break,
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+        }
+    });
+    answer.await;
+    assert_eq!(load(&store, 1).await, Some(record()));
+}

@@ -1,0 +1,108 @@
+//! What the server refuses: of which kind it is, and whether it can have had an effect.
+
+use std::error::Error;
+
+use fasthttpsession_core::StoreErrorKind::{
+    Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable,
+};
+use fasthttpsession_core::{Store, StoreError};
+
+use crate::support::{NOW, Place, create, handle, load, record, replace, successor};
+
+/// Makes each update fail, with a detail that shows what it was to write.
+async fn refuse_updates(place: &Place, code: &str) {
+    place
+        .run(&format!(
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}', DETAIL = encode(NEW.body, 'escape'); END $$;
+             DROP TRIGGER IF EXISTS refuse ON fasthttpsession;
+             CREATE TRIGGER refuse BEFORE UPDATE ON fasthttpsession FOR EACH ROW EXECUTE FUNCTION refuse()"
+        ))
+        .await;
+}
+
+/// All that an error and those it came from would print.
+fn printed(error: &StoreError) -> String {
+    let mut texts = vec![format!("{error} {error:?}")];
+    let mut source = error.source();
+    while let Some(error) = source {
+        texts.push(format!("{error} {error:?}"));
+        source = error.source();
+    }
+    texts.join(" ")
+}
+
+#[tokio::test]
+async fn a_refusal_has_its_kind_and_shows_no_value_and_leaves_the_old_record() {
+    let place = Place::new().await;
+    let store = place.store().await;
+    create(&store, [1]).await;
+    for (code, kind, retryable) in [
+        ("53100", Full, true),
+        ("53200", Unavailable, true),
+        ("53300", Unavailable, true),
+        ("54000", TooLarge, false),
+        ("55P03", Timeout, true),
+        ("57014", Timeout, true),
+        ("40P01", Unavailable, true),
+        ("25006", Unavailable, true),
+        ("42501", Misconfigured, false),
+        ("42703", Misconfigured, false),
+        ("22000", Internal, false),
+    ] {
+        refuse_updates(&place, code).await;
+        let error = replace(&store, 1).await.expect_err(code);
+        assert_eq!(error.kind(), kind, "{code}: {error}");
+        assert_eq!(error.is_retryable(), retryable, "{code}");
+        assert!(!error.may_have_applied(), "{code}");
+        assert!(error.to_string().contains(code), "{error}");
+        assert!(!printed(&error).contains("body 2"), "{}", printed(&error));
+        assert_eq!(load(&store, 1).await, Some(record()));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_down_may_have_made_the_write() {
+    let place = Place::new().await;
+    let store = place.store().await;
+    create(&store, [1]).await;
+    refuse_updates(&place, "57P01").await;
+    let error = replace(&store, 1).await.expect_err("it goes down");
+    assert_eq!(error.kind(), Unavailable);
+    assert!(error.may_have_applied() && error.is_retryable());
+}
+
+#[tokio::test]
+async fn no_password_is_in_what_a_refused_one_prints() {
+    let place = Place::new().await;
+    let config = place.config().password("s3cret-of-ours");
+    let error = config.open().await.expect_err("it is the wrong one");
+    assert_eq!(error.kind(), Misconfigured, "{error}");
+    assert!(
+        !printed(&error).contains("s3cret-of-ours"),
+        "{}",
+        printed(&error)
+    );
+    assert!(!error.may_have_applied());
+}
+
+#[tokio::test]
+async fn a_table_that_changes_under_a_store_stops_it_for_a_moment_only() {
+    let place = Place::new().await;
+    let store = place.store().await;
+    create(&store, [1]).await;
+    assert_eq!(load(&store, 1).await, Some(record()));
+    place
+        .run("ALTER TABLE fasthttpsession ALTER COLUMN label TYPE varchar(300)")
+        .await;
+    // Each connection has the statement prepared for the table as it was.
+    while let Err(error) = store.load(handle(1), NOW).await {
+        assert!(error.is_retryable(), "{error}");
+    }
+    let next = successor(&record());
+    store
+        .replace(handle(1), 1, &next, NOW)
+        .await
+        .expect("an answer");
+    assert_eq!(load(&store, 1).await, Some(next));
+}
