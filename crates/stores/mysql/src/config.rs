@@ -1,0 +1,371 @@
+//! The settings of a MySQL store.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fasthttpsession_core::StoreError;
+use fasthttpsession_store_common::{Purging, Settings, TableName, millis};
+use mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
+use serde::Deserialize;
+
+use crate::error::misconfigured;
+use crate::link::Waits;
+use crate::store::MysqlStore;
+
+/// How long a connection beyond [`idle_connections`](MysqlConfig::idle_connections) is kept that nobody uses.
+const IDLE_FOR: Duration = Duration::from_secs(60);
+/// How often a silent connection is asked whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Settings of a [`MysqlStore`], from a program, from a URL, or from a file by `serde`.
+///
+/// ```
+/// use fasthttpsession_mysql::MysqlConfig;
+///
+/// let config = MysqlConfig::new("db.example").user("web", "pass/word").database("shop").migrate(true);
+/// let same = MysqlConfig::from_url("mysql://web:pass%2Fword@db.example/shop?migrate=true")?;
+/// assert_eq!(config, same);
+/// # Ok::<(), fasthttpsession_core::StoreError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[must_use]
+pub struct MysqlConfig {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) socket: Option<String>,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) database: String,
+    pub(crate) tls: Tls,
+    pub(crate) tls_ca: Option<PathBuf>,
+    pub(crate) table: TableName,
+    pub(crate) migrate: bool,
+    pub(crate) max_connections: usize,
+    pub(crate) idle_connections: usize,
+    #[serde(rename = "connect_timeout_ms", with = "millis")]
+    pub(crate) connect_timeout: Duration,
+    #[serde(rename = "pool_timeout_ms", with = "millis")]
+    pub(crate) pool_timeout: Duration,
+    #[serde(rename = "statement_timeout_ms", with = "millis")]
+    pub(crate) statement_timeout: Duration,
+    #[serde(rename = "purge_every_ms", with = "millis")]
+    pub(crate) purge_every: Duration,
+    pub(crate) purge_batch: usize,
+}
+
+/// Whether connections are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Tls {
+    /// They are not. The default, for servers on the same machine or network.
+    #[default]
+    Off,
+    /// They are, and the server's certificate must be good for [`host`](MysqlConfig::new): one of the well-known
+    /// authorities signed it, or the one of [`tls_ca`](MysqlConfig::tls_ca). Needs the feature `tls`. Nothing less can
+    /// be set: a certificate that anybody may have made keeps nobody out.
+    Verified,
+}
+
+impl MysqlConfig {
+    /// Sessions on the server at `host`, a name or an address, on port 3306, with the default settings.
+    pub fn new(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Reads `mysql://user:password@host:port/database?setting=value&…`, or the same with `mariadb://`: user, password
+    /// and database percent-encoded, and the settings by the names in the [table](crate#settings). What can't be read is
+    /// an error of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
+    pub fn from_url(url: &str) -> Result<Self, StoreError> {
+        let settings = Settings::of(url);
+        let config: Self = settings.read("mysql")?;
+        let place = place_of(settings.place)?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        if config.place() != Self::default().place() {
+            return Err(misconfigured(
+                "the URL of a MySQL store has host, port, user, password and database before the `?`, not as settings",
+            ));
+        }
+        Ok(Self {
+            host: place.ip_or_hostname().to_owned(),
+            port: place.tcp_port(),
+            user: text(place.user()),
+            password: text(place.pass()),
+            database: text(place.db_name()),
+            ..config
+        })
+    }
+
+    /// The TCP port. Default: 3306.
+    pub fn port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    /// A Unix socket to use in place of host and port. Default: none.
+    pub fn socket(self, path: &str) -> Self {
+        let socket = Some(path.to_owned());
+        Self { socket, ..self }
+    }
+
+    /// Who connects. Default: nobody, without a password, which most servers refuse.
+    pub fn user(self, user: &str, password: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            ..self
+        }
+    }
+
+    /// The database of the table. Default: none, and then the table's name must have it, as in `web.sessions`.
+    pub fn database(self, database: &str) -> Self {
+        let database = database.to_owned();
+        Self { database, ..self }
+    }
+
+    /// Whether connections are encrypted. Default: [`Tls::Off`]. A Unix socket never is.
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// A file with the certificates of the only authorities to trust, in PEM. Default: none, and the well-known ones are
+    /// trusted.
+    pub fn tls_ca(self, file: impl Into<PathBuf>) -> Self {
+        let tls_ca = Some(file.into());
+        Self { tls_ca, ..self }
+    }
+
+    /// The table of the sessions. Default: `fasthttpsession`. What could be more than a name is an error of kind
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
+    pub fn table(self, name: &str) -> Result<Self, StoreError> {
+        let table = TableName::new(name)?;
+        Ok(Self { table, ..self })
+    }
+
+    /// Whether opening makes the table, or brings it up to date. Default: no, because a service should not need the right
+    /// to.
+    pub fn migrate(self, migrate: bool) -> Self {
+        Self { migrate, ..self }
+    }
+
+    /// The most connections at once, at least 1. Default: 16, because calls are made in groups, and a server has a
+    /// thread for each.
+    pub fn max_connections(self, max_connections: usize) -> Self {
+        Self {
+            max_connections,
+            ..self
+        }
+    }
+
+    /// How many connections stay open that nobody uses. Default: 4. Those beyond are closed after a minute.
+    pub fn idle_connections(self, idle_connections: usize) -> Self {
+        Self {
+            idle_connections,
+            ..self
+        }
+    }
+
+    /// How long opening a connection may take. Default: 5 s.
+    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
+        Self {
+            connect_timeout,
+            ..self
+        }
+    }
+
+    /// How long an operation may wait for a connection while all are in use. Default: 5 s.
+    pub fn pool_timeout(self, pool_timeout: Duration) -> Self {
+        Self {
+            pool_timeout,
+            ..self
+        }
+    }
+
+    /// How long an operation may wait for its answers, once it has a connection. Default: 5 s. The server waits for rows
+    /// that other transactions hold as many whole seconds as are less than this, and at least 1.
+    pub fn statement_timeout(self, statement_timeout: Duration) -> Self {
+        Self {
+            statement_timeout,
+            ..self
+        }
+    }
+
+    /// How often expired records are removed; zero turns it off. Default: once a minute.
+    pub fn purge_every(self, purge_every: Duration) -> Self {
+        Self {
+            purge_every,
+            ..self
+        }
+    }
+
+    /// How many records one call of a purge in the background removes at most, at least 1. Default: 1000.
+    pub fn purge_batch(self, purge_batch: usize) -> Self {
+        Self {
+            purge_batch,
+            ..self
+        }
+    }
+
+    /// Connects, and opens the table. Needs a tokio runtime.
+    ///
+    /// A server that can't be reached is an error of kind
+    /// [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable) or
+    /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout). A refused password, and a table that is missing or not
+    /// as this version needs it, are errors of kind
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what would mend them.
+    pub async fn open(self) -> Result<MysqlStore, StoreError> {
+        let pool = self.pool()?;
+        MysqlStore::open(self, pool).await
+    }
+
+    /// Opens the table on a pool of the application's own, which needs the same version of `mysql_async`
+    /// ([re-exported](crate::mysql_async)). What this configuration says of the server and of TLS is not used;
+    /// [`max_connections`](Self::max_connections) is how many of the pool's may be used at once.
+    ///
+    /// The pool may be set up in any way, as long as its connections have `autocommit` on. How long the server waits for
+    /// a row that another transaction holds is the pool's affair; this store waits no longer than
+    /// [`statement_timeout`](Self::statement_timeout).
+    pub async fn open_on(self, pool: Pool) -> Result<MysqlStore, StoreError> {
+        MysqlStore::open(self, pool).await
+    }
+
+    pub(crate) fn waits(&self) -> Waits {
+        Waits {
+            pool: self.pool_timeout,
+            connect: self.connect_timeout,
+            statement: self.statement_timeout,
+        }
+    }
+
+    fn pool(&self) -> Result<Pool, StoreError> {
+        let set = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let options = OptsBuilder::default()
+            .ip_or_hostname(self.host.clone())
+            .tcp_port(self.port)
+            .socket(self.socket.clone())
+            .prefer_socket(false)
+            .user(set(&self.user))
+            .pass(set(&self.password))
+            .db_name(set(&self.database))
+            .tcp_keepalive(Some(KEEPALIVE))
+            .setup(vec![self.setup()])
+            .ssl_opts(self.ssl()?)
+            .pool_opts(self.pool_options());
+        Ok(Pool::new(options))
+    }
+
+    /// What each connection is told first. Where it says nothing, statements need nothing.
+    fn setup(&self) -> String {
+        let wait = self
+            .statement_timeout
+            .saturating_sub(Duration::from_millis(1));
+        format!(
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+             SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",
+            wait.as_secs().max(1)
+        )
+    }
+
+    fn pool_options(&self) -> PoolOpts {
+        let most = self.max_connections.max(1);
+        let constraints = PoolConstraints::new(self.idle_connections.min(most), most);
+        PoolOpts::new()
+            .with_constraints(constraints.expect("the least is not above the most"))
+            .with_inactive_connection_ttl(IDLE_FOR)
+            // What this store does leaves a connection as it was.
+            .with_reset_connection(false)
+    }
+
+    fn ssl(&self) -> Result<Option<SslOpts>, StoreError> {
+        match self.tls {
+            Tls::Off => Ok(None),
+            Tls::Verified => self.verified().map(Some),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+    fn verified(&self) -> Result<SslOpts, StoreError> {
+        // Where a program has built several kinds of cryptography in, the driver can't tell which to use. An application
+        // that has chosen one keeps it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let authorities = self.tls_ca.clone().map(|file| vec![file.into()]);
+        Ok(SslOpts::default()
+            .with_disable_built_in_roots(authorities.is_some())
+            .with_root_certs(authorities.unwrap_or_default()))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is needed")]
+    fn verified(&self) -> Result<SslOpts, StoreError> {
+        Err(misconfigured(
+            "the MySQL store was built without the feature `tls`, which tls=verified needs",
+        ))
+    }
+
+    /// What a URL says before its settings.
+    fn place(&self) -> (&str, u16, &str, &str, &str) {
+        let (user, password) = (&self.user, &self.password);
+        (&self.host, self.port, user, password, &self.database)
+    }
+}
+
+impl Default for MysqlConfig {
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            port: 3306,
+            socket: None,
+            user: String::new(),
+            password: String::new(),
+            database: String::new(),
+            tls: Tls::default(),
+            tls_ca: None,
+            table: TableName::default(),
+            migrate: false,
+            max_connections: 16,
+            idle_connections: 4,
+            connect_timeout: Duration::from_secs(5),
+            pool_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            purge_every: Purging::DEFAULT.every,
+            purge_batch: Purging::DEFAULT.batch,
+        }
+    }
+}
+
+impl fmt::Debug for MysqlConfig {
+    /// Everything but the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlConfig")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("socket", &self.socket)
+            .field("user", &self.user)
+            .field("database", &self.database)
+            .field("tls", &self.tls)
+            .field("tls_ca", &self.tls_ca)
+            .field("table", &self.table)
+            .field("migrate", &self.migrate)
+            .field("max_connections", &self.max_connections)
+            .field("idle_connections", &self.idle_connections)
+            .field("waits", &self.waits())
+            .field("purge_every", &self.purge_every)
+            .field("purge_batch", &self.purge_batch)
+            .finish_non_exhaustive()
+    }
+}
+
+fn place_of(place: &str) -> Result<Opts, StoreError> {
+    let rest = place
+        .strip_prefix("mysql://")
+        .or_else(|| place.strip_prefix("mariadb://"));
+    let options = rest.and_then(|rest| Opts::from_url(&format!("mysql://{rest}")).ok());
+    options.ok_or_else(|| {
+        misconfigured("the URL of a MySQL store is mysql://user:password@host:port/database")
+    })
+}

@@ -1,0 +1,397 @@
+//! What is done for one session, or for none in particular: statement by statement.
+
+use std::time::Duration;
+
+use fasthttpsession_core::{
+    Created, Cursor, Deleted, Handle, Header, Page, Principal, Record, Replaced, StoreError,
+    Timestamp, Touched,
+};
+use mysql_async::Value;
+use tokio::time::sleep;
+
+use crate::error::{Failure, contended, too_large};
+use crate::link::{Lease, Link};
+use crate::row;
+use crate::statements::Statements;
+
+/// How often to try again what another writer thwarted.
+const ATTEMPTS: usize = 5;
+/// How often a purge tries again. Its transactions are long, and two of them at once go the same way: a scan for locks takes
+/// entries of an index whose rows it then passes over, and so two purges may end up waiting for each other.
+const PURGE_ATTEMPTS: u32 = 10;
+/// How long a purge rests on average after the first deadlock, twice; longer after each one more.
+const PURGE_REST: Duration = Duration::from_millis(20);
+/// The most rows that a transaction of a purge deletes.
+const MOST_DELETED: usize = 1000;
+
+/// What a writer does next: it has its answer, or tries again.
+type Attempt<T> = Result<Option<T>, Failure>;
+
+/// What trying a touch came to.
+enum Tried {
+    Moved,
+    /// It changed nothing, and this is what is there.
+    Found(Option<Header>),
+}
+
+/// The operations of a store.
+pub(crate) struct Operations {
+    pub(crate) link: Link,
+    pub(crate) sql: Statements,
+    /// The largest body that the server takes.
+    pub(crate) largest_body: usize,
+}
+
+impl Operations {
+    pub(crate) async fn load(
+        &self,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError> {
+        let doing = "loading a session";
+        let rows = self.rows(doing, &self.sql.load, [row::key(handle)]).await?;
+        let sessions = row::live(rows, now).map_err(|wrong| Failure::from(wrong).of(doing))?;
+        Ok(sessions.into_iter().next().map(|(_, record)| record))
+    }
+
+    pub(crate) async fn create(
+        &self,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.fits(record)?;
+        let doing = "creating a session";
+        for _ in 0..ATTEMPTS {
+            if let Some(created) =
+                settled(doing, self.try_create(doing, handle, record, now).await)?
+            {
+                return Ok(created);
+            }
+        }
+        Err(contended(doing))
+    }
+
+    async fn try_create(
+        &self,
+        doing: &str,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Attempt<Created> {
+        let mut lease = self.link.lease(doing).await?;
+        let created = self.insert(&mut lease, handle, record, now).await?;
+        lease.finish();
+        Ok(created)
+    }
+
+    /// Inserts, or overwrites what has expired. Neither can be done when a row was there that has gone since.
+    async fn insert(
+        &self,
+        lease: &mut Lease,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Attempt<Created> {
+        let written = written(record, handle);
+        match lease.change(&self.sql.insert, written.clone()).await {
+            Err(failure) if failure.is_duplicate() => {}
+            inserted => return inserted.map(|_| Some(Created::Created)),
+        }
+        let overwritten = with(written, [row::moment(now)]);
+        if lease.change(&self.sql.overwrite, overwritten).await? > 0 {
+            return Ok(Some(Created::Created));
+        }
+        if self.exists(lease, handle, now).await? {
+            return Ok(Some(Created::Exists));
+        }
+        // A record that has expired already may be equal to the one that it overwrites, and then no row changes.
+        Ok((!record.is_live(now)).then_some(Created::Created))
+    }
+
+    pub(crate) async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        self.fits(record)?;
+        let doing = "replacing a session";
+        for _ in 0..ATTEMPTS {
+            let tried = self.try_replace(doing, handle, expected, record, now).await;
+            if let Some(replaced) = settled(doing, tried)? {
+                return Ok(replaced);
+            }
+        }
+        Err(contended(doing))
+    }
+
+    async fn try_replace(
+        &self,
+        doing: &str,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Attempt<Replaced> {
+        let mut lease = self.link.lease(doing).await?;
+        let values = with(
+            written(record, handle),
+            [row::number(expected), row::moment(now)],
+        );
+        // A swap changes the version, so it changes its row, and counts also where equal rows don't.
+        if lease.change(&self.sql.replace, values).await? > 0 {
+            lease.finish();
+            return Ok(Some(Replaced::Replaced));
+        }
+        let rows = lease.rows(&self.sql.load, [row::key(handle)]).await?;
+        lease.finish();
+        Ok(match row::live(rows, now)?.into_iter().next() {
+            None => Some(Replaced::Gone),
+            Some((_, record)) if record.header.version == expected => None,
+            Some((_, record)) => Some(Replaced::Conflict(record)),
+        })
+    }
+
+    pub(crate) async fn touch(
+        &self,
+        handle: Handle,
+        version: u64,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let doing = "touching a session";
+        let deadline = row::moment(idle_deadline);
+        let values = [
+            deadline.clone(),
+            deadline.clone(),
+            row::key(handle),
+            row::number(version),
+            deadline,
+            row::moment(now),
+        ];
+        for _ in 0..ATTEMPTS {
+            let tried = self.try_touch(doing, handle, &values, now).await;
+            let header = match settled(doing, tried)? {
+                Some(Tried::Moved) => return Ok(Touched::Touched),
+                Some(Tried::Found(None)) => return Ok(Touched::Gone),
+                Some(Tried::Found(Some(header))) => header,
+                None => continue,
+            };
+            // A row that should have moved was made after the statement had looked for it.
+            if header.version != version || header.idle_deadline >= idle_deadline {
+                return Ok(Touched::Touched);
+            }
+        }
+        Err(contended(doing))
+    }
+
+    async fn try_touch(
+        &self,
+        doing: &str,
+        handle: Handle,
+        values: &[Value],
+        now: Timestamp,
+    ) -> Attempt<Tried> {
+        let mut lease = self.link.lease(doing).await?;
+        if lease.change(&self.sql.touch, values).await? > 0 {
+            lease.finish();
+            return Ok(Some(Tried::Moved));
+        }
+        let rows = lease.rows(&self.sql.load, [row::key(handle)]).await?;
+        lease.finish();
+        let found = row::live(rows, now)?.into_iter().next();
+        Ok(Some(Tried::Found(found.map(|(_, record)| record.header))))
+    }
+
+    pub(crate) async fn delete(
+        &self,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<Deleted, StoreError> {
+        let doing = "deleting a session";
+        for _ in 0..ATTEMPTS {
+            let tried = self.try_delete(doing, handle, now).await;
+            if let Some(deleted) = settled(doing, tried)? {
+                return Ok(deleted);
+            }
+        }
+        Err(contended(doing))
+    }
+
+    async fn try_delete(&self, doing: &str, handle: Handle, now: Timestamp) -> Attempt<Deleted> {
+        let mut lease = self.link.lease(doing).await?;
+        let values = [row::key(handle), row::moment(now)];
+        let deleted = lease.change(&self.sql.delete, values).await? > 0;
+        lease.finish();
+        Ok(Some(if deleted {
+            Deleted::Deleted
+        } else {
+            Deleted::Gone
+        }))
+    }
+
+    pub(crate) async fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Vec<(Handle, Record)>, StoreError> {
+        let doing = "listing the sessions of a principal";
+        let values = [Value::Bytes(principal.as_str().into()), row::moment(now)];
+        let rows = self.rows(doing, &self.sql.sessions_of, values).await?;
+        row::live(rows, now).map_err(|wrong| Failure::from(wrong).of(doing))
+    }
+
+    pub(crate) async fn scan(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let doing = "scanning sessions";
+        let limit = limit.max(1);
+        let first = after.map_or(vec![0; Handle::BYTES], |cursor| cursor.0.to_vec());
+        let values = [Value::Bytes(first), row::number(limit as u64)];
+        let rows = self.rows(doing, &self.sql.scan, values).await?;
+        let is_full = rows.len() >= limit;
+        let wrong = |wrong| Failure::from(wrong).of(doing);
+        let mut sessions = rows
+            .into_iter()
+            .map(row::session)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(wrong)?;
+        let last = sessions.last().filter(|_| is_full);
+        let next = last.and_then(|(handle, _)| after_handle(*handle));
+        sessions.retain(|(_, record)| record.is_live(now));
+        Ok(Page { sessions, next })
+    }
+
+    pub(crate) async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let doing = "counting sessions";
+        let rows = self
+            .rows(doing, &self.sql.count, [row::moment(now)])
+            .await?;
+        row::only_number(rows).map_err(|wrong| Failure::from(wrong).of(doing))
+    }
+
+    pub(crate) async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        let doing = "purging expired sessions";
+        let mut purged = 0;
+        while purged < limit {
+            let batch = (limit - purged).min(MOST_DELETED);
+            let deleted = self.purge_some(doing, batch, now).await?;
+            purged += deleted;
+            if deleted < batch {
+                break;
+            }
+        }
+        Ok(purged as u64)
+    }
+
+    async fn purge_some(
+        &self,
+        doing: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        for attempt in 0..PURGE_ATTEMPTS {
+            let tried = self.try_purge(doing, limit, now).await;
+            if let Some(deleted) = settled(doing, tried)? {
+                return Ok(deleted);
+            }
+            // Another purge is at the same rows: at random one of the two is through before the other comes again.
+            sleep(PURGE_REST.mul_f64(f64::from(attempt + 1) * fastrand::f64())).await;
+        }
+        Err(contended(doing))
+    }
+
+    async fn try_purge(&self, doing: &str, limit: usize, now: Timestamp) -> Attempt<usize> {
+        let mut lease = self.link.lease(doing).await?;
+        let locked = lease.script(self.sql.lock_expired(limit, now)).await?;
+        let rows = locked
+            .into_iter()
+            .next_back()
+            .map_or(Vec::new(), |done| done.rows);
+        let handles: Vec<_> = rows
+            .into_iter()
+            .map(row::only_handle)
+            .collect::<Result<_, _>>()?;
+        let sql = match handles[..] {
+            [] => crate::statements::ROLLBACK.to_owned(),
+            _ => self.sql.delete_expired(handles, now),
+        };
+        let deleted: u64 = lease
+            .script(sql)
+            .await?
+            .iter()
+            .map(|done| done.affected)
+            .sum();
+        lease.finish();
+        Ok(Some(usize::try_from(deleted).unwrap_or(limit)))
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        let doing = "checking the MySQL store";
+        self.rows(doing, &self.sql.check, []).await.map(drop)
+    }
+
+    /// The record is not larger than the server takes.
+    pub(crate) fn fits(&self, record: &Record) -> Result<(), StoreError> {
+        let bytes = record.body.len();
+        if bytes > self.largest_body {
+            return Err(too_large(bytes, self.largest_body));
+        }
+        Ok(())
+    }
+
+    async fn exists(
+        &self,
+        lease: &mut Lease,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let values = [row::key(handle), row::moment(now)];
+        Ok(!lease.rows(&self.sql.exists, values).await?.is_empty())
+    }
+
+    /// The rows of a statement that stands alone.
+    async fn rows(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: impl Into<Vec<Value>>,
+    ) -> Result<Vec<mysql_async::Row>, StoreError> {
+        let asked = async {
+            let mut lease = self.link.lease(doing).await?;
+            let rows = lease.rows(sql, values).await?;
+            lease.finish();
+            Ok(rows)
+        };
+        asked.await.map_err(|failure: Failure| failure.of(doing))
+    }
+}
+
+/// What was tried is settled, or to be tried again.
+fn settled<T>(doing: &str, tried: Attempt<T>) -> Result<Option<T>, StoreError> {
+    match tried {
+        Err(failure) if failure.is_deadlock() => Ok(None),
+        tried => tried.map_err(|failure| failure.of(doing)),
+    }
+}
+
+/// A record and its handle, in the order of the statements that write them.
+fn written(record: &Record, handle: Handle) -> Vec<Value> {
+    with(row::values(record).into(), [row::key(handle)])
+}
+
+fn with(mut values: Vec<Value>, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    values.extend(more);
+    values
+}
+
+/// Where a scan goes on that has got as far as `handle`; nowhere after the last there can be.
+fn after_handle(handle: Handle) -> Option<Cursor> {
+    let next = u128::from_be_bytes(*handle.as_bytes()).checked_add(1)?;
+    Some(Cursor(bytes::Bytes::copy_from_slice(&next.to_be_bytes())))
+}

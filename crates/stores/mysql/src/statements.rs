@@ -1,0 +1,258 @@
+//! The SQL of the running store, with the name of its table filled in once. What makes the table stands in `schema.rs`.
+//!
+//! Statements for one session are prepared, and take their values beside the text. Those for several are text alone, for
+//! a server takes several such statements in one message: their values are numbers and bytes in hexadecimal.
+//!
+//! Whatever writes finds its row by its handle and in no other way: `expires_at + 0` is nothing that an index could be
+//! used for. A server that goes by the index of `expires_at`, as MariaDB may in a small table, waits there for a row that
+//! another transaction has locked, and misses it if that moves the row to an earlier place.
+
+use std::fmt::{Display, Write};
+
+use fasthttpsession_core::{Handle, Label, Principal, Record, Timestamp};
+use fasthttpsession_store_common::TableName;
+
+use crate::literals::{Hex, MaybeHex};
+
+/// Columns of a record, in the order in which `row.rs` reads them.
+const RECORD: &str =
+    "handle, version, created_at, idle_deadline, absolute_deadline, principal, label, body";
+
+/// All columns but the handle, in the order in which `row.rs` writes them.
+const WRITTEN: [&str; 8] = [
+    "version",
+    "created_at",
+    "idle_deadline",
+    "absolute_deadline",
+    "expires_at",
+    "principal",
+    "label",
+    "body",
+];
+
+/// Begins a transaction that locks the rows it reads and no gaps between them, whatever is usual on the connection.
+const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+
+/// Every statement that operations use.
+pub(crate) struct Statements {
+    table: TableName,
+    /// `handle`.
+    pub(crate) load: String,
+    /// The columns of [`WRITTEN`], `handle`.
+    pub(crate) insert: String,
+    /// The columns of [`WRITTEN`], `handle`, now: in place of a row that has expired.
+    pub(crate) overwrite: String,
+    /// The columns of [`WRITTEN`], `handle`, the expected version, now.
+    pub(crate) replace: String,
+    /// Deadline twice, `handle`, version, deadline, now.
+    pub(crate) touch: String,
+    /// `handle`, now.
+    pub(crate) delete: String,
+    /// `handle`, now: whether there is a live row.
+    pub(crate) exists: String,
+    /// Principal, now.
+    pub(crate) sessions_of: String,
+    /// The first handle, limit.
+    pub(crate) scan: String,
+    /// Now.
+    pub(crate) count: String,
+    pub(crate) check: String,
+}
+
+impl Statements {
+    #[rustfmt::skip]
+    pub(crate) fn new(table: &TableName) -> Self {
+        let written = WRITTEN.join(", ");
+        let assigned = WRITTEN.map(|column| format!("{column} = ?")).join(", ");
+        Self {
+            table: table.clone(),
+            load: format!("SELECT {RECORD} FROM {table} WHERE handle = ?"),
+            insert: format!("INSERT INTO {table} ({written}, handle) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+            overwrite: format!("UPDATE {table} SET {assigned} WHERE handle = ? AND expires_at + 0 <= ?"),
+            replace: format!("UPDATE {table} SET {assigned} WHERE handle = ? AND version = ? AND expires_at + 0 > ?"),
+            touch: format!(
+                "UPDATE {table} SET idle_deadline = ?, expires_at = LEAST(?, absolute_deadline) \
+                 WHERE handle = ? AND version = ? AND idle_deadline < ? AND expires_at + 0 > ?"
+            ),
+            delete: format!("DELETE FROM {table} WHERE handle = ? AND expires_at + 0 > ?"),
+            exists: format!("SELECT 1 FROM {table} WHERE handle = ? AND expires_at > ?"),
+            sessions_of: format!("SELECT {RECORD} FROM {table} WHERE principal = ? AND expires_at > ?"),
+            scan: format!("SELECT {RECORD} FROM {table} WHERE handle >= ? ORDER BY handle LIMIT ?"),
+            count: format!("SELECT COUNT(*) FROM {table} WHERE expires_at > ?"),
+            check: format!("SELECT version FROM {table} LIMIT 0"),
+        }
+    }
+
+    /// Reads several sessions.
+    pub(crate) fn load_all(&self, handles: impl IntoIterator<Item = Handle>) -> String {
+        format!(
+            "SELECT {RECORD} FROM {} WHERE handle IN ({})",
+            self.table,
+            list(handles)
+        )
+    }
+
+    /// Begins a transaction and locks those of the rows that no one else has locked: the last result has the handle,
+    /// version and expiry of each.
+    pub(crate) fn lock_all(&self, handles: impl IntoIterator<Item = Handle>) -> String {
+        format!(
+            "{BEGIN}; SELECT handle, version, expires_at FROM {} WHERE handle IN ({}) \
+             ORDER BY handle FOR UPDATE SKIP LOCKED",
+            self.table,
+            list(handles)
+        )
+    }
+
+    /// Writes records into rows that [`lock_all`](Self::lock_all) has locked, and commits. An update makes no row, so what
+    /// was deleted stays so.
+    pub(crate) fn replace_all(&self, records: &[(Handle, &Record)]) -> String {
+        let bodies: usize = records.iter().map(|(_, record)| record.body.len()).sum();
+        let mut sql = String::with_capacity(2 * bodies + 1024 * records.len());
+        let mut separator = "SET";
+        write(&mut sql, format_args!("UPDATE {} ", self.table));
+        for (at, column) in WRITTEN.iter().enumerate() {
+            write(&mut sql, format_args!("{separator} {column} = CASE handle"));
+            for (handle, record) in records {
+                write(
+                    &mut sql,
+                    format_args!(" WHEN {} THEN ", Hex(handle.as_bytes())),
+                );
+                write_column(&mut sql, at, record);
+            }
+            sql.push_str(" END");
+            separator = ",";
+        }
+        let handles = list(records.iter().map(|(handle, _)| *handle));
+        write(
+            &mut sql,
+            format_args!(" WHERE handle IN ({handles}); COMMIT"),
+        );
+        sql
+    }
+
+    /// Begins a transaction and locks rows that have expired, as long as no one else has: the last result has their
+    /// handles.
+    pub(crate) fn lock_expired(&self, limit: usize, now: Timestamp) -> String {
+        format!(
+            "{BEGIN}; SELECT handle FROM {} FORCE INDEX (expires_at) WHERE expires_at <= {} \
+             ORDER BY expires_at LIMIT {limit} FOR UPDATE SKIP LOCKED",
+            self.table,
+            now.as_millis()
+        )
+    }
+
+    /// Deletes rows that [`lock_expired`](Self::lock_expired) has locked, and commits.
+    pub(crate) fn delete_expired(
+        &self,
+        handles: impl IntoIterator<Item = Handle>,
+        now: Timestamp,
+    ) -> String {
+        format!(
+            "DELETE FROM {} WHERE handle IN ({}) AND expires_at <= {}; COMMIT",
+            self.table,
+            list(handles),
+            now.as_millis()
+        )
+    }
+}
+
+/// Ends a transaction that changed nothing.
+pub(crate) const ROLLBACK: &str = "ROLLBACK";
+
+fn write_column(sql: &mut String, at: usize, record: &Record) {
+    let header = &record.header;
+    let text = |text: Option<&'_ str>| MaybeHex(text.map(str::as_bytes)).to_string();
+    match WRITTEN[at] {
+        "version" => write(sql, header.version),
+        "created_at" => write(sql, header.created_at.as_millis()),
+        "idle_deadline" => write(sql, header.idle_deadline.as_millis()),
+        "absolute_deadline" => write(sql, header.absolute_deadline.as_millis()),
+        "expires_at" => write(sql, header.expires_at().as_millis()),
+        "principal" => sql.push_str(&text(header.principal.as_ref().map(Principal::as_str))),
+        "label" => sql.push_str(&text(header.label.as_ref().map(Label::as_str))),
+        _ => write(sql, Hex(&record.body)),
+    }
+}
+
+fn list(handles: impl IntoIterator<Item = Handle>) -> String {
+    let mut list = String::new();
+    for handle in handles {
+        let separator = if list.is_empty() { "" } else { ", " };
+        write(
+            &mut list,
+            format_args!("{separator}{}", Hex(handle.as_bytes())),
+        );
+    }
+    list
+}
+
+fn write(sql: &mut String, what: impl Display) {
+    write!(sql, "{what}").expect("a string takes all that is written to it");
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use fasthttpsession_core::Header;
+
+    use super::*;
+    use crate::schema;
+
+    /// One space for each stretch of them, and no comments.
+    fn plain(sql: &str) -> String {
+        let lines = sql
+            .lines()
+            .map(|line| line.split("--").next().unwrap_or_default());
+        let text = lines.collect::<Vec<_>>().join(" ");
+        let words: Vec<_> = text.split_whitespace().collect();
+        words.join(" ")
+    }
+
+    fn record() -> Record {
+        let header = Header {
+            version: 2,
+            created_at: Timestamp::from_millis(1000),
+            idle_deadline: Timestamp::from_millis(2000),
+            absolute_deadline: Timestamp::from_millis(3000),
+            principal: Principal::new("ann").ok(),
+            label: None,
+        };
+        Record {
+            header,
+            body: Bytes::from_static(&[0, 255]),
+        }
+    }
+
+    #[test]
+    fn the_page_shows_the_schema_and_every_statement() {
+        let page = plain(include_str!("statements.md"));
+        let sql = Statements::new(&TableName::default());
+        let handle = Handle::from_bytes([1; Handle::BYTES]);
+        let (record, now) = (record(), Timestamp::from_millis(2000));
+        let together = [
+            sql.load_all([handle]),
+            sql.lock_all([handle]),
+            sql.replace_all(&[(handle, &record)]),
+            sql.lock_expired(1000, now),
+            sql.delete_expired([handle], now),
+            schema::made_by(&TableName::default()),
+        ];
+        let alone = [
+            &sql.load,
+            &sql.insert,
+            &sql.overwrite,
+            &sql.replace,
+            &sql.touch,
+            &sql.delete,
+            &sql.exists,
+            &sql.sessions_of,
+            &sql.scan,
+            &sql.count,
+            &sql.check,
+        ];
+        for statement in together.iter().chain(alone) {
+            let statement = plain(statement);
+            assert!(page.contains(&statement), "not on the page: {statement}");
+        }
+    }
+}

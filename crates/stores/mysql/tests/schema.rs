@@ -1,0 +1,178 @@
+//! The schema: made, checked, brought up to date; what is wrong is named with the statement that mends it.
+
+use fasthttpsession_core::{Store, StoreError, StoreErrorKind};
+use fasthttpsession_mysql::MysqlStore;
+
+mod support;
+use support::{NOW, Place, create, handle, load, record};
+
+/// The error of opening what is there without changing it.
+async fn refusal(place: &Place) -> StoreError {
+    let opened = place.config().migrate(false).open().await;
+    let error = opened.expect_err("it should not open");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    error
+}
+
+/// The statements that an error names, from the first that begins so.
+fn remedy(error: &StoreError, begins: &str) -> String {
+    let sentence = error.to_string();
+    let at = sentence.find(begins);
+    let at = at.unwrap_or_else(|| panic!("no {begins} in: {sentence}"));
+    sentence[at..].to_owned()
+}
+
+/// The store opens now without changing anything, and keeps a session.
+async fn is_mended(place: &Place) -> MysqlStore {
+    let store = place.config().migrate(false).open().await;
+    let store = store.expect("it was mended");
+    create(&store, [1]).await;
+    assert_eq!(load(&store, 1).await, Some(record()));
+    assert_eq!(store.purge(10, NOW).await.expect("an answer"), 0);
+    store
+}
+
+#[tokio::test]
+async fn a_missing_table_is_named_with_the_statement_that_makes_it() {
+    let place = Place::new();
+    let error = refusal(&place).await;
+    assert!(error.to_string().contains("migrate=true"), "{error}");
+    place.run(&remedy(&error, "CREATE TABLE"));
+    is_mended(&place).await;
+}
+
+#[tokio::test]
+async fn migrating_makes_the_table_that_checking_wants() {
+    let place = Place::new();
+    drop(place.store().await);
+    is_mended(&place).await;
+}
+
+#[tokio::test]
+async fn migrating_again_keeps_what_is_there() {
+    let place = Place::new();
+    create(&place.store().await, [1]).await;
+    assert_eq!(load(&place.store().await, 1).await, Some(record()));
+}
+
+#[tokio::test]
+async fn many_that_migrate_at_once_all_get_a_store() {
+    let place = Place::new();
+    let opening: Vec<_> = (0..8)
+        .map(|_| tokio::spawn(place.config().open()))
+        .collect();
+    for opening in opening {
+        let store = opening.await.expect("no panic").expect("the store opens");
+        store.check().await.expect("the store answers");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_say_its_version_is_named_with_the_statement_that_says_it() {
+    let place = Place::new();
+    drop(place.store().await);
+    place.run("ALTER TABLE fasthttpsession COMMENT = ''");
+    let error = refusal(&place).await;
+    let migrating = place.config().open().await;
+    let migrating = migrating.expect_err("it may be anybody's table");
+    assert_eq!(migrating.kind(), StoreErrorKind::Misconfigured);
+    place.run(&remedy(&error, "ALTER TABLE"));
+    is_mended(&place).await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let place = Place::new();
+    drop(place.store().await);
+    place.run("ALTER TABLE fasthttpsession COMMENT = 'fasthttpsession schema 2'");
+    for migrate in [false, true] {
+        let opened = place.config().migrate(migrate).open().await;
+        let error = opened.expect_err("a later version made it");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+        let sentence = error.to_string();
+        assert!(
+            sentence.contains("version 2") && sentence.contains("update the library"),
+            "{error}"
+        );
+    }
+    let comment = "SELECT RIGHT(table_comment, 1) FROM information_schema.tables
+        WHERE table_schema = DATABASE() AND table_name = 'fasthttpsession'";
+    assert_eq!(place.number(comment), 2);
+}
+
+#[tokio::test]
+async fn a_table_of_another_engine_is_named_with_the_statement_that_changes_it() {
+    let place = Place::new();
+    drop(place.store().await);
+    place.run("ALTER TABLE fasthttpsession ENGINE = MyISAM");
+    let error = refusal(&place).await;
+    place.run(&remedy(&error, "ALTER TABLE"));
+    is_mended(&place).await;
+}
+
+#[tokio::test]
+async fn a_table_without_what_sessions_need_is_named_with_what_makes_one() {
+    for (damage, sentence) in [
+        ("DROP COLUMN body", "no column body"),
+        ("DROP COLUMN label", "no column label"),
+        ("MODIFY body BLOB NOT NULL", "column body"),
+        ("MODIFY version INT NOT NULL", "column version"),
+        ("MODIFY principal VARBINARY(20)", "column principal"),
+        ("DROP KEY expires_at", "no index expires_at"),
+        ("DROP PRIMARY KEY", "no index PRIMARY"),
+    ] {
+        let place = Place::new();
+        drop(place.store().await);
+        place.run(&format!("ALTER TABLE fasthttpsession {damage}"));
+        let error = refusal(&place).await;
+        assert!(error.to_string().contains(sentence), "{damage}: {error}");
+        let opened = place.config().open().await;
+        let error = opened.expect_err("migrating throws nothing away");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        place.run("DROP TABLE fasthttpsession");
+        place.run(&remedy(&error, "CREATE TABLE"));
+        is_mended(&place).await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_is_told_so() {
+    let place = Place::new();
+    let store = place.store().await;
+    let (database, user) = (
+        place.database.name(),
+        place.database.name().replace("test", "web"),
+    );
+    place.run(&format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY 'of a test'"
+    ));
+    place.run(&format!(
+        "GRANT SELECT ON {database}.fasthttpsession TO '{user}'@'%'"
+    ));
+    let as_user = place.config().user(&user, "of a test");
+    let store_of_user = as_user.migrate(false).open().await;
+    let store_of_user = store_of_user.expect("it may read");
+    let error = store_of_user.create(handle(1), &record(), NOW).await;
+    let error = error.expect_err("it may not write");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    place.run(&format!(
+        "GRANT INSERT, UPDATE, DELETE ON {database}.fasthttpsession TO '{user}'@'%'"
+    ));
+    create(&store_of_user, [1]).await;
+    assert_eq!(load(&store, 1).await, Some(record()));
+    place.run(&format!("DROP USER '{user}'@'%'"));
+}
+
+#[tokio::test]
+async fn two_tables_in_one_database_are_two_stores() {
+    let place = Place::new();
+    let one = place.store().await;
+    let name = format!("{}.sessions", place.database.name());
+    let other = place.config().table(&name).expect("it is a name");
+    let other = other.open().await.expect("the store opens");
+    create(&one, [1]).await;
+    assert_eq!(load(&other, 1).await, None);
+    create(&other, [1]).await;
+    one.delete(handle(1), NOW).await.expect("an answer");
+    assert_eq!(load(&other, 1).await, Some(record()));
+}

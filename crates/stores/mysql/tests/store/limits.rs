@@ -1,0 +1,41 @@
+//! How large a record may be.
+
+use bytes::Bytes;
+use fasthttpsession_core::{Record, Store, StoreErrorKind};
+use fasthttpsession_mysql::MysqlConfig;
+
+use crate::support::{NOW, Place, create, handle, load, record, successor};
+
+#[tokio::test]
+async fn a_record_over_the_servers_limit_is_refused_before_it_is_sent() {
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, [1]).await;
+    let limit = place.number("SELECT @@max_allowed_packet");
+    let body = vec![0; usize::try_from(limit).expect("it is small")];
+    let large = Record {
+        body: Bytes::from(body),
+        ..successor(&record())
+    };
+    let errors = [
+        store.create(handle(2), &large, NOW).await.map(drop),
+        store.replace(handle(1), 1, &large, NOW).await.map(drop),
+    ];
+    for error in errors {
+        let error = error.expect_err("it is larger than the server takes");
+        assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+        assert!(!error.may_have_applied() && !error.is_retryable());
+    }
+    assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_too_little_is_refused() {
+    let place = Place::private();
+    place.run("SET GLOBAL max_allowed_packet = 16384");
+    let config = MysqlConfig::from_url(&place.database.url()).expect("it is a URL");
+    let error = config.migrate(true).open().await;
+    let error = error.expect_err("no purge would fit");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    assert!(error.to_string().contains("max_allowed_packet"), "{error}");
+}

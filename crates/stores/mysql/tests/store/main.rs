@@ -1,0 +1,14 @@
+//! What is special to this store: groups, rows that others hold, servers that fail, pools of the application's own,
+//! encryption, limits, purging.
+
+mod groups;
+mod limits;
+mod locks;
+mod pools;
+mod purging;
+mod refusals;
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(feature = "tls")]
+mod tls;

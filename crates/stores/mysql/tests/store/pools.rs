@@ -1,0 +1,137 @@
+//! Connections: the application's own, set up in its own way, and too few.
+
+use std::time::Duration;
+
+use fasthttpsession_core::{Deleted, Replaced, Store, StoreErrorKind, Touched};
+use fasthttpsession_mysql::mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
+use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
+
+use crate::support::{
+    HOUR, NOW, Place, create, handle, literal, load, record, replace, replacing, successor, within,
+};
+
+/// Connections that an application made for itself, each of which begins with `setup`.
+fn pool(place: &Place, setup: &str, most: usize) -> Pool {
+    let options = Opts::from_url(&place.database.url()).expect("it is a URL");
+    let constraints = PoolConstraints::new(1, most).expect("they fit");
+    let options = OptsBuilder::from_opts(options)
+        .setup(vec![setup.to_owned()])
+        .pool_opts(PoolOpts::new().with_constraints(constraints));
+    Pool::new(options)
+}
+
+async fn on(place: &Place, setup: &str) -> MysqlStore {
+    let config = MysqlConfig::new("nowhere.invalid").migrate(true);
+    let config = config.purge_every(Duration::ZERO).max_connections(4);
+    let store = config.open_on(pool(place, setup, 4)).await;
+    store.expect(setup)
+}
+
+/// An application may have set its connections up in ways that matter to a store that is not careful.
+#[tokio::test]
+async fn a_store_works_on_a_pool_that_is_the_applications_own() {
+    for setup in [
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "SET SESSION sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
+        "SET SESSION sql_mode = ''",
+        "SET NAMES latin1",
+    ] {
+        let place = Place::new();
+        let store = on(&place, setup).await;
+        create(&store, 0..24).await;
+        let swaps: Vec<_> = (0..20).map(|number| replacing(&store, number)).collect();
+        for swap in swaps {
+            let replaced = within(swap).await.expect("no panic").expect(setup);
+            assert_eq!(replaced, Replaced::Replaced, "{setup}");
+        }
+        assert_eq!(load(&store, 1).await, Some(successor(&record())), "{setup}");
+        let again = replace(&store, 1).await.expect(setup);
+        assert_eq!(again, Replaced::Conflict(successor(&record())), "{setup}");
+        for _ in 0..2 {
+            let touched = store.touch(handle(21), 1, NOW.after(2 * HOUR), NOW).await;
+            assert_eq!(touched.expect(setup), Touched::Touched, "{setup}");
+        }
+        let deleted = store.delete(handle(22), NOW).await;
+        assert_eq!(deleted.expect(setup), Deleted::Deleted, "{setup}");
+        assert_eq!(replace(&store, 22).await.expect(setup), Replaced::Gone);
+        let purged = store.purge(100, NOW.after(48 * HOUR)).await;
+        assert_eq!(purged.expect(setup), 23, "{setup}");
+    }
+}
+
+/// Where a connection's reads are of one moment until its transaction ends, what is read after a swap must be of another.
+#[tokio::test]
+async fn a_conflict_on_a_pool_with_repeatable_reads_hands_back_what_is_there_now() {
+    let place = Place::new();
+    let store = on(
+        &place,
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    )
+    .await;
+    create(&store, [1]).await;
+    let mut holder = place.holder(&[1]).await;
+    holder
+        .run(&format!(
+            "UPDATE fasthttpsession SET version = 2, body = 'body 2' WHERE handle = {}",
+            literal(1)
+        ))
+        .await;
+    let swap = replacing(&store, 1);
+    place.until_one_waits().await;
+    holder.commit().await;
+    let replaced = within(swap).await.expect("no panic").expect("an answer");
+    assert_eq!(replaced, Replaced::Conflict(successor(&record())));
+}
+
+#[tokio::test]
+async fn a_pool_that_does_not_commit_by_itself_is_refused() {
+    let place = Place::new();
+    let config = MysqlConfig::new("nowhere.invalid").migrate(true);
+    let opened = config.open_on(pool(&place, "SET autocommit = 0", 4)).await;
+    let error = opened.expect_err("its writes would be lost");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    assert!(error.to_string().contains("autocommit"), "{error}");
+}
+
+#[tokio::test]
+async fn waiting_for_a_connection_ends_without_effect() {
+    let place = Place::new();
+    let config = place.config().max_connections(1);
+    let config = config.pool_timeout(Duration::from_millis(100));
+    let store = config.open().await.expect("the store opens");
+    create(&store, [1, 2]).await;
+    let holder = place.holder(&[1]).await;
+    let first = replacing(&store, 1);
+    place.until_one_waits().await;
+    let errors = [
+        within(store.check()).await.expect_err("none is free"),
+        within(replace(&store, 2)).await.expect_err("none is free"),
+        within(store.count(NOW)).await.expect_err("none is free"),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+        assert!(error.is_retryable() && !error.may_have_applied());
+    }
+    holder.commit().await;
+    let replaced = within(first).await.expect("no panic").expect("an answer");
+    assert_eq!(replaced, Replaced::Replaced);
+    assert_eq!(load(&store, 2).await, Some(record()));
+}
+
+#[tokio::test]
+async fn no_more_connections_are_made_than_are_set() {
+    let place = Place::new();
+    let store = place.config().max_connections(3).open().await;
+    let store = store.expect("the store opens");
+    create(&store, 0..32).await;
+    let swaps: Vec<_> = (0..32).map(|number| replacing(&store, number)).collect();
+    for swap in swaps {
+        let replaced = within(swap).await.expect("no panic").expect("an answer");
+        assert_eq!(replaced, Replaced::Replaced);
+    }
+    let connections = place.number(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+    );
+    assert!((1..=3).contains(&connections), "{connections} connections");
+}

@@ -1,0 +1,128 @@
+//! A server that is killed, and one that hangs: errors that say what they are, within their bounds, and recovery.
+
+use std::time::{Duration, Instant};
+
+use fasthttpsession_core::{Replaced, Store, StoreError, StoreErrorKind};
+
+use crate::support::{
+    NOW, PATIENCE, Place, create, handle, load, record, replace, replacing, successor, within,
+};
+
+const BOUND: Duration = Duration::from_secs(1);
+
+/// What `work` fails with, in no more than its bound, as far as a busy machine can tell.
+async fn failed<T: std::fmt::Debug>(
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> StoreError {
+    let begin = Instant::now();
+    let error = within(work).await.expect_err("the server does not answer");
+    assert!(begin.elapsed() < PATIENCE / 3, "{:?}", begin.elapsed());
+    assert!(error.is_retryable(), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_is_unavailable_and_used_again_when_it_is_back() {
+    let place = Place::private();
+    let store = place.store().await;
+    create(&store, [1, 2]).await;
+    place.database.server().kill();
+    for _ in 0..3 {
+        let error = failed(Box::pin(replace(&store, 1))).await;
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        failed(store.check()).await;
+    }
+    place.database.server().restart();
+    assert_eq!(load(&store, 2).await, Some(record()));
+    let replaced = replace(&store, 2).await.expect("the server is back");
+    assert_eq!(replaced, Replaced::Replaced);
+    assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+#[tokio::test]
+async fn a_write_under_way_when_the_server_is_killed_may_have_been_made() {
+    let place = Place::private();
+    let store = place.store().await;
+    create(&store, [1]).await;
+    let holder = place.holder(&[1]).await;
+    let under_way = replacing(&store, 1);
+    place.until_one_waits().await;
+    place.database.server().kill();
+    drop(holder);
+    let error = failed(async { under_way.await.expect("no panic") }).await;
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(error.may_have_applied());
+    place.database.server().restart();
+    assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+#[tokio::test]
+async fn a_write_that_was_never_sent_was_certainly_not_made() {
+    let place = Place::private();
+    let store = place.store().await;
+    create(&store, [1]).await;
+    place.database.server().kill();
+    // Until the pool has heard of it, writes are sent into nothing.
+    let certain = within(async {
+        loop {
+            let error = replace(&store, 1).await.expect_err("the server is dead");
+            if !error.may_have_applied() {
+                break error;
+            }
+        }
+    });
+    assert_eq!(certain.await.kind(), StoreErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_a_time_out_and_used_again_when_it_goes_on() {
+    let place = Place::private();
+    let store = place
+        .config()
+        .connect_timeout(BOUND)
+        .pool_timeout(BOUND)
+        .statement_timeout(BOUND)
+        .open()
+        .await
+        .expect("the store opens");
+    create(&store, [1, 2]).await;
+    place.database.server().pause();
+    for _ in 0..2 {
+        let error = failed(Box::pin(replace(&store, 1))).await;
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+        let error = failed(store.check()).await;
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    }
+    place.database.server().resume();
+    // What was sent before may still be on its way through the server.
+    let loaded = within(async {
+        loop {
+            match store.load(handle(2), NOW).await {
+                Ok(loaded) => break loaded,
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+        }
+    });
+    assert_eq!(loaded.await, Some(record()));
+    let one = load(&store, 1).await;
+    assert!(one == Some(record()) || one == Some(successor(&record())));
+}
+
+#[tokio::test]
+async fn opening_on_a_server_that_is_not_there_is_unavailable() {
+    let place = Place::private();
+    place.database.server().kill();
+    let error = failed(place.config().open()).await;
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(!error.may_have_applied());
+}
+
+#[tokio::test]
+async fn opening_on_a_server_that_hangs_is_a_time_out() {
+    let place = Place::private();
+    place.database.server().pause();
+    let error = failed(place.config().connect_timeout(BOUND).open()).await;
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    assert!(!error.may_have_applied());
+    place.database.server().resume();
+}
