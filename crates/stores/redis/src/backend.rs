@@ -1,0 +1,242 @@
+//! The servers as the store sees them: something that runs a script on a key, whoever has that key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fasthttpsession_core::{StoreError, StoreErrorKind};
+use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, RedisResult, Value, cmd};
+
+use crate::cluster::{Cluster, Range};
+use crate::connect;
+use crate::error::{not_replicated, store_error, unexpected};
+use crate::keys::{SLOTS, slot_of};
+use crate::lines::Lines;
+use crate::place::Address;
+use crate::scripts::Script;
+
+/// All servers of a store.
+pub(crate) struct Backend {
+    reads: Arc<Path>,
+    /// The same, unless writes wait for replicas: whoever waits holds up what comes after it on its connection.
+    writes: Arc<Path>,
+    replicas: Option<Replicas>,
+    /// How long one of them may take, with all that it is sent on to.
+    limit: Duration,
+}
+
+/// How commands get to the servers.
+pub(crate) enum Path {
+    One(Lines),
+    Cluster(Cluster),
+    Own(Own),
+}
+
+/// How many replicas have to confirm a write, and within what time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replicas {
+    pub(crate) count: u32,
+    pub(crate) within: Duration,
+}
+
+/// A user's own connection.
+pub(crate) struct Own(Box<Sending>);
+
+type Sending = dyn Fn(Vec<Cmd>) -> BoxFuture<'static, RedisResult<Vec<Value>>> + Send + Sync;
+
+/// What a script answered: a word, and what belongs to it.
+pub(crate) struct Reply {
+    pub(crate) word: Vec<u8>,
+    pub(crate) rest: Vec<Vec<u8>>,
+}
+
+impl Backend {
+    pub(crate) fn new(path: Path, limit: Duration) -> Self {
+        let path = Arc::new(path);
+        Self {
+            reads: Arc::clone(&path),
+            writes: path,
+            replicas: None,
+            limit,
+        }
+    }
+
+    /// Writes go by `writes` and wait for `replicas`, as long as that takes beyond the limit.
+    pub(crate) fn replicated(self, writes: Path, replicas: Replicas) -> Self {
+        Self {
+            writes: Arc::new(writes),
+            replicas: Some(replicas),
+            limit: self.limit.saturating_add(replicas.within),
+            ..self
+        }
+    }
+
+    /// Whether writes wait for replicas.
+    pub(crate) fn waits(&self) -> bool {
+        self.replicas.is_some()
+    }
+
+    /// Whether two keys may be used by one script.
+    pub(crate) fn keeps_keys_together(&self) -> bool {
+        !matches!(&*self.reads, Path::Cluster(_))
+    }
+
+    /// The answer to `command` on `key`.
+    pub(crate) async fn read(&self, key: &str, command: Cmd) -> Result<Value, StoreError> {
+        first_of(self.within(self.reads.send(key, &[command])).await?)
+    }
+
+    /// Runs a script. Its source is sent only to a server that does not know it. The first of `keys` says where.
+    pub(crate) async fn run(
+        &self,
+        script: &Script,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<Reply, StoreError> {
+        let answers = self.within(async {
+            let answers = self.write(keys[0], script.by_hash(keys, arguments)).await?;
+            if !answers.first().is_some_and(is_unknown_script) {
+                return Ok(answers);
+            }
+            self.write(keys[0], script.whole(keys, arguments)).await
+        });
+        self.settled(answers.await?)
+    }
+
+    /// Asks every primary whether it answers.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let primaries = self.ranges().await?;
+        let pings = primaries
+            .iter()
+            .map(|range| self.send_to(range, vec![cmd("PING")]));
+        for answers in try_join_all(pings).await? {
+            first_of(answers)?;
+        }
+        Ok(())
+    }
+
+    /// Who has which slots: one for all where there is no cluster.
+    pub(crate) async fn ranges(&self) -> Result<Vec<Range>, StoreError> {
+        match &*self.reads {
+            Path::Cluster(cluster) => self.within(cluster.look()).await,
+            Path::One(_) | Path::Own(_) => Ok(vec![Range {
+                first: 0,
+                last: SLOTS - 1,
+                primary: Address::Unix(std::path::PathBuf::new()),
+            }]),
+        }
+    }
+
+    /// Sends commands without keys to the primary of `range`.
+    pub(crate) async fn send_to(
+        &self,
+        range: &Range,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<Value>, StoreError> {
+        let sending = async {
+            match &*self.reads {
+                Path::Cluster(cluster) => cluster.send_to(&range.primary, &commands, false).await,
+                path => path.send("", &commands).await,
+            }
+        };
+        self.within(sending).await
+    }
+
+    async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let done = tokio::time::timeout(self.limit, work).await;
+        done.unwrap_or_else(|_| {
+            let message = "Redis did not answer within the limit";
+            Err(StoreError::new(StoreErrorKind::Timeout, message))
+        })
+    }
+
+    async fn write(&self, key: &str, command: Cmd) -> Result<Vec<Value>, StoreError> {
+        let Some(replicas) = self.replicas else {
+            return self.writes.send(key, &[command]).await;
+        };
+        let mut wait = cmd("WAIT");
+        wait.arg(replicas.count).arg(millis(replicas.within));
+        self.writes.send(key, &[command, wait]).await
+    }
+
+    /// The reply, once enough replicas have confirmed what it says.
+    fn settled(&self, answers: Vec<Value>) -> Result<Reply, StoreError> {
+        let mut answers = answers.into_iter();
+        let reply = first_of(answers.next().into_iter().collect())?;
+        if let Some(replicas) = self.replicas {
+            let Value::Int(confirmed) = first_of(answers.collect())? else {
+                return Err(unexpected("WAIT"));
+            };
+            if confirmed < i64::from(replicas.count) {
+                return Err(not_replicated(confirmed, replicas.count));
+            }
+        }
+        Reply::of(reply)
+    }
+}
+
+impl Path {
+    async fn send(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+        match self {
+            Self::One(lines) => lines.send(commands).await,
+            Self::Cluster(cluster) => cluster.send(slot_of(key.as_bytes()), commands).await,
+            Self::Own(own) => own.send(commands).await,
+        }
+    }
+}
+
+impl Own {
+    /// Uses clones of `connection`.
+    pub(crate) fn new<C>(connection: C) -> Self
+    where
+        C: ConnectionLike + Clone + Send + Sync + 'static,
+    {
+        let send = move |commands: Vec<Cmd>| {
+            let mut connection = connection.clone();
+            async move { connect::send(&mut connection, &commands).await }.boxed()
+        };
+        Self(Box::new(send))
+    }
+
+    async fn send(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+        let answers = (self.0)(commands.to_vec()).await;
+        answers.map_err(|error| store_error(&error))
+    }
+}
+
+impl Reply {
+    fn of(value: Value) -> Result<Self, StoreError> {
+        let Value::Array(parts) = value else {
+            return Err(unexpected("a script"));
+        };
+        let mut parts = parts.into_iter().map(|part| match part {
+            Value::BulkString(bytes) => Ok(bytes),
+            _ => Err(unexpected("a script")),
+        });
+        Ok(Self {
+            word: parts
+                .next()
+                .unwrap_or_else(|| Err(unexpected("a script")))?,
+            rest: parts.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// The first answer, unless it is an error.
+pub(crate) fn first_of(answers: Vec<Value>) -> Result<Value, StoreError> {
+    let first = answers.into_iter().next();
+    let first = first.ok_or_else(|| unexpected("a command"))?;
+    first.extract_error().map_err(|error| store_error(&error))
+}
+
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn is_unknown_script(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT")
+}

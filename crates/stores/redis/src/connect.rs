@@ -1,0 +1,196 @@
+//! Opens one connection to one server: TCP, TLS or a Unix socket, then the greeting. Each within a limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fasthttpsession_core::{StoreError, StoreErrorKind};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::error::{connect_error, misconfigured, unreachable};
+use crate::place::{Address, Login};
+
+/// How many commands may wait to be written to a connection before callers have to wait.
+const QUEUE: usize = 1024;
+
+/// How connections are opened, wherever to.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    pub(crate) tls: Option<TlsConnector>,
+    pub(crate) login: Login,
+    pub(crate) database: u32,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+}
+
+/// A connection whose commands are pipelined; it ends when it is dropped.
+pub(crate) struct Connection {
+    /// Where it leads.
+    pub(crate) address: Address,
+    commands: MultiplexedConnection,
+    driver: AbortHandle,
+}
+
+impl Connector {
+    /// A connection that has been greeted.
+    pub(crate) async fn open(&self, address: &Address) -> Result<Connection, StoreError> {
+        let opening = tokio::time::timeout(self.connect_timeout, self.open_unbounded(address));
+        opening.await.unwrap_or_else(|_| {
+            let message = format!("connecting to {address}: no answer within the limit");
+            Err(StoreError::new(StoreErrorKind::Timeout, message).not_applied())
+        })
+    }
+
+    async fn open_unbounded(&self, address: &Address) -> Result<Connection, StoreError> {
+        let failed = |error| unreachable(format!("connecting to {address}: {error}"));
+        match address {
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(failed)?;
+                self.greet(address, stream).await
+            }
+            Address::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port))
+                    .await
+                    .map_err(failed)?;
+                stream.set_nodelay(true).map_err(failed)?;
+                match &self.tls {
+                    None => self.greet(address, stream).await,
+                    Some(tls) => {
+                        let name = ServerName::try_from(host.clone()).map_err(|_| {
+                            misconfigured(format!(
+                                "{host} is not a name that a certificate can have"
+                            ))
+                        })?;
+                        let stream = tls.connect(name, stream).await;
+                        let stream = stream.map_err(|error| tls_error(address, &error))?;
+                        self.greet(address, stream).await
+                    }
+                }
+            }
+        }
+    }
+
+    async fn greet<S>(&self, address: &Address, stream: S) -> Result<Connection, StoreError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let settings = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(self.response_timeout))
+            .set_pipeline_buffer_size(QUEUE);
+        let greeted =
+            MultiplexedConnection::new_with_config(&self.greeting(), stream, settings).await;
+        let (commands, driver) =
+            greeted.map_err(|error| connect_error(&address.to_string(), &error))?;
+        let driver = tokio::spawn(driver).abort_handle();
+        Ok(Connection {
+            address: address.clone(),
+            commands,
+            driver,
+        })
+    }
+
+    fn greeting(&self) -> RedisConnectionInfo {
+        let mut greeting = RedisConnectionInfo::default()
+            .set_db(i64::from(self.database))
+            // Users with few rights may not say it.
+            .set_skip_set_lib_name();
+        if let Some(user) = &self.login.user {
+            greeting = greeting.set_username(user);
+        }
+        if let Some(password) = &self.login.password {
+            greeting = greeting.set_password(password);
+        }
+        greeting
+    }
+}
+
+impl Connection {
+    /// Whether the server, or an error, has ended it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.driver.is_finished()
+    }
+
+    /// Sends `commands` in one go, and returns the answer to each; an error is one of the connection. May be dropped:
+    /// answers stay with the commands that they belong to.
+    pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+        send(&mut self.commands.clone(), commands).await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Why there is no TLS: what TLS itself objects to stays so until somebody mends it, a connection that breaks does not.
+fn tls_error(address: &Address, error: &std::io::Error) -> StoreError {
+    let message = format!("TLS with {address}: {error}");
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        misconfigured(message)
+    } else {
+        unreachable(message)
+    }
+}
+
+/// Sends `commands` in one go over any connection.
+pub(crate) async fn send(
+    connection: &mut (impl redis::aio::ConnectionLike + ?Sized),
+    commands: &[Cmd],
+) -> RedisResult<Vec<Value>> {
+    if let [command] = commands {
+        return Ok(vec![connection.req_packed_command(command).await?]);
+    }
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    for command in commands {
+        pipeline.add_command(command.clone());
+    }
+    connection
+        .req_packed_commands(&pipeline, 0, commands.len())
+        .await
+}
+
+/// TLS that trusts the certificates of `ca_file` alone, or those that the operating system trusts.
+pub(crate) fn tls(ca_file: Option<&std::path::Path>) -> Result<TlsConnector, StoreError> {
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca_file)? {
+        // One of the operating system's that is not understood does no harm.
+        if let (Err(error), Some(file)) = (roots.add(certificate), ca_file) {
+            return Err(misconfigured(format!(
+                "ca_file {}: {error}",
+                file.display()
+            )));
+        }
+    }
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| misconfigured(format!("TLS: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn certificates(
+    ca_file: Option<&std::path::Path>,
+) -> Result<Vec<tokio_rustls::rustls::pki_types::CertificateDer<'static>>, StoreError> {
+    use tokio_rustls::rustls::pki_types::CertificateDer;
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    let Some(file) = ca_file else {
+        return Ok(rustls_native_certs::load_native_certs().certs);
+    };
+    let wrong = |why: String| misconfigured(format!("ca_file {}: {why}", file.display()));
+    let read = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
+    let certificates: Result<Vec<_>, _> = read.collect();
+    let certificates = certificates.map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(wrong("it holds no certificate".to_owned()));
+    }
+    Ok(certificates)
+}

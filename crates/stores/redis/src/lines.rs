@@ -1,0 +1,32 @@
+//! A few links to the same server, used in turn, so that a large answer on one holds up only some of the others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fasthttpsession_core::StoreError;
+use redis::{Cmd, Value};
+
+use crate::connect::Connector;
+use crate::link::{Link, Target};
+
+/// All links to a server.
+pub(crate) struct Lines {
+    links: Vec<Link>,
+    next: AtomicUsize,
+}
+
+impl Lines {
+    pub(crate) fn new(target: &Target, connector: &Arc<Connector>, count: usize) -> Self {
+        let link = || Link::new(target.clone(), Arc::clone(connector));
+        Self {
+            links: std::iter::repeat_with(link).take(count.max(1)).collect(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Sends `commands` in one go over one of the links.
+    pub(crate) async fn send(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.links[turn % self.links.len()].send(commands).await
+    }
+}

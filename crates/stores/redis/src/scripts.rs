@@ -1,0 +1,60 @@
+//! The Lua scripts: each is one file of `scripts/`, preceded by the parts that it uses.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, cmd};
+
+/// A script, and the hash by which servers that have seen it know it.
+pub(crate) struct Script(LazyLock<redis::Script>, fn() -> &'static str);
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) static $name: Script = Script(
+                LazyLock::new(|| redis::Script::new($name.source())),
+                || concat!($(include_str!(concat!("scripts/", $file, ".lua"))),+),
+            );
+        )*
+    };
+}
+
+scripts! {
+    /// Writes a record where there is none.
+    CREATE = "record" "index" "bind" "create";
+    /// Writes a record in place of the version that is expected.
+    REPLACE = "record" "index" "bind" "replace";
+    /// Moves an idle deadline.
+    TOUCH = "record" "touch";
+    /// Removes a record.
+    DELETE = "record" "delete";
+    /// Enters a session into an index that is on another server than its record.
+    ENTER = "record" "index" "enter";
+    /// Removes entries of an index that are left over.
+    TIDY = "record" "index" "tidy";
+}
+
+impl Script {
+    /// The call by hash, for a server that has seen the script.
+    pub(crate) fn by_hash(&self, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
+        call("EVALSHA", self.0.get_hash(), keys, arguments)
+    }
+
+    /// The call with the whole source.
+    pub(crate) fn whole(&self, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
+        call("EVAL", self.source(), keys, arguments)
+    }
+
+    fn source(&self) -> &'static str {
+        (self.1)()
+    }
+}
+
+fn call(command: &str, script: &str, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
+    let mut call = cmd(command);
+    call.arg(script).arg(keys.len()).arg(keys);
+    for argument in arguments {
+        call.arg(*argument);
+    }
+    call
+}

@@ -1,0 +1,273 @@
+//! A cluster: everything that holds on one server, and what happens while slots and primaries change.
+
+mod support;
+
+use std::time::{Duration, SystemTime};
+
+use fasthttpsession_core::{Store as _, StoreErrorKind};
+use fasthttpsession_redis::{RedisConfig, RedisStore};
+use fasthttpsession_servers::{RedisCluster, RedisServer};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use support::fake::Fake;
+use support::load::{Load, Report};
+use support::sample::{handle, now, principal, record, record_of};
+use support::within;
+
+/// One cluster for all checks that leave it as it was, because it takes seconds to start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_suite_holds_on_a_cluster() {
+    let cluster = RedisCluster::start(6);
+    let nodes = cluster.nodes.iter().map(|node| {
+        let url = node.url();
+        let (server, _) = url.rsplit_once('/').expect("it ends with a database");
+        server.to_owned()
+    });
+    let client = ClusterClient::new(nodes).expect("the URLs are some");
+    let raw = client.get_async_connection().await;
+    let raw = raw.expect("the cluster answers");
+    support::run_suite(&cluster.url(), raw.clone()).await;
+    an_entry_in_another_slot_is_removed_once_no_record_can_follow_it(&cluster, raw).await;
+    a_node_that_is_cut_off_from_the_cluster_is_left(&cluster).await;
+}
+
+async fn an_entry_in_another_slot_is_removed_once_no_record_can_follow_it(
+    cluster: &RedisCluster,
+    mut raw: ClusterConnection,
+) {
+    let prefix = support::prefix();
+    let store = open(cluster, &prefix).await;
+    let (principal, lives) = (principal(), handle());
+    let created = store.create(lives, &record_of(&principal), now()).await;
+    created.expect("the cluster answers");
+    let index = format!("{prefix}@{principal}");
+    let minute = Duration::from_secs(60);
+    for age in [Duration::ZERO, 9 * minute, 11 * minute, 60 * minute] {
+        let mut entry = handle().as_bytes().to_vec();
+        let made = SystemTime::now() - age;
+        let made = made.duration_since(SystemTime::UNIX_EPOCH);
+        let made = made.expect("it is later than 1970").as_micros();
+        entry.extend(
+            u64::try_from(made)
+                .expect("it is no far future")
+                .to_be_bytes(),
+        );
+        let mut add = redis::cmd("ZADD");
+        add.arg(&index).arg(u64::MAX >> 11).arg(entry);
+        let added = add.exec_async(&mut raw).await;
+        added.expect("the cluster answers");
+    }
+    let theirs = store.sessions_of(&principal, now()).await;
+    let theirs = theirs.expect("the cluster answers");
+    assert_eq!(theirs.len(), 1);
+    assert_eq!(theirs[0].0, lives);
+    let mut count = redis::cmd("ZCARD");
+    let left: u64 = within(count.arg(&index).query_async(&mut raw))
+        .await
+        .expect("the cluster answers");
+    assert_eq!(left, 3, "the session's, and those that are young");
+}
+
+/// It says that everything is its own, and does nothing.
+async fn a_node_that_is_cut_off_from_the_cluster_is_left(cluster: &RedisCluster) {
+    let fake = Fake::start(|port, name| match name {
+        "PING" => "+PONG\r\n".to_owned(),
+        "CLUSTER" => format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n"),
+        "EVALSHA" | "GET" => "-CLUSTERDOWN The cluster is down\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await;
+    let node = &cluster.nodes[0];
+    let place = format!("127.0.0.1:{},{}", fake.port, node.address());
+    let url = cluster.url();
+    let (login, _) = url.rsplit_once('@').expect("it has a password");
+    let config = RedisConfig::from_url(&format!("{login}@{place}"));
+    // Nobody but the fake one can be asked at first.
+    node.pause();
+    let store = config.expect("it is a URL").open().await;
+    node.resume();
+    let store = store.expect("the fake one answers");
+    let (handle, record) = (handle(), record());
+    let created = within(store.create(handle, &record, now())).await;
+    created.expect("the cluster has a place for it");
+    let found = store.load(handle, now()).await;
+    assert_eq!(found.expect("the cluster answers"), Some(record));
+    let seen = fake.seen.lock().expect("nobody panics");
+    let asked = seen.iter().filter(|name| *name == "EVALSHA").count();
+    assert_eq!(asked, 1, "{seen:?}");
+}
+
+/// One cluster for all that happens to it, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cluster_that_changes_is_followed_under_load() {
+    let cluster = RedisCluster::start(6);
+    a_slot_that_moves_loses_nothing(&cluster).await;
+    a_killed_primary_is_followed_and_no_commit_counts_twice(&cluster).await;
+    what_no_replica_had_got_is_lost_with_its_primary(&cluster).await;
+    what_replicas_have_confirmed_is_not_lost_with_their_primary(&cluster).await;
+}
+
+async fn a_slot_that_moves_loses_nothing(cluster: &RedisCluster) {
+    // All sessions in one slot, so that there are always some that have moved and some that have not.
+    let load = Load::start(&open(cluster, "{moving}:").await, 16);
+    load.goes_on(1000).await;
+    let slot = cluster.nodes[0].cli(&["CLUSTER", "KEYSLOT", "{moving}:"]);
+    for to in [0, 1, 2, 0] {
+        move_slot(cluster, slot.trim(), to, &load).await;
+        load.goes_on(200).await;
+    }
+    let report = load.end().await;
+    report.print("a slot that moves");
+    assert_eq!(report.lost_commits, 0);
+    assert_eq!(report.undone_logouts, 0);
+    assert_eq!(report.odd_commits, 0);
+    assert!(report.logouts > 0 && report.errors.is_empty());
+}
+
+async fn a_killed_primary_is_followed_and_no_commit_counts_twice(cluster: &RedisCluster) {
+    let load = Load::start(&open(cluster, "session:").await, 16);
+    load.goes_on(1000).await;
+    let killed = cluster.primaries(0)[0];
+    killed.kill();
+    follow(cluster, &load, killed).await;
+    let report = load.end().await;
+    report.print("a primary killed");
+    assert_eq!(report.odd_commits, 0);
+    assert!(
+        report.longest_gap > Duration::from_secs(1),
+        "nothing was held up"
+    );
+}
+
+/// That is how Redis is, and what the page warns of.
+async fn what_no_replica_had_got_is_lost_with_its_primary(cluster: &RedisCluster) {
+    let report = cut_and_killed(cluster, 0).await;
+    report.print("cut off from its replica, then killed");
+    assert_eq!(report.odd_commits, 0);
+    assert!(report.lost_commits > 0, "nothing was lost");
+    assert!(report.undone_logouts > 0, "no logout was undone");
+}
+
+async fn what_replicas_have_confirmed_is_not_lost_with_their_primary(cluster: &RedisCluster) {
+    let report = cut_and_killed(cluster, 1).await;
+    report.print("the same, with `wait_replicas` 1");
+    assert_eq!(report.odd_commits, 0);
+    assert_eq!(report.lost_commits, 0);
+    assert_eq!(report.undone_logouts, 0);
+    assert!(report.logouts > 0);
+}
+
+/// Sessions of one primary, which is cut off from its replica under load, and killed some time later.
+async fn cut_and_killed(cluster: &RedisCluster, wait_replicas: u32) -> Report {
+    let config = config(cluster, "{cut}:").wait_replicas(wait_replicas);
+    let store = config.wait_timeout(Duration::from_millis(200)).open().await;
+    let load = Load::start(&store.expect("the cluster answers"), 16);
+    load.goes_on(1000).await;
+    let slot = cluster.nodes[0].cli(&["CLUSTER", "KEYSLOT", "{cut}:"]);
+    let primary = holder(cluster, slot.trim());
+    for node in &cluster.nodes {
+        if node.port() != primary.port() {
+            node.cli(&["CONFIG", "SET", "masterauth", "wrong"]);
+        }
+    }
+    primary.cli(&["CLIENT", "KILL", "TYPE", "replica"]);
+    if wait_replicas > 0 {
+        load.fails(50).await;
+    } else {
+        load.goes_on(1000).await;
+    }
+    primary.kill();
+    follow(cluster, &load, primary).await;
+    load.end().await
+}
+
+/// Waits until somebody has taken over from `killed`, starts that again as a replica, and lets the load go on.
+async fn follow(cluster: &RedisCluster, load: &Load, killed: &RedisServer) {
+    let asked = cluster.nodes.iter();
+    let mut asked = asked
+        .enumerate()
+        .filter(|(_, node)| node.port() != killed.port());
+    let (asked, _) = asked.next().expect("there are six");
+    within(async {
+        loop {
+            let primaries = cluster.primaries(asked);
+            let is_back = primaries.iter().any(|node| node.port() == killed.port());
+            if primaries.len() == 3 && !is_back {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    for node in cluster
+        .nodes
+        .iter()
+        .filter(|node| node.port() != killed.port())
+    {
+        node.cli(&["CONFIG", "SET", "masterauth", "p@ss:word/1"]);
+    }
+    killed.restart();
+    within(async {
+        while !killed.cli(&["ROLE"]).contains("connected") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    load.goes_on(2000).await;
+}
+
+fn config(cluster: &RedisCluster, prefix: &str) -> RedisConfig {
+    let config = RedisConfig::from_url(&cluster.url()).expect("the URL is one");
+    config
+        .prefix(prefix)
+        .connect_timeout(Duration::from_millis(500))
+        .response_timeout(Duration::from_millis(500))
+}
+
+async fn open(cluster: &RedisCluster, prefix: &str) -> RedisStore {
+    let opened = within(async {
+        loop {
+            match config(cluster, prefix).open().await {
+                Err(error) if error.kind() == StoreErrorKind::Timeout => {}
+                opened => break opened,
+            }
+        }
+    });
+    opened.await.expect("the cluster answers")
+}
+
+/// The primary that has the keys of `slot`.
+fn holder<'a>(cluster: &'a RedisCluster, slot: &str) -> &'a RedisServer {
+    let has = |node: &&RedisServer| {
+        let keys = node.cli(&["CLUSTER", "COUNTKEYSINSLOT", slot]);
+        keys.trim() != "0"
+    };
+    let mut primaries = cluster.primaries(0).into_iter();
+    primaries.find(has).expect("somebody has the slot")
+}
+
+/// Moves `slot` to the primary of the number `to`, key by key.
+async fn move_slot(cluster: &RedisCluster, slot: &str, to: usize, load: &Load) {
+    let id = |node: &RedisServer| node.cli(&["CLUSTER", "MYID"]).trim().to_owned();
+    let (from, to) = (holder(cluster, slot), cluster.primaries(0)[to]);
+    if from.port() == to.port() {
+        return;
+    }
+    to.cli(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &id(from)]);
+    from.cli(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &id(to)]);
+    while let Some(key) = first_key(from, slot) {
+        let port = to.port().to_string();
+        let auth = ["AUTH2", "tester", "p@ss:word/1", "KEYS", &key];
+        from.cli(&[&["MIGRATE", "127.0.0.1", &port, "", "0", "5000"][..], &auth].concat());
+        load.goes_on(50).await;
+    }
+    for node in [to, from] {
+        node.cli(&["CLUSTER", "SETSLOT", slot, "NODE", &id(to)]);
+    }
+}
+
+fn first_key(node: &RedisServer, slot: &str) -> Option<String> {
+    let keys = node.cli(&["CLUSTER", "GETKEYSINSLOT", slot, "1"]);
+    let key = keys.trim();
+    (!key.is_empty()).then(|| key.to_owned())
+}

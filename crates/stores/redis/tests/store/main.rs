@@ -1,0 +1,12 @@
+//! What is special to this store.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod counter;
+mod limits;
+mod own;
+mod principals;
+mod replicas;
+mod round_trips;
+mod servers;

@@ -1,0 +1,84 @@
+//! The index of a principal: what is left over in it, and for how long.
+
+use fasthttpsession_core::{Store as _, StoreError};
+use fasthttpsession_redis::RedisStore;
+use fasthttpsession_servers::{Redis, RedisServer};
+
+use crate::support::sample::{HOUR, handle, next, now, principal, record, record_of};
+use crate::support::{config, prefix};
+
+async fn place() -> (RedisServer, RedisStore, String) {
+    let (server, prefix) = (Redis::shared(), prefix());
+    let store = config(&server).prefix(&prefix).open().await;
+    (server, store.expect("it answers"), prefix)
+}
+
+fn entries(server: &RedisServer, index: &str) -> u64 {
+    let entries = server.cli(&["ZCARD", index]);
+    entries.trim().parse().expect("it is a number")
+}
+
+#[tokio::test]
+async fn an_entry_that_is_left_over_is_removed_when_it_is_seen() {
+    let (server, store, prefix) = place().await;
+    let principal = principal();
+    let (lives, ended, moved) = (handle(), handle(), handle());
+    for handle in [lives, ended, moved] {
+        let created = store.create(handle, &record_of(&principal), now()).await;
+        created.expect("it answers");
+    }
+    store.delete(ended, now()).await.expect("it answers");
+    let somebody_elses = next(&record());
+    let replaced = store.replace(moved, 1, &somebody_elses, now()).await;
+    replaced.expect("it answers");
+    let index = format!("{prefix}@{principal}");
+    assert_eq!(entries(&server, &index), 3, "logouts leave it alone");
+    let theirs = store.sessions_of(&principal, now()).await;
+    let theirs = theirs.expect("it answers");
+    assert_eq!(theirs.len(), 1);
+    assert_eq!(theirs[0].0, lives);
+    assert_eq!(entries(&server, &index), 1);
+}
+
+#[tokio::test]
+async fn who_signs_in_and_out_for_ever_leaves_a_small_index() -> Result<(), StoreError> {
+    let (server, store, prefix) = place().await;
+    let principal = principal();
+    for _ in 0..500 {
+        let handle = handle();
+        store.create(handle, &record_of(&principal), now()).await?;
+        store.delete(handle, now()).await?;
+    }
+    let left = entries(&server, &format!("{prefix}@{principal}"));
+    assert!(left < 50, "{left}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_index_ends_some_time_after_its_last_session() -> Result<(), StoreError> {
+    let (server, store, prefix) = place().await;
+    let principal = principal();
+    store
+        .create(handle(), &record_of(&principal), now())
+        .await?;
+    let mut shorter = record_of(&principal);
+    shorter.header.absolute_deadline = now().after(2 * HOUR);
+    store.create(handle(), &shorter, now()).await?;
+    let left = server.cli(&["PTTL", &format!("{prefix}@{principal}")]);
+    let left: u64 = left.trim().parse().expect("it has an end");
+    let hour = 3_600_000;
+    assert!((25 * hour - 60_000..=25 * hour).contains(&left), "{left}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_principal_with_thousands_of_sessions_is_listed_them_all() -> Result<(), StoreError> {
+    let (_server, store, _) = place().await;
+    let principal = principal();
+    let record = record_of(&principal);
+    for _ in 0..2000 {
+        store.create(handle(), &record, now()).await?;
+    }
+    assert_eq!(store.sessions_of(&principal, now()).await?.len(), 2000);
+    Ok(())
+}

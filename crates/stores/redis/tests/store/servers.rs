@@ -1,0 +1,249 @@
+//! Servers that are dead, hung, restarted or back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fasthttpsession_core::{Handle, Sessions, Store as _, StoreError, StoreErrorKind};
+use fasthttpsession_redis::RedisStore;
+use fasthttpsession_servers::Redis;
+use tokio::net::TcpListener;
+
+use crate::support::browser::Browser;
+use crate::support::load::Load;
+use crate::support::sample::{HOUR, handle, next, now, record};
+use crate::support::{config, open, until_it_answers, within};
+
+/// Short, and yet enough for a server that answers.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// What each operation on `handle` answers.
+async fn errors(store: &RedisStore, handle: Handle) -> [StoreError; 6] {
+    let dead = "the server does not answer";
+    let record = record();
+    [
+        store.load(handle, now()).await.map(drop).expect_err(dead),
+        store
+            .create(handle, &record, now())
+            .await
+            .map(drop)
+            .expect_err(dead),
+        store
+            .replace(handle, 1, &next(&record), now())
+            .await
+            .map(drop)
+            .expect_err(dead),
+        store
+            .touch(handle, 1, now().after(2 * HOUR), now())
+            .await
+            .map(drop)
+            .expect_err(dead),
+        store.delete(handle, now()).await.map(drop).expect_err(dead),
+        store.check().await.expect_err(dead),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_server_is_an_error_until_it_is_back() {
+    let server = Redis::start();
+    let store = open(&server).await;
+    let (handle, first) = (handle(), record());
+    store
+        .create(handle, &first, now())
+        .await
+        .expect("it answers");
+    server.kill();
+    for error in errors(&store, handle).await {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        assert!(error.is_retryable());
+    }
+    // By now it is known, and nothing is sent.
+    for error in errors(&store, handle).await {
+        assert!(!error.may_have_applied(), "{error}");
+    }
+    server.restart();
+    until_it_answers(&store).await;
+    // Also its scripts are gone.
+    let replaced = store.replace(handle, 1, &next(&first), now()).await;
+    replaced.expect("it is back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hung_server_is_a_time_out_within_the_limits_until_it_goes_on() {
+    let server = Redis::start();
+    let config = config(&server).connect_timeout(SHORT);
+    let store = config.response_timeout(SHORT).open().await;
+    let store = store.expect("it answers");
+    let handle = handle();
+    store
+        .create(handle, &record(), now())
+        .await
+        .expect("it answers");
+    server.pause();
+    for _ in 0..2 {
+        let start = Instant::now();
+        for error in errors(&store, handle).await {
+            assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+        }
+        // Six operations of at most two seconds each, on a machine that may be busy.
+        assert!(start.elapsed() < Duration::from_secs(40));
+    }
+    server.resume();
+    // What it was sent meanwhile it may have carried out.
+    within(async { while store.load(handle, now()).await.is_err() {} }).await;
+}
+
+/// Answers that come after somebody has given up must not be taken for answers to what was asked since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn answers_that_come_too_late_are_nobody_elses() {
+    let server = Redis::start();
+    let config = config(&server).response_timeout(Duration::from_millis(100));
+    let store = config.open().await.expect("it answers");
+    let mut sessions = Vec::new();
+    for _ in 0..64 {
+        let (handle, record) = (handle(), record());
+        let created =
+            within(async { while store.create(handle, &record, now()).await.is_err() {} });
+        created.await;
+        sessions.push((handle, record));
+    }
+    let sessions = Arc::new(sessions);
+    let (answered, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let loads = (0..16).map(|task| {
+        let (store, sessions) = (store.clone(), Arc::clone(&sessions));
+        let (answered, late) = (Arc::clone(&answered), Arc::clone(&late));
+        tokio::spawn(async move {
+            for (handle, record) in sessions.iter().cycle().skip(task).step_by(7) {
+                match store.load(*handle, now()).await {
+                    Ok(found) => {
+                        assert_eq!(found.as_ref(), Some(record));
+                        answered.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Err(error) => {
+                        assert!(error.is_retryable(), "{error}");
+                        late.fetch_add(1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        })
+    });
+    let loads: Vec<_> = loads.collect();
+    for _ in 0..10 {
+        let (before, late_before) = (answered.load(Ordering::SeqCst), late.load(Ordering::SeqCst));
+        server.pause();
+        within(async {
+            while late.load(Ordering::SeqCst) == late_before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        server.resume();
+        within(async {
+            while answered.load(Ordering::SeqCst) < before + 500 {
+                assert!(
+                    loads.iter().all(|load| !load.is_finished()),
+                    "a load failed"
+                );
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+    for load in &loads {
+        assert!(!load.is_finished(), "a load got another's record");
+        load.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_on_a_dead_or_hung_server_is_an_error_in_time() {
+    let server = Redis::start();
+    server.pause();
+    let config = || config(&server).connect_timeout(SHORT);
+    let error = within(config().open()).await.expect_err("it hangs");
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    assert!(!error.may_have_applied());
+    server.resume();
+    let config = config();
+    server.kill();
+    let error = within(config.open()).await.expect_err("it is dead");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(!error.may_have_applied());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_the_server_ends_are_replaced_unnoticed() {
+    let server = Redis::start();
+    let store = open(&server).await;
+    for _ in 0..20 {
+        store.load(handle(), now()).await.expect("it answers");
+        server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        // Whether it has come to be known is seen by whether the next one is answered; the first may be too early.
+        until_it_answers(&store).await;
+    }
+    store.load(handle(), now()).await.expect("it answers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_of_no_use_is_not_stormed() {
+    let server = Redis::start();
+    let store = config(&server).connections(2).open().await;
+    let store = store.expect("it answers");
+    server.kill();
+    // In its place, one that ends each connection at once.
+    let listener = TcpListener::bind(server.address()).await;
+    let listener = listener.expect("the port is free");
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&attempts);
+    let useless = tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counting.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let (start, mut refused) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs(2) {
+        let loaded = store.load(handle(), now()).await;
+        loaded.expect_err("nobody answers");
+        refused += 1;
+    }
+    useless.abort();
+    // On each of two connections after pauses of 50, 100, 200 … ms.
+    let attempts = attempts.load(Ordering::SeqCst);
+    assert!((1..=14).contains(&attempts), "{attempts}");
+    assert!(refused > 100, "who comes meanwhile need not wait");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_killed_under_load_keeps_what_it_has_acknowledged() {
+    let server = Redis::start();
+    let load = Load::start(&open(&server).await, 16);
+    for _ in 0..3 {
+        load.goes_on(500).await;
+        server.kill();
+        server.restart();
+    }
+    load.goes_on(500).await;
+    let report = within(load.end()).await;
+    report.print("a server killed three times");
+    assert_eq!(report.lost_commits, 0);
+    assert_eq!(report.undone_logouts, 0);
+    assert_eq!(report.odd_commits, 0);
+    assert!(report.logouts > 0 && !report.errors.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_on_a_dead_server_is_an_error() {
+    let server = Redis::start();
+    let sessions = Sessions::new(open(&server).await);
+    let mut browser = Browser::default();
+    let visited = browser.visit(&sessions, |session| session.login("ada"));
+    visited.await.expect("it answers");
+    let exchange = browser.begin(&sessions);
+    let session = exchange.session().await.expect("it answers");
+    session.logout().expect("it is noted");
+    server.kill();
+    let error = exchange.finish().await;
+    let error = error.expect_err("nobody knows of the logout");
+    assert!(error.is_retryable(), "{error}");
+}

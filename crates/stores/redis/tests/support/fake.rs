@@ -1,0 +1,74 @@
+//! A server that answers whatever a test wants.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// Ends when it is dropped.
+pub(crate) struct Fake {
+    pub(crate) port: u16,
+    /// The name of each command that came.
+    pub(crate) seen: Arc<Mutex<Vec<String>>>,
+    listening: JoinHandle<()>,
+}
+
+impl Fake {
+    /// `answer` is told its own port and the name of a command in upper case.
+    pub(crate) async fn start(answer: fn(u16, &str) -> String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let noting = Arc::clone(&seen);
+        let listening = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let noting = Arc::clone(&noting);
+                tokio::spawn(serve(BufReader::new(stream), move |name| {
+                    noting.lock().expect("nobody panics").push(name.to_owned());
+                    answer(port, name)
+                }));
+            }
+        });
+        Self {
+            port,
+            seen,
+            listening,
+        }
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+async fn serve(mut stream: BufReader<TcpStream>, answer: impl Fn(&str) -> String) {
+    while let Some(count) = number(&mut stream).await {
+        let mut name = None;
+        for _ in 0..count {
+            let Some(length) = number(&mut stream).await else {
+                return;
+            };
+            let mut part = vec![0; length + 2];
+            if stream.read_exact(&mut part).await.is_err() {
+                return;
+            }
+            let part = String::from_utf8_lossy(&part[..length]).to_uppercase();
+            name.get_or_insert(part);
+        }
+        let answer = answer(&name.expect("a command has a name"));
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The number in a line like `*3` or `$5`.
+async fn number(stream: &mut BufReader<TcpStream>) -> Option<usize> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    line.get(1..)?.trim().parse().ok()
+}
