@@ -1,0 +1,234 @@
+//! The requests that wait for a connection: bounded in number and size, each with a deadline.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::address::Address;
+use crate::config::Limits;
+use crate::error::{Error, ErrorKind};
+use crate::request::{Answer, Request};
+
+/// What one connection to a server has to do. Outlives the connection: the next one goes on with what waits.
+pub(crate) struct Lane {
+    server: Address,
+    limits: Limits,
+    state: Mutex<State>,
+    /// Somebody has queued up.
+    arrival: Notify,
+    load: Arc<Load>,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order of their deadlines.
+    waiting: VecDeque<Waiting>,
+    /// Why requests are refused at once; `None` while they are not.
+    down: Option<Error>,
+}
+
+/// What has no answer yet, waiting or sent.
+#[derive(Default)]
+struct Load {
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// A request that was not sent yet.
+pub(crate) struct Waiting {
+    pub(crate) request: Request,
+    pub(crate) caller: Caller,
+}
+
+/// Who waits for an answer, and until when.
+pub(crate) struct Caller {
+    pub(crate) deadline: Instant,
+    server: Address,
+    doing: &'static str,
+    answer: oneshot::Sender<Result<Answer, Error>>,
+    _share: Share,
+}
+
+/// A part of the load; gives itself back.
+struct Share {
+    load: Arc<Load>,
+    bytes: usize,
+}
+
+impl Lane {
+    pub(crate) fn new(server: Address, limits: Limits) -> Self {
+        Self {
+            server,
+            limits,
+            state: Mutex::default(),
+            arrival: Notify::new(),
+            load: Arc::default(),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Queues `request` up, and waits for its answer, which comes in time.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {
+        let doing = request.doing();
+        let answer = self
+            .submit(request)
+            .map_err(|error| error.at(&self.server).doing(doing))?;
+        answer.await.unwrap_or_else(|_| {
+            let sentence = "the runtime that spoke to it has stopped";
+            Err(Error::new(ErrorKind::Disconnected, sentence)
+                .sent()
+                .at(&self.server)
+                .doing(doing))
+        })
+    }
+
+    fn submit(&self, request: Request) -> Result<oneshot::Receiver<Result<Answer, Error>>, Error> {
+        let mut state = self.lock();
+        if let Some(error) = &state.down {
+            return Err(error.clone());
+        }
+        let share = self.share(request.size())?;
+        let (answer, receiver) = oneshot::channel();
+        let caller = Caller {
+            // Under the lock, so that deadlines are in order.
+            deadline: Instant::now() + self.limits.timeout,
+            server: self.server.clone(),
+            doing: request.doing(),
+            answer,
+            _share: share,
+        };
+        state.waiting.push_back(Waiting { request, caller });
+        drop(state);
+        self.arrival.notify_one();
+        Ok(receiver)
+    }
+
+    /// Called under the lock: no two at once take what is left.
+    fn share(&self, bytes: usize) -> Result<Share, Error> {
+        let (requests, taken) = self.load.now();
+        if requests >= self.limits.requests {
+            let sentence = format!("{requests} requests wait for its answer, as many as may");
+            return Err(Error::new(ErrorKind::Overloaded, sentence));
+        }
+        if requests > 0 && taken.saturating_add(bytes) > self.limits.bytes {
+            let sentence = format!("{taken} bytes wait for its answer, about as many as may");
+            return Err(Error::new(ErrorKind::Overloaded, sentence));
+        }
+        Ok(Share::of(&self.load, bytes))
+    }
+
+    /// Returns when somebody has queued up since it was last asked.
+    pub(crate) async fn arrival(&self) {
+        self.arrival.notified().await;
+    }
+
+    /// Returns when a request waits.
+    pub(crate) async fn has_waiting(&self) {
+        while self.lock().waiting.is_empty() {
+            self.arrival().await;
+        }
+    }
+
+    /// The next request that somebody still wants answered, and that is not too late.
+    pub(crate) fn next(&self) -> Option<Waiting> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        while let Some(waiting) = state.waiting.pop_front() {
+            if waiting.caller.deadline <= now {
+                waiting.caller.too_late();
+            } else if !waiting.caller.gave_up() {
+                return Some(waiting);
+            }
+        }
+        None
+    }
+
+    /// When the first of those who wait has waited long enough.
+    pub(crate) fn first_deadline(&self) -> Option<Instant> {
+        self.lock()
+            .waiting
+            .front()
+            .map(|waiting| waiting.caller.deadline)
+    }
+
+    /// Answers those who have waited long enough.
+    pub(crate) fn expire(&self) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let late = state
+            .waiting
+            .partition_point(|waiting| waiting.caller.deadline <= now);
+        for waiting in state.waiting.drain(..late) {
+            waiting.caller.too_late();
+        }
+    }
+
+    /// Answers all who wait with `error`, and everybody else too until [`open`](Self::open).
+    pub(crate) fn shut(&self, error: &Error) {
+        let mut state = self.lock();
+        state.down = Some(error.clone());
+        for waiting in std::mem::take(&mut state.waiting) {
+            waiting.caller.tell(Err(error.clone()));
+        }
+    }
+
+    /// Ends [`shut`](Self::shut).
+    pub(crate) fn open(&self) {
+        self.lock().down = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that runs under this lock can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Caller {
+    pub(crate) fn tell(self, answer: Result<Answer, Error>) {
+        let answer = answer.map_err(|error| error.at(&self.server).doing(self.doing));
+        // Whoever gave up needs no answer.
+        let _ = self.answer.send(answer);
+    }
+
+    fn gave_up(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn too_late(self) {
+        let sentence = "it was not ready to take the request in time";
+        self.tell(Err(Error::new(ErrorKind::Timeout, sentence)));
+    }
+}
+
+impl Load {
+    fn now(&self) -> (usize, usize) {
+        (
+            self.requests.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        )
+    }
+}
+
+impl Share {
+    fn of(load: &Arc<Load>, bytes: usize) -> Self {
+        load.requests.fetch_add(1, Ordering::Relaxed);
+        load.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            load: Arc::clone(load),
+            bytes,
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.load.requests.fetch_sub(1, Ordering::Relaxed);
+        self.load.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

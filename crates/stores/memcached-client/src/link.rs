@@ -1,0 +1,85 @@
+//! One connection to a server, made again whenever it is needed and gone.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::address::Address;
+use crate::config::Limits;
+use crate::error::Error;
+use crate::lane::Lane;
+use crate::pipe::Pipe;
+use crate::request::{Answer, Request};
+use crate::stream::{Connected, Connector};
+
+/// A connection that is made when it is needed. Dropping it closes it.
+pub(crate) struct Link {
+    lane: Arc<Lane>,
+    task: JoinHandle<()>,
+}
+
+impl Link {
+    pub(crate) fn new(server: Address, connector: Connector, limits: Limits) -> Self {
+        let lane = Arc::new(Lane::new(server, limits));
+        let task = tokio::spawn(run(Arc::clone(&lane), connector));
+        Self { lane, task }
+    }
+
+    pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {
+        self.lane.ask(request).await
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Connects when somebody asks, and after a failure by itself, again and again. Until that succeeds everybody is
+/// refused at once, so that a dead server costs a wait to those only who find it dead.
+async fn run(lane: Arc<Lane>, connector: Connector) {
+    let mut failures = 0;
+    loop {
+        if failures == 0 {
+            lane.has_waiting().await;
+        }
+        let (answered, error) = match connect(&lane, &connector).await {
+            Ok(connected) => {
+                lane.open();
+                Pipe::new(connected, &lane).work().await
+            }
+            Err(error) => (false, error),
+        };
+        if answered {
+            failures = 0;
+        } else {
+            lane.shut(&error);
+            sleep(pause(failures)).await;
+            failures += 1;
+        }
+    }
+}
+
+/// Connects, while those who wait are told in time.
+async fn connect(lane: &Lane, connector: &Connector) -> Result<Connected, Error> {
+    let mut connecting = std::pin::pin!(connector.connect());
+    loop {
+        let deadline = lane.first_deadline();
+        tokio::select! {
+            connected = &mut connecting => return connected,
+            () = crate::pipe::at(deadline) => lane.expire(),
+        }
+    }
+}
+
+/// Between half of 50 ms and 50 ms after the first failure, then twice as long each time, at most a second. At random,
+/// so that not all clients of a server that is back come at once.
+fn pause(failures: u32) -> Duration {
+    let longest = Duration::from_millis(50 << failures.min(4)).min(Duration::from_secs(1));
+    let share = u16::try_from(RandomState::new().hash_one(failures) % 1_000).unwrap_or_default();
+    longest / 2 + longest.mul_f64(f64::from(share) / 2_000.0)
+}
