@@ -1,4 +1,7 @@
-//! The extractor for axum handlers.
+//! The extractors for axum handlers: the session, one value of it, and who is signed in.
+
+mod signed_in;
+mod typed;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,6 +15,9 @@ use http::request::Parts;
 
 use crate::failure::SessionFailed;
 use crate::request::RequestSession;
+
+pub use signed_in::{NotSignedIn, SignInAt, SignedIn};
+pub use typed::Typed;
 
 /// The session of the request, as an argument of an axum handler. Everything that
 /// [a session](fasthttpsession_core::Session) can do, it can do.
@@ -29,15 +35,16 @@ impl<S: Sync, M: 'static> FromRequestParts<S> for Session<M> {
     type Rejection = SessionFailed<M>;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionFailed<M>> {
-        let found = parts
-            .extensions
-            .get::<RequestSession<M>>()
-            .ok_or_else(SessionFailed::no_layer)?;
         Ok(Self {
-            session: found.session().await?,
+            session: found::<M>(parts)?.session().await?,
             marker: PhantomData,
         })
     }
+}
+
+fn found<M: 'static>(parts: &Parts) -> Result<&RequestSession<M>, SessionFailed<M>> {
+    let found = parts.extensions.get::<RequestSession<M>>();
+    found.ok_or_else(SessionFailed::no_layer)
 }
 
 impl<M> Deref for Session<M> {

@@ -35,7 +35,7 @@ pin_project! {
 }
 
 impl<Fut, B, M, F> ResponseFuture<Fut, B, M, F> {
-    /// Without an exchange there is nothing to commit.
+    /// Without an exchange there is nothing to commit, and an error is for the outer layer to see, which has one.
     pub(crate) fn new(inner: Fut, exchange: Option<Exchange>, on_error: F) -> Self {
         Self {
             state: State::Calling { inner },
@@ -60,12 +60,12 @@ where
             match this.state.as_mut().project() {
                 StateProjection::Calling { inner } => {
                     let mut response = ready!(inner.poll(cx))?;
-                    if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
-                        return Poll::Ready(Ok(error_response(this.on_error, &error)));
-                    }
                     let Some(exchange) = this.exchange.take() else {
                         return Poll::Ready(Ok(response));
                     };
+                    if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
+                        return Poll::Ready(Ok(error_response(this.on_error, &error)));
+                    }
                     if let Some(edits) = exchange.finish_now() {
                         headers::apply(edits, response.headers_mut());
                         return Poll::Ready(Ok(response));

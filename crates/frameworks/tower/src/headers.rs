@@ -1,5 +1,7 @@
 //! Applies what a finished exchange says to a response's headers, beside what the handler put there.
 
+use std::borrow::Cow;
+
 use fasthttpsession_core::HeaderEdit;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
 
@@ -7,6 +9,7 @@ pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
     for edit in edits {
         match edit {
             HeaderEdit::SetCookie { name, value } => set_cookie(headers, &name, &value),
+            HeaderEdit::SetHeader { name, value } => set_header(headers, &name, &value),
             HeaderEdit::Append { name, value } => append(headers, name, value),
             HeaderEdit::Default { name, value } => {
                 headers
@@ -23,10 +26,19 @@ fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str) {
     if headers.contains_key(SET_COOKIE) {
         remove_cookie(headers, name);
     }
-    let mut value = HeaderValue::from_str(value).expect("core makes cookies of visible ASCII");
-    // Printed as "Sensitive", and never put into a compression table.
+    headers.append(SET_COOKIE, secret(value));
+}
+
+fn set_header(headers: &mut HeaderMap, name: &str, value: &str) {
+    let name = HeaderName::from_bytes(name.as_bytes()).expect("core checks names of headers");
+    headers.insert(name, secret(value));
+}
+
+/// A value that is printed as "Sensitive", and never put into a compression table.
+fn secret(value: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(value).expect("core makes values of visible ASCII");
     value.set_sensitive(true);
-    headers.append(SET_COOKIE, value);
+    value
 }
 
 fn remove_cookie(headers: &mut HeaderMap, name: &str) {
@@ -63,7 +75,7 @@ fn known(name: &'static str) -> HeaderName {
 }
 
 /// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
-fn append(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
+fn append(headers: &mut HeaderMap, name: &'static str, value: Cow<'static, str>) {
     let name = known(name);
     let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
     let present = headers
@@ -72,7 +84,11 @@ fn append(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|entry| listed(entry.trim_ascii()));
     if !present {
-        headers.append(name, HeaderValue::from_static(value));
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
+        };
+        headers.append(name, value);
     }
 }
 
@@ -122,13 +138,26 @@ mod tests {
     }
 
     #[test]
+    fn a_header_with_a_token_replaces_those_of_its_name_and_is_not_printed() {
+        let token = HeaderName::from_static("x-token");
+        let mut headers = headers(&[(token.clone(), "mine"), (token.clone(), "mine too")]);
+        let edit = HeaderEdit::SetHeader {
+            name: "x-token".into(),
+            value: "handle.secret".into(),
+        };
+        apply(vec![edit], &mut headers);
+        assert_eq!(values(&headers, &token), ["handle.secret"]);
+        assert!(!format!("{headers:?}").contains("secret"));
+    }
+
+    #[test]
     fn vary_names_cookie_once() {
         for present in ["cookie", "Accept, COOKIE", "*"] {
             let mut headers = headers(&[(VARY, present)]);
             apply(
                 vec![HeaderEdit::Append {
                     name: "vary",
-                    value: "cookie",
+                    value: "cookie".into(),
                 }],
                 &mut headers,
             );
@@ -142,7 +171,7 @@ mod tests {
         apply(
             vec![HeaderEdit::Append {
                 name: "vary",
-                value: "cookie",
+                value: "cookie".into(),
             }],
             &mut headers,
         );

@@ -9,7 +9,7 @@ mod layer;
 mod request;
 
 #[cfg(feature = "axum")]
-pub use axum::Session;
+pub use axum::{NotSignedIn, Session, SignInAt, SignedIn, Typed};
 pub use failure::{NoDetail, OnError, SessionFailed};
 pub use future::ResponseFuture;
 pub use layer::{SessionLayer, SessionService};

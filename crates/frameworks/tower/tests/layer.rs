@@ -2,14 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use fasthttpsession_core::{
-    Capabilities, Created, Deleted, Error, Handle, Record, Replaced, Session, Sessions, Store,
-    StoreError, StoreErrorKind, Timestamp, Touched,
-};
+use fasthttpsession_core::{Error, Session, Sessions};
 use fasthttpsession_memory::MemoryStore;
+use fasthttpsession_test_stores::Fragile;
 use fasthttpsession_tower::{RequestSession, SessionFailed, SessionLayer};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -211,6 +208,21 @@ async fn a_handler_that_failed_commits_nothing() {
 }
 
 #[tokio::test]
+async fn a_handler_that_failed_under_the_same_layer_twice_commits_nothing() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = service_fn(|request: Request<()>| async move {
+        session(&request).await.unwrap().set("a", &2).unwrap();
+        Ok::<_, Infallible>(SessionFailed::<()>::from(Error::Finished).response::<String>())
+    });
+    let layer = SessionLayer::new(sessions.clone());
+    let service = layer.layer(layer.layer(handler));
+    let response = service.oneshot(request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
+#[tokio::test]
 async fn an_error_function_may_decide_about_caching() {
     let (store, sessions) = fragile();
     let token = token_of_a_session(&sessions).await;
@@ -371,79 +383,6 @@ async fn value(sessions: &Sessions, token: &str) -> Option<u64> {
 
 /// Sessions on a store that can be broken.
 fn fragile() -> (Fragile, Sessions) {
-    let store = Fragile {
-        inner: Arc::new(MemoryStore::new()),
-        broken: Arc::default(),
-    };
+    let store = Fragile::default();
     (store.clone(), Sessions::new(store))
-}
-
-#[derive(Clone)]
-struct Fragile {
-    inner: Arc<MemoryStore>,
-    broken: Arc<AtomicBool>,
-}
-
-impl Fragile {
-    fn breaks(&self) {
-        self.broken.store(true, Ordering::SeqCst);
-    }
-
-    fn inner(&self) -> Result<&MemoryStore, StoreError> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "broken").not_applied());
-        }
-        Ok(&self.inner)
-    }
-}
-
-impl Store for Fragile {
-    fn name(&self) -> &'static str {
-        "fragile"
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::none()
-    }
-
-    async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        self.inner()?.load(handle, now).await
-    }
-
-    async fn create(
-        &self,
-        handle: Handle,
-        record: &Record,
-        now: Timestamp,
-    ) -> Result<Created, StoreError> {
-        self.inner()?.create(handle, record, now).await
-    }
-
-    async fn replace(
-        &self,
-        handle: Handle,
-        expected: u64,
-        record: &Record,
-        now: Timestamp,
-    ) -> Result<Replaced, StoreError> {
-        self.inner()?.replace(handle, expected, record, now).await
-    }
-
-    async fn touch(
-        &self,
-        handle: Handle,
-        version: u64,
-        deadline: Timestamp,
-        now: Timestamp,
-    ) -> Result<Touched, StoreError> {
-        self.inner()?.touch(handle, version, deadline, now).await
-    }
-
-    async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
-        self.inner()?.delete(handle, now).await
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.inner()?.check().await
-    }
 }

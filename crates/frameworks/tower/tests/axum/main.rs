@@ -1,5 +1,8 @@
-//! The HTTP suite through axum: the layer and the extractor.
+//! The HTTP suite through axum, the layer and the extractor, on every store: what a handler promises must hold whatever
+//! the session lives in.
 #![allow(clippy::unwrap_used, reason = "tests may")]
+
+mod stores;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -7,12 +10,8 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Response};
 use axum::routing::post;
 use fasthttpsession_conformance::http::{Adapter, Reply, Served, Site};
-use fasthttpsession_conformance::http_tests;
-use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_tower::{Session, SessionLayer};
 use tokio::net::TcpListener;
-
-http_tests!(Axum, MemoryStore::new());
 
 struct Axum;
 

@@ -1,0 +1,180 @@
+//! The extractor for handlers that somebody must be signed in for.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use fasthttpsession_core::Principal;
+use http::StatusCode;
+use http::header::{HeaderValue, LOCATION};
+use http::request::Parts;
+
+use super::found;
+use crate::failure::SessionFailed;
+
+/// The principal of the session, as an argument of an axum handler that nobody else gets to. Visitors are answered with
+/// 401, or sent where [`SignInAt`] says.
+///
+/// ```
+/// use fasthttpsession_tower::SignedIn;
+///
+/// async fn profile(user: SignedIn) -> String {
+///     format!("You are {}.", user.as_str())
+/// }
+/// ```
+///
+/// It says who was signed in when it was asked. Should they be signed out before the response, nothing that the handler
+/// wrote to the session is committed.
+///
+/// Rejected with [`NotSignedIn`].
+pub struct SignedIn<M = ()> {
+    principal: Principal,
+    marker: PhantomData<fn() -> M>,
+}
+
+/// The page where visitors sign in. Routes that have it as an extension redirect (303) there from what needs a
+/// [`SignedIn`]; others answer 401, as suits an API.
+///
+/// ```
+/// use axum::routing::get;
+/// use axum::{Extension, Router};
+/// use fasthttpsession_core::Sessions;
+/// use fasthttpsession_tower::{SessionLayer, SignInAt, SignedIn};
+///
+/// # fn example(sessions: Sessions) -> Router {
+/// let pages = Router::new().route("/profile", get(profile)).layer(Extension(SignInAt::new("/login")));
+/// let api = Router::new().route("/api/profile", get(profile));
+/// pages.merge(api).layer(SessionLayer::new(sessions))
+/// # }
+/// # async fn profile(user: SignedIn) -> String { user.to_string() }
+/// ```
+pub struct SignInAt<M = ()> {
+    page: HeaderValue,
+    marker: PhantomData<fn() -> M>,
+}
+
+/// Why there is no [`SignedIn`]: the answer to the client.
+pub enum NotSignedIn<M = ()> {
+    /// Nobody is signed in: 303 to the page of [`SignInAt`], or 401 if there is none.
+    Visitor(Option<SignInAt<M>>),
+    /// The session can't be loaded, or there is no layer with the marker `M`.
+    Failed(SessionFailed<M>),
+}
+
+impl SignInAt {
+    /// The path or the URL of the page.
+    ///
+    /// # Panics
+    /// If `page` has characters other than visible ASCII, which no header can carry.
+    pub fn new(page: &str) -> Self {
+        Self {
+            page: HeaderValue::from_str(page).expect("the page's URL is visible ASCII"),
+            marker: PhantomData,
+        }
+    }
+
+    /// The same for [`SignedIn<Marker>`](SignedIn).
+    #[must_use]
+    pub fn marked<Marker>(self) -> SignInAt<Marker> {
+        SignInAt {
+            page: self.page,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<S: Sync, M: 'static> FromRequestParts<S> for SignedIn<M> {
+    type Rejection = NotSignedIn<M>;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotSignedIn<M>> {
+        let found = found::<M>(parts).map_err(NotSignedIn::Failed)?;
+        let session = found.session().await;
+        let session = session.map_err(|error| NotSignedIn::Failed(error.into()))?;
+        match session.principal() {
+            Some(principal) => Ok(Self {
+                principal,
+                marker: PhantomData,
+            }),
+            None => Err(NotSignedIn::Visitor(parts.extensions.get().cloned())),
+        }
+    }
+}
+
+impl<M> Deref for SignedIn<M> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<M> Clone for SignedIn<M> {
+    fn clone(&self) -> Self {
+        Self {
+            principal: self.principal.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SignedIn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SignedIn").field(&self.principal).finish()
+    }
+}
+
+impl<M> Clone for SignInAt<M> {
+    fn clone(&self) -> Self {
+        Self {
+            page: self.page.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SignInAt<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SignInAt").field(&self.page).finish()
+    }
+}
+
+impl<M: 'static> IntoResponse for NotSignedIn<M> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Visitor(Some(SignInAt { page, .. })) => {
+                (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response()
+            }
+            Self::Visitor(None) => StatusCode::UNAUTHORIZED.into_response(),
+            Self::Failed(failed) => failed.into_response(),
+        }
+    }
+}
+
+impl<M> fmt::Debug for NotSignedIn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Visitor(page) => f.debug_tuple("Visitor").field(page).finish(),
+            Self::Failed(failed) => f.debug_tuple("Failed").field(failed).finish(),
+        }
+    }
+}
+
+impl<M> fmt::Display for NotSignedIn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Visitor(_) => f.write_str("nobody is signed in"),
+            Self::Failed(failed) => failed.fmt(f),
+        }
+    }
+}
+
+impl<M> std::error::Error for NotSignedIn<M> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Visitor(_) => None,
+            Self::Failed(failed) => failed.source(),
+        }
+    }
+}
