@@ -1,0 +1,73 @@
+//! The extractors, arguments of handlers: the session, one value of it, and who is signed in.
+
+mod signed_in;
+mod typed;
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use fasthttpsession_core as core;
+
+use crate::failure::SessionFailed;
+use crate::request::RequestSession;
+
+pub use signed_in::{NotSignedIn, SignInAt, SignedIn};
+pub use typed::Typed;
+
+/// The session of the request, as an argument of a handler. Everything that
+/// [a session](fasthttpsession_core::Session) can do, it can do.
+///
+/// It is loaded before actix calls the handler. A handler that needs the session on some of its ways only takes
+/// [`RequestSession`] and asks that one.
+///
+/// It borrows nothing of the request: hold it across an `.await`, clone it, move it into `rt::spawn` or to another
+/// thread.
+///
+/// Rejected with [`SessionFailed`] when it can't be loaded, or when there is no middleware with the marker `M`.
+pub struct Session<M = ()> {
+    session: core::Session,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<M: 'static> FromRequest for Session<M> {
+    type Error = SessionFailed<M>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, SessionFailed<M>>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = RequestSession::<M>::of(request);
+        Box::pin(async move {
+            Ok(Self {
+                session: found?.session().await?,
+                marker: PhantomData,
+            })
+        })
+    }
+}
+
+impl<M> Deref for Session<M> {
+    type Target = core::Session;
+
+    fn deref(&self) -> &core::Session {
+        &self.session
+    }
+}
+
+impl<M> Clone for Session<M> {
+    fn clone(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for Session<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.fmt(f)
+    }
+}

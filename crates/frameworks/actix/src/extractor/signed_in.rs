@@ -1,0 +1,193 @@
+//! The extractor for handlers that somebody must be signed in for.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, LOCATION};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
+use fasthttpsession_core::Principal;
+
+use crate::failure::SessionFailed;
+use crate::request::RequestSession;
+
+/// The principal of the session, as an argument of a handler that nobody else gets to. Visitors are answered with
+/// 401, or sent where [`SignInAt`] says.
+///
+/// ```
+/// use fasthttpsession_actix::SignedIn;
+///
+/// async fn profile(user: SignedIn) -> String {
+///     format!("You are {}.", user.as_str())
+/// }
+/// ```
+///
+/// It says who was signed in when it was asked. Should they be signed out before the response, nothing that the handler
+/// wrote to the session is committed.
+///
+/// Rejected with [`NotSignedIn`].
+pub struct SignedIn<M = ()> {
+    principal: Principal,
+    marker: PhantomData<fn() -> M>,
+}
+
+/// The page where visitors sign in. An app or a scope that has it as its `app_data` redirects (303) there from what
+/// needs a [`SignedIn`]; others answer 401, as suits an API.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use fasthttpsession_actix::{SessionMiddleware, SignInAt, SignedIn};
+/// # use fasthttpsession_core::Sessions;
+///
+/// # fn example(sessions: Sessions) {
+/// let pages = web::scope("/pages").app_data(SignInAt::new("/login")).route("/profile", web::get().to(profile));
+/// let api = web::scope("/api").route("/profile", web::get().to(profile));
+/// App::new().wrap(SessionMiddleware::new(sessions)).service(pages).service(api);
+/// # }
+/// # async fn profile(user: SignedIn) -> String { user.to_string() }
+/// ```
+pub struct SignInAt<M = ()> {
+    page: HeaderValue,
+    marker: PhantomData<fn() -> M>,
+}
+
+/// Why there is no [`SignedIn`]: the answer to the client.
+pub enum NotSignedIn<M = ()> {
+    /// Nobody is signed in: 303 to the page of [`SignInAt`], or 401 if there is none.
+    Visitor(Option<SignInAt<M>>),
+    /// The session can't be loaded, or there is no middleware with the marker `M`.
+    Failed(SessionFailed<M>),
+}
+
+impl SignInAt {
+    /// The path or the URL of the page.
+    ///
+    /// # Panics
+    /// If `page` has characters other than visible ASCII, which no header can carry.
+    pub fn new(page: &str) -> Self {
+        Self {
+            page: HeaderValue::from_str(page).expect("the page's URL is visible ASCII"),
+            marker: PhantomData,
+        }
+    }
+
+    /// The same for [`SignedIn<Marker>`](SignedIn).
+    #[must_use]
+    pub fn marked<Marker>(self) -> SignInAt<Marker> {
+        SignInAt {
+            page: self.page,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M: 'static> FromRequest for SignedIn<M> {
+    type Error = NotSignedIn<M>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, NotSignedIn<M>>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = RequestSession::<M>::of(request);
+        let page = request.app_data::<SignInAt<M>>().cloned();
+        Box::pin(async move {
+            let session = found.map_err(NotSignedIn::Failed)?.session().await;
+            let session = session.map_err(|error| NotSignedIn::Failed(error.into()))?;
+            match session.principal() {
+                Some(principal) => Ok(Self {
+                    principal,
+                    marker: PhantomData,
+                }),
+                None => Err(NotSignedIn::Visitor(page)),
+            }
+        })
+    }
+}
+
+impl<M> Deref for SignedIn<M> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<M> Clone for SignedIn<M> {
+    fn clone(&self) -> Self {
+        Self {
+            principal: self.principal.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SignedIn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SignedIn").field(&self.principal).finish()
+    }
+}
+
+impl<M> Clone for SignInAt<M> {
+    fn clone(&self) -> Self {
+        Self {
+            page: self.page.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SignInAt<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SignInAt").field(&self.page).finish()
+    }
+}
+
+impl<M: 'static> ResponseError for NotSignedIn<M> {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Visitor(Some(_)) => StatusCode::SEE_OTHER,
+            Self::Visitor(None) => StatusCode::UNAUTHORIZED,
+            Self::Failed(failed) => failed.status_code(),
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            Self::Visitor(Some(SignInAt { page, .. })) => {
+                response.insert_header((LOCATION, page.clone())).finish()
+            }
+            Self::Visitor(None) => response.finish(),
+            Self::Failed(failed) => failed.error_response(),
+        }
+    }
+}
+
+impl<M> fmt::Debug for NotSignedIn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Visitor(page) => f.debug_tuple("Visitor").field(page).finish(),
+            Self::Failed(failed) => f.debug_tuple("Failed").field(failed).finish(),
+        }
+    }
+}
+
+impl<M> fmt::Display for NotSignedIn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Visitor(_) => f.write_str("nobody is signed in"),
+            Self::Failed(failed) => failed.fmt(f),
+        }
+    }
+}
+
+impl<M> std::error::Error for NotSignedIn<M> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Visitor(_) => None,
+            Self::Failed(failed) => failed.source(),
+        }
+    }
+}

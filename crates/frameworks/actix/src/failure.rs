@@ -1,0 +1,169 @@
+//! What a client gets when its session could not be loaded or committed: one answer, whether the handler or the
+//! middleware met the error.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use fasthttpsession_core::Error;
+
+/// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
+///
+/// The middleware that has the marker `M` sees it pass, answers as it would answer an error of its own, and commits
+/// nothing of what the handler wrote before: the error is all that came of the request.
+///
+/// An error type of the application's own may hold one, if its answer is this one's
+/// [`error_response`](ResponseError::error_response):
+///
+/// ```
+/// use actix_web::{HttpResponse, ResponseError};
+/// use fasthttpsession_actix::SessionFailed;
+/// use std::fmt;
+///
+/// #[derive(Debug)]
+/// enum Failed {
+///     Session(SessionFailed),
+///     SoldOut,
+/// }
+///
+/// impl<E: Into<SessionFailed>> From<E> for Failed {
+///     fn from(error: E) -> Self {
+///         Self::Session(error.into())
+///     }
+/// }
+///
+/// impl ResponseError for Failed {
+///     fn error_response(&self) -> HttpResponse {
+///         match self {
+///             Self::Session(failed) => failed.error_response(),
+///             Self::SoldOut => HttpResponse::Conflict().body("sold out"),
+///         }
+///     }
+/// }
+///
+/// impl fmt::Display for Failed {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         match self {
+///             Self::Session(failed) => failed.fmt(f),
+///             Self::SoldOut => f.write_str("sold out"),
+///         }
+///     }
+/// }
+/// ```
+pub struct SessionFailed<M = ()> {
+    error: Option<Error>,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<M> SessionFailed<M> {
+    /// There is no middleware with the marker `M` around the handler: a mistake in the program, answered with 500 and a
+    /// sentence that says so.
+    pub fn no_middleware() -> Self {
+        Self {
+            error: None,
+            marker: PhantomData,
+        }
+    }
+
+    /// The error; `None` when there is [no middleware](Self::no_middleware).
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+}
+
+impl<M: 'static> SessionFailed<M> {
+    /// Takes the error out of a response that [`error_response`](ResponseError::error_response) made.
+    pub(crate) fn taken_from<B>(response: &mut HttpResponse<B>) -> Option<Error> {
+        response.extensions_mut().remove::<Self>()?.error
+    }
+}
+
+impl<M: 'static> ResponseError for SessionFailed<M> {
+    fn status_code(&self) -> StatusCode {
+        self.error
+            .as_ref()
+            .map_or(StatusCode::INTERNAL_SERVER_ERROR, status)
+    }
+
+    /// A response for the middleware to replace. It has the right status and no detail, for when there is no middleware
+    /// to do so.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        let mut response = match self.error {
+            Some(_) => response.finish(),
+            None => response.body(self.to_string()),
+        };
+        never_cached(response.headers_mut());
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+impl<M> From<Error> for SessionFailed<M> {
+    fn from(error: Error) -> Self {
+        Self {
+            error: Some(error),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> Clone for SessionFailed<M> {
+    fn clone(&self) -> Self {
+        Self {
+            error: self.error.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SessionFailed<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionFailed").field(&self.error).finish()
+    }
+}
+
+impl<M> fmt::Display for SessionFailed<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => error.fmt(f),
+            None => write!(
+                f,
+                "no SessionMiddleware with the marker {} is around this route",
+                std::any::type_name::<M>()
+            ),
+        }
+    }
+}
+
+impl<M> std::error::Error for SessionFailed<M> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.as_ref().map(|error| error as _)
+    }
+}
+
+/// Makes the response for a session that could not be loaded or committed.
+pub(crate) type OnError = dyn Fn(&Error) -> HttpResponse + Send + Sync;
+
+/// The default: the status that [`Error::status`] names, and an empty body.
+pub(crate) fn no_detail(error: &Error) -> HttpResponse {
+    HttpResponse::new(status(error))
+}
+
+pub(crate) fn error_response(on_error: &OnError, error: &Error) -> HttpResponse {
+    let mut response = on_error(error);
+    never_cached(response.headers_mut());
+    response
+}
+
+fn never_cached(headers: &mut HeaderMap) {
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+fn status(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,70 @@
+//! Applies what a finished exchange says to a response's headers, beside what the handler put there.
+
+use std::borrow::Cow;
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use fasthttpsession_core::HeaderEdit;
+
+pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
+    for edit in edits {
+        match edit {
+            HeaderEdit::SetCookie { name, value } => set_cookie(headers, &name, &value),
+            HeaderEdit::SetHeader { name, value } => set_header(headers, &name, &value),
+            HeaderEdit::Append { name, value } => append(headers, name, value),
+            HeaderEdit::Default { name, value } => {
+                if !headers.contains_key(name) {
+                    headers.insert(
+                        HeaderName::from_static(name),
+                        HeaderValue::from_static(value),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A browser takes the last of two cookies of one name, and RFC 6265bis forbids sending two: ours replaces the
+/// handler's.
+fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str) {
+    for other in headers.remove(SET_COOKIE) {
+        if cookie_name(&other) != name.as_bytes() {
+            headers.append(SET_COOKIE, other);
+        }
+    }
+    headers.append(SET_COOKIE, secret(value));
+}
+
+fn set_header(headers: &mut HeaderMap, name: &str, value: &str) {
+    let name = HeaderName::from_bytes(name.as_bytes()).expect("core checks names of headers");
+    headers.insert(name, secret(value));
+}
+
+/// A value that is printed as "Sensitive".
+fn secret(value: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(value).expect("core makes values of visible ASCII");
+    value.set_sensitive(true);
+    value
+}
+
+/// What stands before the first `=`, which is where browsers end a cookie's name.
+fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
+    let pair = set_cookie.as_bytes().split(|byte| *byte == b';').next();
+    let name = pair.unwrap_or_default().split(|byte| *byte == b'=').next();
+    name.unwrap_or_default().trim_ascii()
+}
+
+/// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
+fn append(headers: &mut HeaderMap, name: &'static str, value: Cow<'static, str>) {
+    let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
+    let present = headers
+        .get_all(name)
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|entry| listed(entry.trim_ascii()));
+    if !present {
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
+        };
+        headers.append(HeaderName::from_static(name), value);
+    }
+}

@@ -1,0 +1,218 @@
+//! The middleware and the service it makes: begin an exchange for each request, hand it on, and commit on the way back.
+
+use std::fmt;
+use std::future::{Future, Ready, ready};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::body::EitherBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
+use actix_web::{HttpMessage, HttpResponse};
+use fasthttpsession_core::{Error, Exchange, Sessions};
+
+use crate::failure::{OnError, SessionFailed, error_response, no_detail};
+use crate::headers;
+use crate::request::RequestSession;
+
+/// Gives every request under it a session, and commits it before the response's head leaves. For `App::wrap`, and for
+/// `wrap` of scopes and resources.
+///
+/// What it does on every occasion is told on the [front page](crate).
+///
+/// `M` is a marker that keeps several of them apart.
+pub struct SessionMiddleware<M = ()> {
+    sessions: Sessions,
+    on_error: Arc<OnError>,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl SessionMiddleware {
+    /// A middleware over `sessions`, for the extractors [`Session`](crate::Session) and [`RequestSession`] without a
+    /// marker. Errors become responses without a body; see [`on_error`](Self::on_error).
+    ///
+    /// `sessions` is built once, outside the function that `HttpServer` calls on each of its threads, and cloned there.
+    pub fn new(sessions: Sessions) -> Self {
+        Self {
+            sessions,
+            on_error: Arc::new(no_detail),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> SessionMiddleware<M> {
+    /// The same for `Session<Marker>` and `RequestSession<Marker>`, beside middleware with other markers. The marker is
+    /// any type of the application, usually an `enum Admin {}`.
+    ///
+    /// Middleware side by side need cookies of different names.
+    #[must_use]
+    pub fn marked<Marker>(self) -> SessionMiddleware<Marker> {
+        SessionMiddleware {
+            sessions: self.sessions,
+            on_error: self.on_error,
+            marker: PhantomData,
+        }
+    }
+
+    /// Answers a session that could not be loaded or committed with `response`, and is the place to log the error.
+    ///
+    /// Default: the status that [`Error::status`] names, and no body. Whatever the function returns gets
+    /// `Cache-Control: no-store`, unless it has a `Cache-Control` of its own.
+    ///
+    /// ```
+    /// # use fasthttpsession_core::Sessions;
+    /// # use fasthttpsession_actix::SessionMiddleware;
+    /// use actix_web::HttpResponse;
+    /// use actix_web::http::StatusCode;
+    ///
+    /// # fn example(sessions: Sessions) {
+    /// let middleware = SessionMiddleware::new(sessions).on_error(|error| {
+    ///     eprintln!("{error}");
+    ///     let status = StatusCode::from_u16(error.status()).expect("the status is one of HTTP's");
+    ///     HttpResponse::build(status).body("We could not read your session. Please try again.")
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_error(
+        self,
+        response: impl Fn(&Error) -> HttpResponse + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            on_error: Arc::new(response),
+            ..self
+        }
+    }
+}
+
+impl<M> Clone for SessionMiddleware<M> {
+    fn clone(&self) -> Self {
+        Self {
+            sessions: self.sessions.clone(),
+            on_error: Arc::clone(&self.on_error),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SessionMiddleware<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionMiddleware")
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, B, M> Transform<S, ServiceRequest> for SessionMiddleware<M>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+    B: 'static,
+    M: 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = actix_web::Error;
+    type Transform = SessionService<S, M>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        let middleware = self.clone();
+        ready(Ok(SessionService { inner, middleware }))
+    }
+}
+
+/// A service under a [`SessionMiddleware`].
+pub struct SessionService<S, M = ()> {
+    inner: S,
+    middleware: SessionMiddleware<M>,
+}
+
+impl<S, M: 'static> SessionService<S, M> {
+    /// Puts a new exchange into the request's extensions; `None` if this middleware, applied a second time, finds its
+    /// own there, which the outer one will finish.
+    fn begin(&self, request: &ServiceRequest) -> Option<Exchange> {
+        let sessions = &self.middleware.sessions;
+        let mut extensions = request.extensions_mut();
+        if extensions
+            .get::<RequestSession<M>>()
+            .is_some_and(|found| found.belongs_to(sessions))
+        {
+            return None;
+        }
+        let exchange = sessions.begin(request.headers(), request.uri().query());
+        extensions.insert(RequestSession::<M>::new(exchange.clone()));
+        Some(exchange)
+    }
+}
+
+impl<S, B, M> Service<ServiceRequest> for SessionService<S, M>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+    B: 'static,
+    M: 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let exchange = self.begin(&request);
+        let on_error = Arc::clone(&self.middleware.on_error);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            match (answer.await, exchange) {
+                (answer, None) => Ok(answer?.map_into_left_body()),
+                (Ok(response), Some(exchange)) => {
+                    Ok(finish::<B, M>(response, &exchange, &*on_error).await)
+                }
+                (Err(error), Some(_)) => Err(explained::<M>(error, &*on_error)),
+            }
+        })
+    }
+}
+
+impl<S: fmt::Debug, M> fmt::Debug for SessionService<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService")
+            .field("inner", &self.inner)
+            .field("middleware", &self.middleware)
+            .finish()
+    }
+}
+
+/// Commits, and only then lets the response go.
+async fn finish<B, M: 'static>(
+    mut response: ServiceResponse<B>,
+    exchange: &Exchange,
+    on_error: &OnError,
+) -> ServiceResponse<EitherBody<B>> {
+    let committed = match SessionFailed::<M>::taken_from(response.response_mut()) {
+        Some(error) => Err(error),
+        None => exchange.finish().await,
+    };
+    match committed {
+        Ok(edits) => {
+            headers::apply(edits, response.headers_mut());
+            response.map_into_left_body()
+        }
+        Err(error) => response
+            .into_response(error_response(on_error, &error))
+            .map_into_right_body(),
+    }
+}
+
+/// An error of other middleware, with the answer of this one if it is a session's.
+fn explained<M: 'static>(error: actix_web::Error, on_error: &OnError) -> actix_web::Error {
+    match error.as_error().and_then(SessionFailed::<M>::error) {
+        Some(cause) => {
+            InternalError::from_response(cause.clone(), error_response(on_error, cause)).into()
+        }
+        None => error,
+    }
+}
