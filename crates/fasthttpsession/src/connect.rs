@@ -1,32 +1,43 @@
 //! Any store that was compiled in, from a URL.
 
-use fasthttpsession_core::AnyStore;
+use std::sync::Arc;
+
+use fasthttpsession_core::{AnyStore, StoreError};
 use thiserror::Error;
 
-/// Opens the store that `url` names by its scheme:
+/// Opens the store that `url` names by its scheme. Settings stand behind a `?`; each store's page lists its own.
 ///
 /// | URL | store | feature |
 /// | --- | --- | --- |
 /// | `memory:` | the memory of this process | `memory` |
+/// | `sqlite:sessions.db?migrate=true` | an SQLite file | `sqlite` |
+/// | `file:/var/lib/app/sessions?migrate=true` | a folder, a file a session | `file` |
+/// | `postgres://user:password@host/database` | PostgreSQL | `postgres` |
+/// | `mysql://user:password@host/database` | MySQL or MariaDB | `mysql` |
+/// | `redis://user:password@host` | Redis or Valkey | `redis` |
+/// | `rediss://host` | the same over TLS | `redis` |
+/// | `redis+cluster://host1,host2` | a Redis Cluster | `redis` |
+/// | `redis+sentinel://host1,host2/name` | the primary that Sentinel names | `redis` |
+/// | `memcached://host1,host2` | memcached, one server or several | `memcached` |
+/// | `memcached+tls://host` | the same over TLS | `memcached`, `tls` |
+/// | `memcached+unix:///path` | the same by its Unix socket | `memcached` |
+///
+/// Where sessions need a table or a folder, `migrate=true` makes it, or brings it up to date; without it, what is
+/// missing is an error that says how to mend it. All but the memory store need a tokio runtime.
 ///
 /// # Errors
-/// [`ConnectError`], which says what is wrong with the URL, and shows no more of it than its scheme: the rest may hold a
-/// password.
-#[allow(clippy::unused_async, reason = "stores on servers connect here")]
+/// [`ConnectError`], which says what is wrong with the URL or with the store, and shows no password.
 pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
     let (scheme, rest) = url.split_once(':').ok_or(ConnectError::NoScheme)?;
-    match (scheme, rest) {
-        #[cfg(feature = "memory")]
-        ("memory", "") => Ok(AnyStore::new(fasthttpsession_memory::MemoryStore::new())),
-        #[cfg(not(feature = "memory"))]
-        ("memory", "") => Err(ConnectError::FeatureOff {
-            scheme: "memory",
-            feature: "memory",
-        }),
-        ("memory", _) => Err(ConnectError::Invalid {
-            scheme: "memory",
-            expected: "memory:",
-        }),
+    match scheme {
+        "memory" => memory(rest),
+        "sqlite" => sqlite(url).await,
+        "file" => file(url).await,
+        "postgres" | "postgresql" => postgres(url).await,
+        "mysql" | "mariadb" => mysql(url).await,
+        "redis" | "rediss" => redis(url).await,
+        "memcached" | "memcached+tls" | "memcached+unix" => memcached(url).await,
+        family if family.starts_with("redis+") || family.starts_with("rediss+") => redis(url).await,
         _ => Err(ConnectError::UnknownScheme {
             scheme: scheme.to_owned(),
         }),
@@ -34,24 +45,24 @@ pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
 }
 
 /// Why a URL gave no store.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// It has no scheme.
-    #[error("a store's URL begins with a scheme, like memory:")]
+    #[error("a store's URL begins with a scheme, like memory: or sqlite:")]
     NoScheme,
     /// No store has this scheme.
-    #[error("no store has the scheme {scheme:?}; there is memory:")]
+    #[error(
+        "no store has the scheme {scheme:?}; there are memory:, sqlite:, file:, postgres:, mysql:, redis: and memcached:"
+    )]
     UnknownScheme {
         /// What stood before the colon.
         scheme: String,
     },
     /// The store was not compiled in.
-    #[error("the store {scheme}: was not compiled in; turn on the feature {feature:?}")]
+    #[error("the store {feature}: was not compiled in; turn on the feature {feature:?}")]
     FeatureOff {
-        /// Its scheme.
-        scheme: &'static str,
-        /// The feature of this crate that turns it on.
+        /// The feature of this crate that turns it on, which is named like the store.
         feature: &'static str,
     },
     /// What follows the scheme is not what the store needs.
@@ -62,7 +73,64 @@ pub enum ConnectError {
         /// What it looks like.
         expected: &'static str,
     },
+    /// The application's own function did not open the store.
+    #[error("the store {scheme}: could not be opened: {source}")]
+    Own {
+        /// Its scheme.
+        scheme: String,
+        /// What the function returned.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store has a setting that it can't use, or could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
+
+#[cfg(feature = "memory")]
+fn memory(rest: &str) -> Result<AnyStore, ConnectError> {
+    if rest.is_empty() {
+        return Ok(AnyStore::new(fasthttpsession_memory::MemoryStore::new()));
+    }
+    Err(ConnectError::Invalid {
+        scheme: "memory",
+        expected: "memory:",
+    })
+}
+
+#[cfg(not(feature = "memory"))]
+fn memory(_: &str) -> Result<AnyStore, ConnectError> {
+    Err(ConnectError::FeatureOff { feature: "memory" })
+}
+
+/// A function that opens a store by the configuration in its URL, if the store's feature is on.
+macro_rules! opened_by_url {
+    ($store:ident, $feature:literal, $config:path) => {
+        #[cfg(feature = $feature)]
+        async fn $store(url: &str) -> Result<AnyStore, ConnectError> {
+            Ok(AnyStore::new(<$config>::from_url(url)?.open().await?))
+        }
+
+        #[cfg(not(feature = $feature))]
+        async fn $store(_: &str) -> Result<AnyStore, ConnectError> {
+            Err(ConnectError::FeatureOff { feature: $feature })
+        }
+    };
+}
+
+opened_by_url!(sqlite, "sqlite", fasthttpsession_sqlite::SqliteConfig);
+opened_by_url!(file, "file", fasthttpsession_file::FileConfig);
+opened_by_url!(
+    postgres,
+    "postgres",
+    fasthttpsession_postgres::PostgresConfig
+);
+opened_by_url!(mysql, "mysql", fasthttpsession_mysql::MysqlConfig);
+opened_by_url!(redis, "redis", fasthttpsession_redis::RedisConfig);
+opened_by_url!(
+    memcached,
+    "memcached",
+    fasthttpsession_memcached::MemcachedConfig
+);
 
 #[cfg(test)]
 mod tests {
@@ -74,15 +142,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_url_that_names_no_store_is_refused_with_a_sentence_and_without_its_password() {
-        assert_eq!(refusal("memory").await, ConnectError::NoScheme);
-        assert!(matches!(
-            refusal("memory:x").await,
-            ConnectError::Invalid { .. }
-        ));
+        assert!(matches!(refusal("memory").await, ConnectError::NoScheme));
         let error = refusal("nosql://ann:secret@host").await;
         assert_eq!(
             error.to_string(),
-            "no store has the scheme \"nosql\"; there is memory:"
+            "no store has the scheme \"nosql\"; there are memory:, sqlite:, file:, postgres:, mysql:, redis: and memcached:"
         );
     }
 
@@ -91,5 +155,19 @@ mod tests {
     async fn the_memory_store_is_one_url_away() {
         let store = connect("memory:").await.expect("memory needs nothing");
         assert_eq!(fasthttpsession_core::Store::name(&store), "memory");
+        assert!(matches!(
+            refusal("memory:x").await,
+            ConnectError::Invalid { .. }
+        ));
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[tokio::test]
+    async fn a_store_that_was_not_compiled_in_names_its_feature() {
+        let error = refusal("postgres://ann:secret@host/db").await;
+        assert_eq!(
+            error.to_string(),
+            "the store postgres: was not compiled in; turn on the feature \"postgres\""
+        );
     }
 }

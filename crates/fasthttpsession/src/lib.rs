@@ -27,10 +27,12 @@
 //!
 //! # Where to read on
 //!
+//! * [`guide`]: getting started, choosing a store, security, devices, testing, operations, coming from elsewhere.
 //! * [`Sessions`]: what an application builds once, and its [settings](SessionsBuilder).
 //! * [`Session`]: what a handler can do.
 //! * [`tower`](https://docs.rs/fasthttpsession-tower): the layer for axum, hyper and everything on tower, and what
 //!   happens on streams, errors and panics.
+//! * [`actix`](https://docs.rs/fasthttpsession-actix): the same for actix-web.
 //! * [`Exchange`]: any other server, in twenty lines.
 //! * [`Store`]: the contract, for a store of your own.
 //!
@@ -39,19 +41,48 @@
 //! | feature | |
 //! | --- | --- |
 //! | `memory` (default) | `MemoryStore`, and `connect("memory:")` |
+//! | `sqlite` | `SqliteStore`, and `connect("sqlite:…")` |
+//! | `file` | `FileStore`, and `connect("file:…")` |
+//! | `postgres` | `PostgresStore`, and `connect("postgres://…")` |
+//! | `mysql` | `MysqlStore`, and `connect("mysql://…")`, for MariaDB too |
+//! | `redis` | `RedisStore`, and `connect("redis://…")`, for Valkey, Cluster and Sentinel too |
+//! | `memcached` | `MemcachedStore`, and `connect("memcached://…")` |
+//! | `tls` | encrypted connections to those of these servers whose features are on |
 //! | `tower` | `SessionLayer`, for hyper and everything on tower |
 //! | `axum` | `tower`, and its extractor for axum |
+//! | `actix` | `SessionMiddleware` and the extractor for actix-web |
 //! | `messagepack`, `cbor` | codecs beside JSON |
+//! | `tracing`, `metrics` | [what happens](guide::operations), told to these crates |
 //! | `testing` | a replaceable system generator |
 
 mod connect;
+pub mod guide;
+mod stores;
 
 pub use connect::{ConnectError, connect};
+#[cfg(feature = "actix")]
+pub use fasthttpsession_actix as actix;
 pub use fasthttpsession_core::*;
+#[cfg(feature = "file")]
+pub use fasthttpsession_file as file;
+#[cfg(feature = "memcached")]
+pub use fasthttpsession_memcached as memcached;
 #[cfg(feature = "memory")]
 pub use fasthttpsession_memory as memory;
+#[cfg(feature = "mysql")]
+pub use fasthttpsession_mysql as mysql;
+#[cfg(feature = "postgres")]
+pub use fasthttpsession_postgres as postgres;
+#[cfg(feature = "redis")]
+pub use fasthttpsession_redis as redis;
+#[cfg(feature = "sqlite")]
+pub use fasthttpsession_sqlite as sqlite;
 #[cfg(feature = "tower")]
 pub use fasthttpsession_tower as tower;
+pub use stores::Stores;
+
+/// The version of this library.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The programs in the README are compiled with the tests of the documentation.
 #[cfg(all(doctest, feature = "axum"))]

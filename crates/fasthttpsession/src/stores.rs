@@ -1,0 +1,87 @@
+//! Stores by their URL, an application's own among them.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+
+use fasthttpsession_core::AnyStore;
+
+use crate::connect::{ConnectError, connect};
+
+type Opening = Pin<Box<dyn Future<Output = Result<AnyStore, Box<dyn Error + Send + Sync>>> + Send>>;
+type Open = dyn Fn(String) -> Opening + Send + Sync;
+
+/// Stores by the scheme of their URL: those that [`connect`] knows, and the application's own.
+///
+/// ```
+/// use fasthttpsession::memory::MemoryStore;
+/// use fasthttpsession::{AnyStore, ConnectError, Stores};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ConnectError> {
+/// let stores = Stores::new().register("small", async |url: String| {
+///     let capacity = url.trim_start_matches("small:").parse()?;
+///     let store = MemoryStore::builder().capacity(capacity).build();
+///     Ok::<_, std::num::ParseIntError>(AnyStore::new(store))
+/// });
+/// let store = stores.connect("small:1000").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Default)]
+pub struct Stores {
+    own: BTreeMap<String, Box<Open>>,
+}
+
+impl Stores {
+    /// Those that [`connect`] knows.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has `open` open the URLs that begin with `scheme` and a colon; it gets the whole URL. A scheme that is there already
+    /// is replaced, so that an application may also open `redis:` in a way of its own.
+    #[must_use]
+    pub fn register<E: Into<Box<dyn Error + Send + Sync>>, F>(
+        mut self,
+        scheme: &str,
+        open: impl Fn(String) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<AnyStore, E>> + Send + 'static,
+    {
+        let open = move |url| -> Opening {
+            let opening = open(url);
+            Box::pin(async { opening.await.map_err(Into::into) })
+        };
+        self.own.insert(scheme.to_owned(), Box::new(open));
+        self
+    }
+
+    /// Opens the store that `url` names by its scheme.
+    ///
+    /// # Errors
+    /// [`ConnectError::Own`] with what the application's function returned, or another as of [`connect`].
+    pub async fn connect(&self, url: &str) -> Result<AnyStore, ConnectError> {
+        let own = url
+            .split_once(':')
+            .and_then(|(scheme, _)| self.own.get_key_value(scheme));
+        let Some((scheme, open)) = own else {
+            return connect(url).await;
+        };
+        open(url.to_owned())
+            .await
+            .map_err(|source| ConnectError::Own {
+                scheme: scheme.clone(),
+                source: source.into(),
+            })
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores")
+            .field("own", &self.own.keys())
+            .finish()
+    }
+}

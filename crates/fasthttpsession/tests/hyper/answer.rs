@@ -1,0 +1,64 @@
+//! What a server needs beside `begin`: the end of an exchange as headers of its own, and an answer to errors.
+
+use fasthttpsession::{Error, Exchange, HeaderEdit};
+use http::header::{CACHE_CONTROL, Entry, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use http::{Response, StatusCode};
+
+/// Commits, and tells the client what it must know. Before the response's head leaves.
+pub(crate) async fn finished<B>(
+    exchange: &Exchange,
+    mut response: Response<B>,
+) -> Result<Response<B>, Error> {
+    for edit in exchange.finish().await? {
+        apply(edit, response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// The status and no detail.
+pub(crate) fn failed<B: Default>(error: &Error) -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.status_mut() =
+        StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
+
+fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
+    match edit {
+        HeaderEdit::SetCookie { name, value } => {
+            let others: Vec<_> = headers.get_all(SET_COOKIE).iter().cloned().collect();
+            headers.remove(SET_COOKIE);
+            for other in others.into_iter().filter(|other| !is_named(other, &name)) {
+                headers.append(SET_COOKIE, other);
+            }
+            let value = HeaderValue::try_from(value).expect("core makes cookies of visible ASCII");
+            headers.append(SET_COOKIE, value);
+        }
+        HeaderEdit::SetHeader { name, value } => {
+            let name = HeaderName::try_from(name).expect("core checks names of headers");
+            let value = HeaderValue::try_from(value).expect("core makes tokens of visible ASCII");
+            headers.insert(name, value);
+        }
+        HeaderEdit::Append { name, value } => {
+            let lines = headers.get_all(name).into_iter();
+            let mut listed = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+            if !listed.any(|entry| entry.trim_ascii().eq_ignore_ascii_case(value.as_bytes())) {
+                let value = HeaderValue::try_from(&*value).expect("core appends visible ASCII");
+                headers.append(name, value);
+            }
+        }
+        HeaderEdit::Default { name, value } => {
+            if let Entry::Vacant(place) = headers.entry(HeaderName::from_static(name)) {
+                place.insert(HeaderValue::from_static(value));
+            }
+        }
+    }
+}
+
+fn is_named(set_cookie: &HeaderValue, name: &str) -> bool {
+    let pair = set_cookie.as_bytes().split(|byte| *byte == b';').next();
+    let found = pair.and_then(|pair| pair.split(|byte| *byte == b'=').next());
+    found.is_some_and(|found| found.trim_ascii() == name.as_bytes())
+}

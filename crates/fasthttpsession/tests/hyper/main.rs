@@ -1,0 +1,120 @@
+//! The HTTP suite on the plain pair, `Sessions::begin` and `Exchange::finish`, in a bare hyper server: nothing between.
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+mod answer;
+mod stores;
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use fasthttpsession::{Error, Exchange};
+use fasthttpsession_conformance::http::{Adapter, Reply, Served, Site};
+use futures_util::TryStreamExt;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use answer::{failed, finished};
+
+struct Plain;
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+impl Adapter for Plain {
+    async fn serve(&self, site: Site) -> Served {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(connection(stream, site.clone()));
+            }
+        });
+        Served::new(address, move || server.abort())
+    }
+}
+
+async fn connection(stream: TcpStream, site: Site) {
+    let service = service_fn(|request| async { Ok::<_, Infallible>(answer(&site, request).await) });
+    // Fails when the client goes away, which is one of the things that are checked.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(site: &Site, request: Request<Incoming>) -> Response<Body> {
+    if request.uri().path() == "/unlayered" {
+        return response(site.plain());
+    }
+    let exchange = site.users().begin(request.headers(), request.uri().query());
+    let answer = match handled(site, &exchange, request).await {
+        Ok(response) => finished(&exchange, response).await,
+        Err(error) => Err(error),
+    };
+    answer.unwrap_or_else(|error| failed(&error))
+}
+
+async fn handled(
+    site: &Site,
+    exchange: &Exchange,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Error> {
+    match request.uri().path() {
+        "/act" => act(site, exchange, request).await,
+        "/stream" => stream(site, exchange, request).await,
+        "/two" => two(site, exchange, request).await,
+        "/twice" => finished(exchange, act(site, exchange, request).await?).await,
+        _ => Ok(response(site.plain())),
+    }
+}
+
+async fn act(
+    site: &Site,
+    exchange: &Exchange,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Error> {
+    let session = exchange.session().await?;
+    Ok(response(site.act(&session, &body(request).await).await))
+}
+
+async fn stream(
+    site: &Site,
+    exchange: &Exchange,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Error> {
+    let session = exchange.session().await?;
+    let chunks = site.stream(&session, &body(request).await).await;
+    Ok(Response::new(
+        StreamBody::new(chunks.map_ok(Frame::data)).boxed_unsync(),
+    ))
+}
+
+async fn two(
+    site: &Site,
+    users: &Exchange,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Error> {
+    let admins = site
+        .admins()
+        .begin(request.headers(), request.uri().query());
+    let (user, admin) = (users.session().await?, admins.session().await?);
+    let reply = site.act_on_two(&user, &admin, &body(request).await).await;
+    finished(&admins, response(reply)).await
+}
+
+async fn body(request: Request<Incoming>) -> Bytes {
+    request.into_body().collect().await.unwrap().to_bytes()
+}
+
+fn response(reply: Reply) -> Response<Body> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Full::new(reply.body).boxed_unsync()).unwrap()
+}

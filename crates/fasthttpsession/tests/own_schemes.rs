@@ -1,0 +1,42 @@
+//! An application's own stores are opened by URLs, beside those that were compiled in.
+
+use fasthttpsession::memory::MemoryStore;
+use fasthttpsession::{AnyStore, ConnectError, Store, StoreError, StoreErrorKind, Stores};
+
+fn stores() -> Stores {
+    Stores::new()
+        .register("mine", async |url: String| {
+            assert_eq!(url, "mine://anything?at=all");
+            Ok::<_, StoreError>(AnyStore::new(MemoryStore::new()))
+        })
+        .register("broken", async |_| {
+            Err(StoreError::new(StoreErrorKind::Unavailable, "nobody home"))
+        })
+}
+
+#[tokio::test]
+async fn a_store_of_ones_own_is_opened_by_its_scheme() {
+    let store = stores().connect("mine://anything?at=all").await.unwrap();
+    assert_eq!(store.name(), "memory");
+}
+
+#[tokio::test]
+async fn what_it_fails_with_is_told() {
+    let error = stores().connect("broken:").await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Own { scheme, .. } if scheme == "broken"));
+    let sentence = error.to_string();
+    assert_eq!(
+        sentence,
+        "the store broken: could not be opened: nobody home"
+    );
+}
+
+#[tokio::test]
+async fn those_that_were_compiled_in_stay() {
+    assert!(stores().connect("memory:").await.is_ok());
+    let error = stores().connect("yours:").await.unwrap_err();
+    assert!(
+        matches!(error, ConnectError::UnknownScheme { .. }),
+        "{error}"
+    );
+}
