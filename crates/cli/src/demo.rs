@@ -46,8 +46,16 @@ use tokio::time::{sleep, timeout};
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Options {
-    /// Where sessions are kept. "memory:" is this process, so they are gone when it stops.
-    #[arg(long, value_name = "URL", default_value = "memory:")]
+    /// Where sessions are kept.
+    ///
+    ///     sqlite:sessions.db?migrate=true                           an SQLite file
+    ///     file:sessions?migrate=true                                a folder, a file a session
+    ///     postgres://user:password@localhost/database?migrate=true  PostgreSQL
+    ///     mysql://user:password@localhost/database?migrate=true     MySQL or MariaDB
+    ///     redis://user:password@localhost                           Redis or Valkey
+    ///     memcached://localhost                                     memcached
+    ///     memory:                                                   this process: gone when it stops
+    #[arg(long, value_name = "URL", default_value = STORE, verbatim_doc_comment)]
     store: String,
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
@@ -75,6 +83,8 @@ pub(crate) enum DemoError {
     Serve(#[from] io::Error),
 }
 
+/// Where sessions are kept unless told otherwise: a file in the current folder, so that they survive a restart.
+const STORE: &str = "sqlite:fasthttpsession-demo.db?migrate=true";
 /// The name of the cookie. It is an insecure one, for the demo speaks plain HTTP.
 const COOKIE_NAME: &str = "id";
 /// How long a store may take to answer before the demo gives up on it.
@@ -88,7 +98,7 @@ pub(crate) async fn run(options: Options) -> Result<(), DemoError> {
         .await
         .map_err(|_| DemoError::Silent)??;
     let listener = listen(&options.listen).await?;
-    greet(listener.local_addr()?, sessions.store_name());
+    greet(listener.local_addr()?, &place(&options.store));
     serve(listener, app(sessions)).await
 }
 
@@ -125,12 +135,21 @@ async fn listen(address: &str) -> Result<TcpListener, DemoError> {
         })
 }
 
+/// A store's URL without its user, its password and its settings.
+fn place(store: &str) -> String {
+    let place = store.split('?').next().unwrap_or(store);
+    match (place.split_once("//"), place.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}//{host}"),
+        _ => place.to_owned(),
+    }
+}
+
 fn greet(address: SocketAddr, store: &str) {
     let url = format!("http://{address}");
     // Whoever closed our output is not interested; that is no reason to stop.
     let _ = writeln!(
         io::stdout(),
-        "The demo is at {url} (store: {store}). Stop it with Ctrl-C.\n\n\
+        "The demo is at {url} (sessions are kept in {store}). Stop it with Ctrl-C.\n\n\
          Open it in a browser, or try:\n  \
          curl -c jar -b jar -X POST {url}/api/values/count/increment\n  \
          curl -c jar -b jar {url}/api/session"

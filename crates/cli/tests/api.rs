@@ -208,7 +208,7 @@ async fn plain_and_health_know_no_session() {
     let plain = visitor.get("/plain").await;
     assert_eq!((plain.status.as_u16(), plain.set_cookie()), (200, None));
     let health = visitor.get("/health").await;
-    assert_eq!(health.json(), json!({ "store": "memory", "answers": true }));
+    assert_eq!(health.json(), json!({ "store": "sqlite", "answers": true }));
 }
 
 #[tokio::test]
@@ -419,5 +419,18 @@ async fn what_was_under_way_before_a_sign_in_changes_nothing_after_it() {
         assert_eq!(late.set_cookie(), None, "{query}");
         assert_eq!(visitor.cookie(), cookie, "{query}");
         assert_eq!(visitor.session().await, before, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_survive_a_stop_and_a_kill_of_the_demo() {
+    let (mut demo, mut visitor) = demo();
+    for (count, signal) in [(1, "TERM"), (2, "KILL"), (3, "TERM")] {
+        let answer = visitor.post("/api/values/count/increment").await;
+        assert_eq!(answer.text(), count.to_string(), "before {signal}");
+        let folder = demo.folder();
+        demo.end_by(signal);
+        demo = Demo::start_in(folder);
+        visitor = Arc::new(visitor.at(demo.address));
     }
 }

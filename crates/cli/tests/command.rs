@@ -131,3 +131,14 @@ fn read(mut stream: impl Read) -> String {
     stream.read_to_string(&mut answer).expect("it answers");
     answer
 }
+
+#[test]
+fn a_store_that_does_not_answer_is_said_without_its_password() {
+    let store = "postgres://ann:hunter2@127.0.0.1:1/db";
+    assert_fails(
+        &["--store", store],
+        "can't use the store given with --store",
+    );
+    let said = refused(&["--store", store]).stderr;
+    assert!(!String::from_utf8_lossy(&said).contains("hunter2"));
+}

@@ -3,10 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 
-/// A demo on a free port. It is killed when this is dropped.
+use tempfile::TempDir;
+
+/// A demo on a free port, in a folder of its own where it keeps its sessions. It is killed when this is dropped.
 pub(crate) struct Demo {
     process: Child,
+    folder: Arc<TempDir>,
     /// Where it says that it listens.
     pub(crate) address: SocketAddr,
 }
@@ -14,7 +18,15 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts it, and returns when it has said where it listens: from then on it answers.
     pub(crate) fn start() -> Self {
+        Self::start_in(Arc::new(
+            TempDir::new().expect("there is a place for folders"),
+        ))
+    }
+
+    /// The same in the folder of another one, so that it finds the sessions of that.
+    pub(crate) fn start_in(folder: Arc<TempDir>) -> Self {
         let mut process = command(&["demo", "--listen", "127.0.0.1:0"])
+            .current_dir(&*folder)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the command was built");
@@ -26,8 +38,14 @@ impl Demo {
             .expect("it says where it listens before it ends");
         Self {
             process,
+            folder,
             address: address_in(&greeting),
         }
+    }
+
+    /// Where it keeps its sessions.
+    pub(crate) fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
 
     /// Sends a signal by name: `TERM`, `INT`.
@@ -52,9 +70,12 @@ impl Drop for Demo {
     }
 }
 
-/// Runs the command with `arguments` until it ends by itself.
+/// Runs the command with `arguments` until it ends by itself, where it leaves nothing behind.
 pub(crate) fn refused(arguments: &[&str]) -> Output {
-    command(arguments).output().expect("the command was built")
+    let folder = TempDir::new().expect("there is a place for folders");
+    let mut command = command(arguments);
+    command.current_dir(folder.path());
+    command.output().expect("the command was built")
 }
 
 fn command(arguments: &[&str]) -> Command {

@@ -42,6 +42,11 @@ impl Visitor {
         Self::with_cookie(self.address, self.cookie())
     }
 
+    /// The same client at another address.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self::with_cookie(address, self.cookie())
+    }
+
     /// `name=value`, as it is sent; `None` without one.
     pub(crate) fn cookie(&self) -> Option<String> {
         self.jar().clone()
