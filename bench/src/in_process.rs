@@ -1,17 +1,17 @@
 //! The CPU of one request without a socket: the router is called as a service. What HTTP costs, and its noise, are left
-//! out.
+//! out, and so is every store but memory: what waits for a disk or a server has other threads work for it.
 
 use anyhow::{Result, ensure};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderValue, Request, Response, StatusCode, Uri};
+use contestants::{Contestant, Scenario, Store};
 use cpu_time::ThreadTime;
 use tower::Service as _;
 
-use crate::contestants::Name;
 use crate::http::cookie;
-use crate::routes::Scenario;
+use crate::router::router;
 use crate::samples::{Row, Samples};
 
 /// How much is measured.
@@ -27,7 +27,7 @@ pub struct Plan {
 
 /// A router, and sessions to ask it for.
 pub struct Subject {
-    name: Name,
+    contestant: Contestant,
     router: Router,
     cookies: Vec<HeaderValue>,
     /// How many requests were sent: which session is the next one's.
@@ -37,8 +37,8 @@ pub struct Subject {
 /// Microseconds per request, on one thread. A first round is not counted.
 pub async fn measure(plan: Plan) -> Result<Vec<Row>> {
     let mut subjects = Vec::new();
-    for name in Name::ALL {
-        subjects.push(Subject::new(name, plan.sessions).await?);
+    for contestant in Store::Memory.contestants() {
+        subjects.push(Subject::new(contestant, plan.sessions).await?);
     }
     let mut samples = Samples::default();
     for round in 0..=plan.rounds {
@@ -48,7 +48,7 @@ pub async fn measure(plan: Plan) -> Result<Vec<Row>> {
                 subject.ask(scenario, plan.requests).await?;
                 let sample = start.elapsed().as_secs_f64() * 1e6 / f64::from(plan.requests);
                 if round > 0 {
-                    samples.push(subject.name, scenario, sample);
+                    samples.push(subject.contestant, scenario, sample);
                 }
             }
         }
@@ -59,11 +59,11 @@ pub async fn measure(plan: Plan) -> Result<Vec<Row>> {
 }
 
 impl Subject {
-    /// The router of `name`, with so many sessions in its store.
-    pub async fn new(name: Name, sessions: usize) -> Result<Self> {
+    /// The router of `contestant` on memory, with so many sessions in its store.
+    pub async fn new(contestant: Contestant, sessions: usize) -> Result<Self> {
         let mut subject = Self {
-            name,
-            router: name.router().await,
+            contestant,
+            router: router(contestant, "memory:").await,
             cookies: Vec::new(),
             sent: 0,
         };

@@ -4,11 +4,10 @@
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use contestants::{Contestant, Library, Scenario, Store};
 use serde::Serialize;
 
-use crate::contestants::Name;
 use crate::in_process::Subject;
-use crate::routes::Scenario;
 
 /// Sessions in the store of a counted run.
 const SESSIONS: usize = 100;
@@ -20,7 +19,7 @@ const MANY: u32 = 1200;
 #[derive(Clone, Debug, Serialize)]
 pub struct Count {
     /// Who.
-    pub contestant: Name,
+    pub contestant: Contestant,
     /// What.
     pub scenario: Scenario,
     /// Instructions per request.
@@ -35,7 +34,7 @@ pub fn measure() -> Result<Option<Vec<Count>>> {
         return Ok(None);
     }
     let mut counts: Vec<Count> = Vec::new();
-    for contestant in Name::ALL {
+    for contestant in Store::Memory.contestants() {
         for scenario in Scenario::ALL {
             let total = per_request(contestant, scenario)?;
             let baseline = counts.iter().find(|count| {
@@ -53,16 +52,20 @@ pub fn measure() -> Result<Option<Vec<Count>>> {
     Ok(Some(counts))
 }
 
-/// What a counted run does: seeds, and sends `count` requests.
+/// What a counted run does: seeds a store in memory, and sends `count` requests.
 #[tokio::main(flavor = "current_thread")]
-pub async fn run(contestant: Name, scenario: Scenario, count: u32) -> Result<()> {
+pub async fn run(library: Library, scenario: Scenario, count: u32) -> Result<()> {
+    let contestant = Contestant {
+        library,
+        store: Store::Memory,
+    };
     Subject::new(contestant, SESSIONS)
         .await?
         .ask(scenario, count)
         .await
 }
 
-fn per_request(contestant: Name, scenario: Scenario) -> Result<f64> {
+fn per_request(contestant: Contestant, scenario: Scenario) -> Result<f64> {
     let (few, many) = (
         counted(contestant, scenario, FEW)?,
         counted(contestant, scenario, MANY)?,
@@ -70,14 +73,14 @@ fn per_request(contestant: Name, scenario: Scenario) -> Result<f64> {
     Ok((many - few) / f64::from(MANY - FEW))
 }
 
-fn counted(contestant: Name, scenario: Scenario, count: u32) -> Result<f64> {
+fn counted(contestant: Contestant, scenario: Scenario, count: u32) -> Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
         .args([
             "loop",
-            "--peer",
-            contestant.label(),
+            "--library",
+            contestant.library.label(),
             "--scenario",
             scenario.label(),
         ])

@@ -2,59 +2,99 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use contestants::Scenario;
 use tokio::task::JoinSet;
 
 use crate::http::{Connection, request};
-use crate::routes::Scenario;
-
-/// How many ask at once.
-const CONNECTIONS: usize = 32;
 
 /// The connections to one server, and the sessions it has.
 pub struct Load {
     connections: Vec<Connection>,
     cookies: Vec<String>,
-    /// How many requests were sent: which session is the next one's.
-    sent: usize,
+    /// Which session is the next request's.
+    next: Arc<AtomicUsize>,
+}
+
+/// What was answered.
+pub struct Answers {
+    /// How long each answer took.
+    latencies: Vec<Duration>,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
 }
 
 impl Load {
-    /// Connects to `port`; requests with a session take `cookies` in turn.
-    pub async fn new(port: u16, cookies: Vec<String>) -> Result<Self> {
-        let mut connections = Vec::new();
-        for _ in 0..CONNECTIONS {
-            connections.push(Connection::open(port).await?);
+    /// Opens `connections` to `port` and makes so many sessions, which requests with a session take in turn.
+    pub async fn new(port: u16, connections: usize, sessions: usize) -> Result<Self> {
+        let mut load = Self {
+            connections: Vec::new(),
+            cookies: Vec::new(),
+            next: Arc::default(),
+        };
+        for _ in 0..connections {
+            load.connections.push(Connection::open(port).await?);
         }
-        Ok(Self {
-            connections,
-            cookies,
-            sent: 0,
-        })
+        load.seed(sessions).await?;
+        Ok(load)
     }
 
-    /// Sends `count` requests and waits for all answers. Any status but 200 is an error.
-    pub async fn run(&mut self, scenario: Scenario, count: usize) -> Result<()> {
+    /// Keeps `connections` busy with `scenario` for so `long`, and then waits for the last answers. Any status but 200 is
+    /// an error.
+    pub async fn run(
+        &mut self,
+        scenario: Scenario,
+        connections: usize,
+        long: Duration,
+    ) -> Result<Answers> {
         let requests = Arc::new(self.requests(scenario));
-        let next = Arc::new(AtomicUsize::new(self.sent));
-        self.sent += count;
-        let end = self.sent;
+        let start = Instant::now();
         let mut all = JoinSet::new();
-        for mut connection in self.connections.drain(..) {
-            let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+        for mut connection in self.connections.drain(..connections) {
+            let (requests, next) = (Arc::clone(&requests), Arc::clone(&self.next));
             all.spawn(async move {
-                loop {
+                let mut latencies = Vec::new();
+                let mut now = start;
+                while now - start < long {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= end {
-                        return anyhow::Ok(connection);
-                    }
                     connection.send(&requests[number % requests.len()]).await?;
+                    let answered = Instant::now();
+                    latencies.push(answered - now);
+                    now = answered;
                 }
+                anyhow::Ok((connection, latencies))
             });
         }
-        while let Some(connection) = all.join_next().await {
-            self.connections.push(connection??);
+        let mut latencies = Vec::new();
+        while let Some(done) = all.join_next().await {
+            let (connection, took) = done??;
+            self.connections.push(connection);
+            latencies.extend(took);
+        }
+        let elapsed = start.elapsed();
+        latencies.sort_unstable();
+        Ok(Answers { latencies, elapsed })
+    }
+
+    async fn seed(&mut self, sessions: usize) -> Result<()> {
+        let mut all = JoinSet::new();
+        let made = Arc::new(AtomicUsize::new(0));
+        for mut connection in self.connections.drain(..) {
+            let made = Arc::clone(&made);
+            all.spawn(async move {
+                let mut cookies = Vec::new();
+                while made.fetch_add(1, Ordering::Relaxed) < sessions {
+                    cookies.push(connection.get("/seed", None).await?.cookie());
+                }
+                anyhow::Ok((connection, cookies))
+            });
+        }
+        while let Some(done) = all.join_next().await {
+            let (connection, cookies) = done??;
+            self.connections.push(connection);
+            self.cookies.extend(cookies);
         }
         Ok(())
     }
@@ -67,5 +107,17 @@ impl Load {
             .iter()
             .map(|cookie| request(scenario.path(), Some(cookie)))
             .collect()
+    }
+}
+
+impl Answers {
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.latencies.len()
+    }
+
+    /// How long the slowest of the fastest `percent` took.
+    pub fn within(&self, percent: usize) -> Duration {
+        self.latencies[(self.latencies.len() - 1) * percent / 100]
     }
 }

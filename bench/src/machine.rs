@@ -6,7 +6,22 @@ use std::thread::available_parallelism;
 
 use serde::Serialize;
 
-use crate::contestants::Name;
+/// What is measured and the drivers below it, as the lock files name them.
+const PACKAGES: [&str; 11] = [
+    "fasthttpsession",
+    "rusqlite",
+    "libsqlite3-sys",
+    "tokio-postgres",
+    "mysql_async",
+    "redis",
+    "tower-sessions",
+    "tower-sessions-redis-store",
+    "fred",
+    "axum_session",
+    "actix-session",
+];
+/// Likewise of the peers that have a program of their own.
+const SQLX_PEERS: [&str; 3] = ["tower-sessions-sqlx-store", "sqlx", "libsqlite3-sys"];
 
 /// What figures depend on.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -17,8 +32,10 @@ pub struct Machine {
     pub cores: usize,
     /// The compiler.
     pub compiler: String,
-    /// Each contestant's crate and version.
+    /// What is measured, and the drivers below it.
     pub versions: Vec<String>,
+    /// Likewise of the peers on sqlx.
+    pub versions_of_sqlx_peers: Vec<String>,
 }
 
 impl Machine {
@@ -28,7 +45,8 @@ impl Machine {
             processor: processor(),
             cores: available_parallelism().map_or(1, usize::from),
             compiler: compiler(),
-            versions: Name::ALL.into_iter().map(version).collect(),
+            versions: versions(include_str!("../Cargo.lock"), &PACKAGES),
+            versions_of_sqlx_peers: versions(include_str!("../sqlx-peers/Cargo.lock"), &SQLX_PEERS),
         }
     }
 }
@@ -63,12 +81,17 @@ fn compiler() -> String {
     )
 }
 
-fn version(name: Name) -> String {
-    let package = name.package();
-    let lock = include_str!("../Cargo.lock");
-    let entry = lock
-        .split("[[package]]")
-        .find(|entry| entry.contains(&format!("name = \"{package}\"\n")));
-    let version = entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next());
-    format!("{package} {}", version.unwrap_or("?"))
+/// Those of `packages` that `lock` has, in each version that it has.
+fn versions(lock: &str, packages: &[&str]) -> Vec<String> {
+    let versions = |package: &&str| {
+        let start = format!("\nname = \"{package}\"\nversion = \"");
+        let found = lock
+            .split(&start)
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        found
+            .map(|version| format!("{package} {version}"))
+            .collect::<Vec<_>>()
+    };
+    packages.iter().flat_map(versions).collect()
 }

@@ -2,14 +2,12 @@
 
 use std::fmt;
 
+use contestants::{Contestant, Scenario};
 use serde::Serialize;
-
-use crate::contestants::Name;
-use crate::routes::Scenario;
 
 /// One sample per round, contestant and scenario.
 #[derive(Default)]
-pub struct Samples(Vec<(Name, Scenario, Vec<f64>)>);
+pub struct Samples(Vec<(Contestant, Scenario, Vec<f64>)>);
 
 /// A median, and how far from it the samples were: the median of their distances.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -24,7 +22,7 @@ pub struct Spread {
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// Who.
-    pub contestant: Name,
+    pub contestant: Contestant,
     /// What.
     pub scenario: Scenario,
     /// The cost of a request.
@@ -35,7 +33,7 @@ pub struct Row {
 
 impl Samples {
     /// Notes the sample of the current round.
-    pub fn push(&mut self, contestant: Name, scenario: Scenario, sample: f64) {
+    pub fn push(&mut self, contestant: Contestant, scenario: Scenario, sample: f64) {
         let found = self
             .0
             .iter_mut()
@@ -48,23 +46,20 @@ impl Samples {
 
     /// A row for each contestant and scenario.
     pub fn rows(&self) -> Vec<Row> {
-        let row = |(contestant, scenario, samples): &(Name, Scenario, Vec<f64>)| {
+        let row = |(contestant, scenario, samples): &(Contestant, Scenario, Vec<f64>)| {
             let plain = self.of(*contestant, scenario.baseline());
-            let over = samples
-                .iter()
-                .zip(plain)
-                .map(|(sample, plain)| sample - plain);
+            let both = samples.iter().zip(plain);
             Row {
                 contestant: *contestant,
                 scenario: *scenario,
-                total: Spread::of(samples),
-                over_plain: Spread::of(&over.collect::<Vec<_>>()),
+                total: Spread::of(samples.iter().copied()),
+                over_plain: Spread::of(both.map(|(sample, plain)| sample - plain)),
             }
         };
         self.0.iter().map(row).collect()
     }
 
-    fn of(&self, contestant: Name, scenario: Scenario) -> &[f64] {
+    fn of(&self, contestant: Contestant, scenario: Scenario) -> &[f64] {
         let found = self
             .0
             .iter()
@@ -74,22 +69,20 @@ impl Samples {
 }
 
 /// The cost of `scenario` beyond its baseline; `None` if it was not measured.
-pub fn over_plain(rows: &[Row], contestant: Name, scenario: Scenario) -> Option<Spread> {
+pub fn over_plain(rows: &[Row], contestant: Contestant, scenario: Scenario) -> Option<f64> {
     let found = rows
         .iter()
         .find(|row| (row.contestant, row.scenario) == (contestant, scenario));
-    found.map(|row| row.over_plain)
+    found.map(|row| row.over_plain.median)
 }
 
 impl Spread {
-    fn of(samples: &[f64]) -> Self {
-        let median = median(samples.to_vec());
-        let deviation = self::median(
-            samples
-                .iter()
-                .map(|sample| (sample - median).abs())
-                .collect(),
-        );
+    /// Of these samples.
+    pub fn of(samples: impl Iterator<Item = f64>) -> Self {
+        let samples: Vec<_> = samples.collect();
+        let median = median(samples.clone());
+        let distances = samples.iter().map(|sample| (sample - median).abs());
+        let deviation = self::median(distances.collect());
         Self { median, deviation }
     }
 }

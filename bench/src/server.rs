@@ -1,14 +1,16 @@
-//! A contestant's server in a process of its own: this program, run again.
+//! A contestant's server in a process of its own: this program, run again, or the one of peers on sqlx.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::env;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tokio::net::TcpListener;
+use contestants::Contestant;
 
-use crate::contestants::Name;
+use crate::backend::Backend;
 use crate::http::Connection;
+use crate::sqlx_peers;
 
 /// A running server. Dropping it ends it.
 pub struct Server {
@@ -19,10 +21,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server of `name`, with an empty store.
-    pub async fn start(name: Name) -> Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .args(["serve", "--peer", name.label()])
+    /// Starts the server of `contestant`, with an empty store.
+    pub async fn start(contestant: Contestant, backend: &Backend) -> Result<Self> {
+        let mut process = command(contestant)?
+            .args(["--store", contestant.store.label()])
+            .args(["--url", &backend.place()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -88,20 +91,12 @@ impl Drop for Server {
     }
 }
 
-/// Serves `name` until the standard input is closed. Prints the port.
-#[tokio::main]
-pub async fn serve(name: Name) -> Result<()> {
-    end_with_parent();
-    let router = name.router().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?.port());
-    Ok(axum::serve(listener, router).await?)
-}
-
-/// So that no server outlives a benchmark that was killed.
-fn end_with_parent() {
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
+/// The program that serves `contestant`, to be told where.
+fn command(contestant: Contestant) -> Result<Command> {
+    if contestant.is_on_sqlx() {
+        return Ok(Command::new(sqlx_peers::program()?));
+    }
+    let mut this = Command::new(env::current_exe()?);
+    this.args(["serve", "--library", contestant.library.label()]);
+    Ok(this)
 }

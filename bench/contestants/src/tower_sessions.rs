@@ -1,23 +1,28 @@
-//! tower-sessions on its memory store.
+//! tower-sessions, on any store.
 
 use axum::Router;
-use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
+use tower_sessions::{Session, SessionManagerLayer, SessionStore};
 
-use super::Contestant;
+pub use tower_sessions::MemoryStore;
 
+use crate::routes::{Api, routes};
+
+/// What to know about its defaults.
 pub const NOTE: &str = "defaults: 2 weeks from the last write, reading extends nothing; one cookie, sent with every write; \
-    adds with `get` and `insert`";
+    adds with `get` and `insert`; databases through sqlx and its pool of at most 10 connections, \
+    Redis through fred and 6 connections as its page has it";
 
-const WORKS: &str = "sessions in memory work";
+const WORKS: &str = "sessions work";
 
-pub struct TowerSessions;
+/// All routes, with sessions in `store`.
+pub fn on(store: impl SessionStore + Clone) -> Router {
+    routes::<TowerSessions>(|layered| layered.layer(SessionManagerLayer::new(store)))
+}
 
-impl Contestant for TowerSessions {
+struct TowerSessions;
+
+impl Api for TowerSessions {
     type Session = Session;
-
-    async fn layer(routes: Router) -> Router {
-        routes.layer(SessionManagerLayer::new(MemoryStore::default()))
-    }
 
     async fn text(session: &Session, key: &str) -> Option<String> {
         session.get(key).await.expect(WORKS)

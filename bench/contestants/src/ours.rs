@@ -1,25 +1,26 @@
-//! This library on its memory store.
+//! This library, on any store.
 
 use axum::Router;
-use fasthttpsession::Sessions;
-use fasthttpsession::memory::MemoryStore;
 use fasthttpsession::tower::{Session, SessionLayer};
+use fasthttpsession::{Sessions, Store};
 
-use super::Contestant;
+use crate::routes::{Api, routes};
 
+/// What to know about its defaults.
 pub const NOTE: &str = "defaults: 1 h idle, extended once 5 % of it has passed (not within a short run); \
     one cookie, sent when it changes; `Vary: Cookie` on routes that ask; adds with `update`";
 
-const WORKS: &str = "sessions in memory work";
+const WORKS: &str = "sessions work";
 
-pub struct Ours;
+/// All routes, with sessions in `store`.
+pub fn on(store: impl Store) -> Router {
+    routes::<Ours>(|layered| layered.layer(SessionLayer::new(Sessions::new(store))))
+}
 
-impl Contestant for Ours {
+struct Ours;
+
+impl Api for Ours {
     type Session = Session;
-
-    async fn layer(routes: Router) -> Router {
-        routes.layer(SessionLayer::new(Sessions::new(MemoryStore::new())))
-    }
 
     async fn text(session: &Session, key: &str) -> Option<String> {
         session.get(key).expect(WORKS)

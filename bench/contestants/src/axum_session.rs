@@ -3,23 +3,24 @@
 use axum::Router;
 use axum_session::{Session, SessionConfig, SessionLayer, SessionNullPool, SessionStore};
 
-use super::Contestant;
+use crate::routes::{Api, routes};
 
+/// What to know about its defaults.
 pub const NOTE: &str = "defaults: 6 h, extended by every request; every layered request, also one that does not ask, looks its \
     session up or makes one, and its response sets one cookie and removes another; a visitor's record stays for an hour, so the \
     store grows while visitors are measured; adds with `get` and `set`";
 
-pub struct AxumSession;
+/// All routes, with sessions in memory.
+pub async fn in_memory() -> Router {
+    let store = SessionStore::<SessionNullPool>::new(None, SessionConfig::default());
+    let store = store.await.expect("it needs no database");
+    routes::<AxumSession>(|layered| layered.layer(SessionLayer::new(store)))
+}
 
-impl Contestant for AxumSession {
+struct AxumSession;
+
+impl Api for AxumSession {
     type Session = Session<SessionNullPool>;
-
-    async fn layer(routes: Router) -> Router {
-        let store = SessionStore::<SessionNullPool>::new(None, SessionConfig::default());
-        routes.layer(SessionLayer::new(
-            store.await.expect("it needs no database"),
-        ))
-    }
 
     async fn text(session: &Self::Session, key: &str) -> Option<String> {
         session.get(key)

@@ -1,0 +1,19 @@
+//! Who is measured: the same routes with every library's layer around them, each on the stores it has.
+//!
+//! A new library is a file beside these, and a line in each place where the compiler asks for it.
+
+pub mod actix_session;
+pub mod axum_session;
+mod contestant;
+pub mod ours;
+mod routes;
+mod scenario;
+mod serve;
+mod store;
+pub mod tower_sessions;
+
+pub use contestant::{Contestant, Library};
+pub use routes::Api;
+pub use scenario::Scenario;
+pub use serve::serve;
+pub use store::Store;

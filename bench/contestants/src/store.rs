@@ -1,0 +1,87 @@
+//! Where sessions are kept while libraries are measured: the kinds of store, and who can use them.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::contestant::{Contestant, Library};
+
+/// A kind of store. Libraries are compared on the same kind, never across.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Store {
+    /// The memory of the server process.
+    Memory,
+    /// An SQLite file.
+    Sqlite,
+    /// A folder.
+    File,
+    /// A private PostgreSQL.
+    Postgres,
+    /// A private MariaDB.
+    Mariadb,
+    /// A private Redis.
+    Redis,
+    /// A private memcached.
+    Memcached,
+}
+
+impl Store {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Memory,
+        Self::Sqlite,
+        Self::File,
+        Self::Postgres,
+        Self::Mariadb,
+        Self::Redis,
+        Self::Memcached,
+    ];
+
+    /// Its name on the command line.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+            Self::File => "file",
+            Self::Postgres => "postgres",
+            Self::Mariadb => "mariadb",
+            Self::Redis => "redis",
+            Self::Memcached => "memcached",
+        }
+    }
+
+    /// Its name in reports.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Memory => "Memory",
+            Self::Sqlite => "SQLite",
+            Self::File => "Files",
+            Self::Postgres => "PostgreSQL",
+            Self::Mariadb => "MariaDB",
+            Self::Redis => "Redis",
+            Self::Memcached => "memcached",
+        }
+    }
+
+    /// Whether it is a program of its own.
+    pub fn has_processes(self) -> bool {
+        !matches!(self, Self::Memory | Self::Sqlite | Self::File)
+    }
+
+    /// The libraries that can keep sessions there; this library first.
+    pub fn contestants(self) -> Vec<Contestant> {
+        let libraries: &[Library] = match self {
+            Self::Memory => &[Library::Ours, Library::TowerSessions, Library::AxumSession],
+            Self::File | Self::Memcached => &[Library::Ours],
+            Self::Redis => &[Library::Ours, Library::TowerSessions, Library::ActixSession],
+            Self::Sqlite | Self::Postgres | Self::Mariadb => {
+                &[Library::Ours, Library::TowerSessions]
+            }
+        };
+        let on_this = |library: &Library| Contestant {
+            library: *library,
+            store: self,
+        };
+        libraries.iter().map(on_this).collect()
+    }
+}

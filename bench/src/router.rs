@@ -1,0 +1,45 @@
+//! The contestants that this program can serve itself.
+
+use axum::Router;
+use contestants::{Contestant, Library, Store, axum_session, ours, tower_sessions};
+use fasthttpsession::connect;
+use fasthttpsession::memory::MemoryStore;
+use tower_sessions_redis_store::RedisStore;
+use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
+
+const OPENS: &str = "the store opens";
+
+/// All routes, with the library's layer around those that have one and its sessions at `url`, which is empty.
+///
+/// # Panics
+/// When the store doesn't open, or the library has another program to serve it.
+pub async fn router(contestant: Contestant, url: &str) -> Router {
+    match (contestant.library, contestant.store) {
+        // Known when compiling, as an application's memory store is.
+        (Library::Ours, Store::Memory) => ours::on(MemoryStore::new()),
+        (Library::Ours, Store::Redis | Store::Memcached) => {
+            ours::on(connect(url).await.expect(OPENS))
+        }
+        (Library::Ours, _) => ours::on(connect(&migrating(url)).await.expect(OPENS)),
+        (Library::TowerSessions, Store::Memory) => {
+            tower_sessions::on(tower_sessions::MemoryStore::default())
+        }
+        (Library::TowerSessions, Store::Redis) => tower_sessions::on(redis(url).await),
+        (Library::AxumSession, Store::Memory) => axum_session::in_memory().await,
+        _ => panic!("this program can't serve {contestant:?}"),
+    }
+}
+
+/// As its page has it.
+async fn redis(url: &str) -> RedisStore<Pool> {
+    let config = Config::from_url(url).expect(OPENS);
+    let pool = Pool::new(config, None, None, None, 6).expect(OPENS);
+    pool.init().await.expect(OPENS);
+    RedisStore::new(pool)
+}
+
+/// The URL of a store that makes its table or folder.
+fn migrating(url: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}migrate=true")
+}
