@@ -1,5 +1,5 @@
 //! Which way the dependencies run: `frameworks → core ← stores`, and core without any runtime, driver or framework. And
-//! whether the tests that SECURITY.md names exist.
+//! whether the tests that documents name exist.
 
 use std::path::Path;
 use std::{fs, io};
@@ -8,63 +8,91 @@ use crate::step::{Failed, output};
 
 /// The features of each crate that has some, beside its default.
 pub(crate) const FEATURES: &[(&str, &[&str])] = &[
-    ("fasthttpsession-core", &["messagepack", "cbor", "testing"]),
+    (
+        "fasthttpsession-core",
+        &["messagepack", "cbor", "tracing", "metrics", "testing"],
+    ),
     ("fasthttpsession-tower", &["axum"]),
     (
         "fasthttpsession",
-        &["memory", "tower", "axum", "messagepack", "cbor", "testing"],
+        &[
+            "memory",
+            "sqlite",
+            "file",
+            "postgres",
+            "mysql",
+            "redis",
+            "memcached",
+            "tls",
+            "tower",
+            "axum",
+            "actix",
+            "messagepack",
+            "cbor",
+            "tracing",
+            "metrics",
+            "testing",
+        ],
     ),
 ];
 
+/// No store knows a framework or another store.
+const FRAMEWORKS: &[&str] = &["axum", "actix", "tower", "hyper", "fasthttpsession-"];
+
 /// Crates that must not be below another, by the prefix of their names.
-const FORBIDDEN: &[(&str, &[&str])] = &[
+const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     (
         "fasthttpsession-core",
-        &[
-            "tokio",
-            "async-std",
-            "smol",
-            "axum",
-            "actix",
-            "tower",
-            "hyper",
-            "http",
-            "fasthttpsession-",
-        ],
+        &[&["tokio", "async-std", "smol", "http"], FRAMEWORKS],
     ),
-    (
-        "fasthttpsession-memory",
-        &[
-            "tokio",
-            "axum",
-            "actix",
-            "tower",
-            "hyper",
-            "http",
-            "fasthttpsession-tower",
-        ],
-    ),
+    ("fasthttpsession-memory", &[&["tokio", "http"], FRAMEWORKS]),
+    ("fasthttpsession-store-common", &[FRAMEWORKS]),
+    ("fasthttpsession-sqlite", &[FRAMEWORKS]),
+    ("fasthttpsession-file", &[FRAMEWORKS]),
+    ("fasthttpsession-postgres", &[FRAMEWORKS]),
+    ("fasthttpsession-mysql", &[FRAMEWORKS]),
+    ("fasthttpsession-redis", &[FRAMEWORKS]),
+    ("fasthttpsession-memcached-client", &[FRAMEWORKS]),
+    ("fasthttpsession-memcached", &[FRAMEWORKS]),
     (
         "fasthttpsession-tower",
-        &["tokio", "hyper", "fasthttpsession-memory"],
+        &[&["tokio", "hyper", "fasthttpsession-"]],
+    ),
+    // actix is a framework and a server, and brings its runtime.
+    (
+        "fasthttpsession-actix",
+        &[&["axum", "tower", "hyper", "fasthttpsession-"]],
     ),
 ];
+
+/// What stores may stand on, of ours.
+const COMMON: &[&str] = &[
+    "fasthttpsession-core",
+    "fasthttpsession-store-common",
+    "fasthttpsession-memcached-client",
+];
+
+/// The documents that name tests.
+const DOCUMENTS: &[&str] = &["SECURITY.md", "crates/fasthttpsession/guide/from_go.md"];
 
 pub(crate) fn check() -> Result<(), Failed> {
     dependencies()?;
     let unreadable = |error| Failed(format!("the sources can't be read: {error}"));
     let sources = rust_sources(Path::new("crates")).map_err(unreadable)?;
-    let security = fs::read_to_string("SECURITY.md").map_err(unreadable)?;
-    match tests_named_in(&security).find(|test| !sources.contains(test)) {
-        Some(test) => Err(Failed(format!(
-            "SECURITY.md names the test {test}, which does not exist"
-        ))),
-        None => Ok(()),
+    for document in DOCUMENTS {
+        let text = fs::read_to_string(document).map_err(unreadable)?;
+        if let Some(test) = tests_named_in(&text).find(|test| !sources.contains(test)) {
+            return Err(Failed(format!(
+                "{document} names the test {test}, which does not exist"
+            )));
+        }
     }
+    Ok(())
 }
 
 fn dependencies() -> Result<(), Failed> {
     for (package, forbidden) in FORBIDDEN {
+        let forbidden = forbidden.concat();
         let tree = output(&format!(
             "cargo tree -p {package} --all-features --edges normal --prefix none --format {{p}}"
         ))?;
@@ -88,9 +116,7 @@ fn dependencies() -> Result<(), Failed> {
 fn is_of(name: &str, prefix: &str) -> bool {
     match prefix {
         "http" | "tower" => name == prefix,
-        family if family.ends_with('-') => {
-            name.starts_with(family) && name != "fasthttpsession-core"
-        }
+        family if family.ends_with('-') => name.starts_with(family) && !COMMON.contains(&name),
         family => name == family || name.starts_with(&format!("{family}-")),
     }
 }

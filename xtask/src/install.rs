@@ -1,12 +1,28 @@
 //! What the tests need beside Rust: installed on Debian by root, named elsewhere.
 
+use std::fs;
+use std::path::PathBuf;
+
 use crate::step::{Failed, Steps, output, succeeds};
 
 /// A program that the tests run, and the Debian package that has it.
-const NEEDED: [(&str, &str); 2] = [
+const NEEDED: [(&str, &str); 10] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("initdb", "postgresql"),
+    ("mariadbd", "mariadb-server"),
+    ("pgbouncer", "pgbouncer"),
+    ("redis-server", "redis-server"),
+    ("memcached", "memcached"),
+    ("openssl", "openssl"),
+    ("flock", "util-linux"),
+    ("strace", "strace"),
 ];
+
+/// Where Debian puts servers that no user calls by hand.
+const SERVERS: &str = "/usr/sbin";
+/// Where it puts those of PostgreSQL, in a folder a version.
+const POSTGRES: &str = "/usr/lib/postgresql";
 
 pub(crate) fn what_the_tests_need() -> Result<(), Failed> {
     for component in ["clippy", "fmt"] {
@@ -38,9 +54,16 @@ fn apt_get(packages: &str) -> Result<(), Failed> {
 }
 
 fn is_installed(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from(SERVERS)])
+        .chain(postgres_versions())
+        .any(|folder| folder.join(program).is_file())
+}
+
+fn postgres_versions() -> impl Iterator<Item = PathBuf> {
+    let versions = fs::read_dir(POSTGRES).into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin"))
 }
 
 fn is_root() -> bool {
