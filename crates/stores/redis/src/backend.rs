@@ -22,15 +22,16 @@ pub(crate) struct Backend {
     /// The same, unless writes wait for replicas: whoever waits holds up what comes after it on its connection.
     writes: Arc<Path>,
     replicas: Option<Replicas>,
-    /// How long one of them may take, with all that it is sent on to.
-    limit: Duration,
 }
 
-/// How commands get to the servers.
+/// How commands get to the servers, and for how long that is waited for.
 pub(crate) enum Path {
+    /// Has limits for connecting and for each answer.
     One(Lines),
-    Cluster(Cluster),
-    Own(Own),
+    /// Has the same for each node, and this for all nodes that a command is sent on to.
+    Cluster(Cluster, Duration),
+    /// Has no limit of its own.
+    Own(Own, Duration),
 }
 
 /// How many replicas have to confirm a write, and within what time.
@@ -52,22 +53,20 @@ pub(crate) struct Reply {
 }
 
 impl Backend {
-    pub(crate) fn new(path: Path, limit: Duration) -> Self {
+    pub(crate) fn new(path: Path) -> Self {
         let path = Arc::new(path);
         Self {
             reads: Arc::clone(&path),
             writes: path,
             replicas: None,
-            limit,
         }
     }
 
-    /// Writes go by `writes` and wait for `replicas`, as long as that takes beyond the limit.
+    /// Writes go by `writes`, which has to wait for answers that much longer, and wait for `replicas`.
     pub(crate) fn replicated(self, writes: Path, replicas: Replicas) -> Self {
         Self {
             writes: Arc::new(writes),
             replicas: Some(replicas),
-            limit: self.limit.saturating_add(replicas.within),
             ..self
         }
     }
@@ -79,12 +78,12 @@ impl Backend {
 
     /// Whether two keys may be used by one script.
     pub(crate) fn keeps_keys_together(&self) -> bool {
-        !matches!(&*self.reads, Path::Cluster(_))
+        !matches!(&*self.reads, Path::Cluster(..))
     }
 
     /// The answer to `command` on `key`.
     pub(crate) async fn read(&self, key: &str, command: Cmd) -> Result<Value, StoreError> {
-        first_of(self.within(self.reads.send(key, &[command])).await?)
+        first_of(self.reads.send(key, &[command]).await?)
     }
 
     /// Runs a script. Its source is sent only to a server that does not know it. The first of `keys` says where.
@@ -94,14 +93,11 @@ impl Backend {
         keys: &[&str],
         arguments: &[&[u8]],
     ) -> Result<Reply, StoreError> {
-        let answers = self.within(async {
-            let answers = self.write(keys[0], script.by_hash(keys, arguments)).await?;
-            if !answers.first().is_some_and(is_unknown_script) {
-                return Ok(answers);
-            }
-            self.write(keys[0], script.whole(keys, arguments)).await
-        });
-        self.settled(answers.await?)
+        let mut answers = self.write(keys[0], script.by_hash(keys, arguments)).await?;
+        if answers.first().is_some_and(is_unknown_script) {
+            answers = self.write(keys[0], script.whole(keys, arguments)).await?;
+        }
+        self.settled(answers)
     }
 
     /// Asks every primary whether it answers.
@@ -119,8 +115,8 @@ impl Backend {
     /// Who has which slots: one for all where there is no cluster.
     pub(crate) async fn ranges(&self) -> Result<Vec<Range>, StoreError> {
         match &*self.reads {
-            Path::Cluster(cluster) => self.within(cluster.look()).await,
-            Path::One(_) | Path::Own(_) => Ok(vec![Range {
+            Path::Cluster(cluster, limit) => within(*limit, cluster.look()).await,
+            Path::One(_) | Path::Own(..) => Ok(vec![Range {
                 first: 0,
                 last: SLOTS - 1,
                 primary: Address::Unix(std::path::PathBuf::new()),
@@ -134,24 +130,12 @@ impl Backend {
         range: &Range,
         commands: Vec<Cmd>,
     ) -> Result<Vec<Value>, StoreError> {
-        let sending = async {
-            match &*self.reads {
-                Path::Cluster(cluster) => cluster.send_to(&range.primary, &commands, false).await,
-                path => path.send("", &commands).await,
+        match &*self.reads {
+            Path::Cluster(cluster, limit) => {
+                within(*limit, cluster.send_to(&range.primary, &commands, false)).await
             }
-        };
-        self.within(sending).await
-    }
-
-    async fn within<T>(
-        &self,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let done = tokio::time::timeout(self.limit, work).await;
-        done.unwrap_or_else(|_| {
-            let message = "Redis did not answer within the limit";
-            Err(StoreError::new(StoreErrorKind::Timeout, message))
-        })
+            path => path.send("", &commands).await,
+        }
     }
 
     async fn write(&self, key: &str, command: Cmd) -> Result<Vec<Value>, StoreError> {
@@ -183,8 +167,10 @@ impl Path {
     async fn send(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
         match self {
             Self::One(lines) => lines.send(commands).await,
-            Self::Cluster(cluster) => cluster.send(slot_of(key.as_bytes()), commands).await,
-            Self::Own(own) => own.send(commands).await,
+            Self::Cluster(cluster, limit) => {
+                within(*limit, cluster.send(slot_of(key.as_bytes()), commands)).await
+            }
+            Self::Own(own, limit) => within(*limit, own.send(commands)).await,
         }
     }
 }
@@ -231,6 +217,17 @@ pub(crate) fn first_of(answers: Vec<Value>) -> Result<Value, StoreError> {
     let first = answers.into_iter().next();
     let first = first.ok_or_else(|| unexpected("a command"))?;
     first.extract_error().map_err(|error| store_error(&error))
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or_else(|_| {
+        let message = "Redis did not answer within the limit";
+        Err(StoreError::new(StoreErrorKind::Timeout, message))
+    })
 }
 
 pub(crate) fn millis(span: Duration) -> u64 {

@@ -183,8 +183,7 @@ impl RedisConfig {
             .as_ref()
             .ok_or_else(|| misconfigured("a Redis store needs a URL that names its servers"))?;
         let connector = self.connector(place)?;
-        let limit = self.connect_timeout.saturating_add(self.response_timeout);
-        let mut backend = Backend::new(self.path(place, &connector), limit);
+        let mut backend = Backend::new(self.path(place, &connector));
         if let Some(replicas) = self.replicas() {
             let mut patient = connector;
             patient.response_timeout = patient.response_timeout.saturating_add(replicas.within);
@@ -204,10 +203,11 @@ impl RedisConfig {
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
-        let own = || Path::Own(Own::new(connection.clone()));
-        let mut backend = Backend::new(own(), self.response_timeout);
+        let own = |limit| Path::Own(Own::new(connection.clone()), limit);
+        let mut backend = Backend::new(own(self.response_timeout));
         if let Some(replicas) = self.replicas() {
-            backend = backend.replicated(own(), replicas);
+            let patient = self.response_timeout.saturating_add(replicas.within);
+            backend = backend.replicated(own(patient), replicas);
         }
         self.checked(backend).await
     }
@@ -222,7 +222,11 @@ impl RedisConfig {
         let target = match &place.servers {
             Servers::One(address) => Target::Fixed(address.clone()),
             Servers::Cluster(seeds) => {
-                return Path::Cluster(Cluster::new(seeds.clone(), shared, self.connections));
+                let limit = connector
+                    .connect_timeout
+                    .saturating_add(connector.response_timeout);
+                let cluster = Cluster::new(seeds.clone(), shared, self.connections);
+                return Path::Cluster(cluster, limit);
             }
             Servers::Sentinels(sentinels, name) => {
                 let asking = Connector {

@@ -1,13 +1,17 @@
 //! Opens one connection to one server: TCP, TLS or a Unix socket, then the greeting. Each within a limit.
 
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+use futures_util::future::{Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -33,7 +37,10 @@ pub(crate) struct Connection {
     /// Where it leads.
     pub(crate) address: Address,
     commands: MultiplexedConnection,
+    response_timeout: Duration,
     driver: AbortHandle,
+    /// Its other end goes with the driver.
+    ended: watch::Receiver<()>,
 }
 
 impl Connector {
@@ -79,18 +86,25 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // Here is a limit for all of it, in `open`, and one for each command, in `send`.
         let settings = AsyncConnectionConfig::new()
-            .set_response_timeout(Some(self.response_timeout))
+            .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
         let greeted =
             MultiplexedConnection::new_with_config(&self.greeting(), stream, settings).await;
         let (commands, driver) =
             greeted.map_err(|error| connect_error(&address.to_string(), &error))?;
-        let driver = tokio::spawn(driver).abort_handle();
+        let (end, ended) = watch::channel(());
+        let driver = tokio::spawn(async move {
+            driver.await;
+            drop(end);
+        });
         Ok(Connection {
             address: address.clone(),
             commands,
-            driver,
+            response_timeout: self.response_timeout,
+            driver: driver.abort_handle(),
+            ended,
         })
     }
 
@@ -118,7 +132,19 @@ impl Connection {
     /// Sends `commands` in one go, and returns the answer to each; an error is one of the connection. May be dropped:
     /// answers stay with the commands that they belong to.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
-        send(&mut self.commands.clone(), commands).await
+        let answered = tokio::time::timeout(self.response_timeout, self.answers(commands)).await;
+        answered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    }
+
+    /// Whoever hands a command to the driver in the moment in which it ends hears nothing more of it.
+    async fn answers(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+        let mut sender = self.commands.clone();
+        let mut ended = self.ended.clone();
+        let answers = pin!(send(&mut sender, commands));
+        match select(answers, pin!(ended.changed())).await {
+            Either::Left((answers, _)) => answers,
+            Either::Right(_) => Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+        }
     }
 }
 
@@ -193,4 +219,53 @@ fn certificates(
         return Err(wrong("it holds no certificate".to_owned()));
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::cmd;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Where each connection is ended at once.
+    async fn useless() -> Address {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        let host = "127.0.0.1".to_owned();
+        Address::Tcp { host, port }
+    }
+
+    /// Sends until the connection ends, and returns what is said then.
+    async fn ending(connection: Arc<Connection>) -> redis::RedisError {
+        loop {
+            if let Err(error) = connection.send(&[cmd("PING")]).await {
+                return error;
+            }
+        }
+    }
+
+    /// So many times because only a few in a thousand commands reach the driver in the moment in which it ends.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_command_sent_while_the_connection_ends_does_not_wait_for_the_limit() {
+        let connector = Connector {
+            tls: None,
+            login: Login::default(),
+            database: 0,
+            connect_timeout: Duration::from_secs(20),
+            response_timeout: Duration::from_secs(20),
+        };
+        let address = useless().await;
+        for _ in 0..5000 {
+            let connection = connector.open(&address).await;
+            let connection = Arc::new(connection.expect("nothing is asked for in greeting"));
+            let all = (0..4).map(|_| tokio::spawn(ending(Arc::clone(&connection))));
+            for one in all.collect::<Vec<_>>() {
+                let error = one.await.expect("it does not panic");
+                assert!(!error.is_timeout(), "{error}");
+            }
+        }
+    }
 }

@@ -26,7 +26,16 @@ impl Lines {
 
     /// Sends `commands` in one go over one of the links.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.links[turn % self.links.len()].send(commands).await
+        self.link().send(commands).await
+    }
+
+    /// The one whose turn it is; while it pauses after a failure, the next that does not.
+    fn link(&self) -> &Link {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.links.len();
+        let (before, after) = self.links.split_at(turn);
+        let mut in_turn = after.iter().chain(before);
+        in_turn
+            .find(|link| !link.is_pausing())
+            .unwrap_or(&self.links[turn])
     }
 }

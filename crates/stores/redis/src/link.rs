@@ -80,6 +80,11 @@ impl Link {
         Ok(answers)
     }
 
+    /// Whether nothing is sent at present, because the last attempt to connect failed a short while ago.
+    pub(crate) fn is_pausing(&self) -> bool {
+        matches!(&*self.0.state(), State::Pausing { until, .. } if Instant::now() < *until)
+    }
+
     /// A connection that seems to work.
     pub(crate) async fn connection(&self) -> Result<Arc<Connection>, StoreError> {
         let opening = match &mut *self.0.state() {
