@@ -1,0 +1,29 @@
+//! What the programs for the stores share: the routes of fasthttpsession's example in Go, and the server around them.
+//! The programs for the frameworks share nothing, so that each can be copied as it stands.
+
+mod routes;
+
+use std::error::Error;
+
+use fasthttpsession::{Cookie, Sessions, Store};
+use tokio::net::TcpListener;
+
+/// Serves the routes with sessions in `store`, at `LISTEN` (`127.0.0.1:8086` if it is not set; port 0 takes a free
+/// one), and prints where. Does not come back.
+///
+/// # Errors
+/// The address is not one, or is taken.
+pub async fn serve(store: impl Store) -> Result<(), Box<dyn Error>> {
+    // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
+    let sessions = Sessions::builder(store)
+        .cookie(Cookie::insecure("id"))
+        .build()?;
+    let listener = TcpListener::bind(setting("LISTEN", "127.0.0.1:8086")).await?;
+    println!("http://{}", listener.local_addr()?);
+    Ok(axum::serve(listener, routes::router(sessions)).await?)
+}
+
+/// The environment variable `name`, or `default` if it is not set.
+pub fn setting(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
+}
