@@ -4,13 +4,14 @@ use std::error::Error;
 
 use actix_web::{App, HttpServer, web};
 use fasthttpsession::actix::{Session, SessionFailed, SessionMiddleware};
-use fasthttpsession::memory::MemoryStore;
-use fasthttpsession::{Cookie, Sessions};
+use fasthttpsession::{Cookie, Sessions, connect};
+use fasthttpsession_examples::setting;
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let store = connect(&setting("STORE", "memory:")).await?;
     // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
-    let sessions = Sessions::builder(MemoryStore::new())
+    let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;
     let app = move || {
@@ -20,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .route("/login", web::post().to(login))
             .route("/logout", web::post().to(logout))
     };
-    let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8086".to_owned());
+    let address = setting("LISTEN", "127.0.0.1:8086");
     let server = HttpServer::new(app).bind(address)?;
     for address in server.addrs() {
         println!("http://{address}");

@@ -4,15 +4,16 @@ use std::error::Error;
 
 use axum::Router;
 use axum::routing::{get, post};
-use fasthttpsession::memory::MemoryStore;
 use fasthttpsession::tower::{Session, SessionFailed, SessionLayer};
-use fasthttpsession::{Cookie, Sessions};
+use fasthttpsession::{Cookie, Sessions, connect};
+use fasthttpsession_examples::setting;
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let store = connect(&setting("STORE", "memory:")).await?;
     // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
-    let sessions = Sessions::builder(MemoryStore::new())
+    let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;
     let app = Router::new()
@@ -20,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/login", post(login))
         .route("/logout", post(logout))
         .layer(SessionLayer::new(sessions));
-    let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8086".to_owned());
+    let address = setting("LISTEN", "127.0.0.1:8086");
     let listener = TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::error::Error;
 
-use fasthttpsession::memory::MemoryStore;
-use fasthttpsession::{Cookie, Exchange, HeaderEdit, Session, Sessions};
+use fasthttpsession::{Cookie, Exchange, HeaderEdit, Session, Sessions, connect};
+use fasthttpsession_examples::setting;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::server::conn::http1;
@@ -15,11 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let store = connect(&setting("STORE", "memory:")).await?;
     // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
-    let sessions = Sessions::builder(MemoryStore::new())
+    let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;
-    let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8086".to_owned());
+    let address = setting("LISTEN", "127.0.0.1:8086");
     let listener = TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);
     loop {

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use fasthttpsession::memory::MemoryStore;
-use fasthttpsession::{Cookie, Exchange, HeaderEdit, Sessions};
+use fasthttpsession::{Cookie, Exchange, HeaderEdit, Sessions, connect};
+use fasthttpsession_examples::setting;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::Data;
@@ -12,8 +12,9 @@ use poem::{Endpoint, EndpointExt, Request, Response, Route, Server, get, handler
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let store = connect(&setting("STORE", "memory:")).await?;
     // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
-    let sessions = Sessions::builder(MemoryStore::new())
+    let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;
     let app = Route::new()
@@ -21,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .at("/login", post(login))
         .at("/logout", post(logout))
         .around(move |routes, request| with_session(sessions.clone(), routes, request));
-    let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8086".to_owned());
+    let address = setting("LISTEN", "127.0.0.1:8086");
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     for address in acceptor.local_addr() {
         println!(

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use fasthttpsession::memory::MemoryStore;
 use fasthttpsession::tower::{RequestSession, SessionFailed, SessionLayer};
-use fasthttpsession::{Cookie, Session, Sessions};
+use fasthttpsession::{Cookie, Session, Sessions, connect};
+use fasthttpsession_examples::setting;
 use salvo::conn::{Listener, TcpListener};
 use salvo::http::ResBody;
 use salvo::prelude::TowerLayerCompat;
@@ -12,8 +12,9 @@ use salvo::{Request, Response, Router, Scribe, Server, handler};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let store = connect(&setting("STORE", "memory:")).await?;
     // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
-    let sessions = Sessions::builder(MemoryStore::new())
+    let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;
     let router = Router::new()
@@ -21,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .get(visit)
         .push(Router::with_path("login").post(login))
         .push(Router::with_path("logout").post(logout));
-    let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8086".to_owned());
+    let address = setting("LISTEN", "127.0.0.1:8086");
     let acceptor = TcpListener::new(address).try_bind().await?;
     println!("http://{}", acceptor.local_addr()?);
     Server::new(acceptor).serve(router).await;
