@@ -5,7 +5,9 @@
 //! * [`Purging`]: removes what has expired, in the background, as long as the store is there.
 //! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
 //! * [`Grouped`]: calls that wait for each other anyway, made together.
+//! * [`Gathering`]: a connection that writes once what many tasks have to say.
 
+mod gathering;
 mod grouped;
 pub mod millis;
 mod pace;
@@ -13,6 +15,7 @@ mod purging;
 mod settings;
 mod table;
 
+pub use gathering::Gathering;
 pub use grouped::{Group, GroupLimits, Grouped};
 pub use pace::Pace;
 pub use purging::{PurgeTask, Purging};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_store_common::Gathering;
 use futures_util::future::{Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
@@ -90,6 +91,7 @@ impl Connector {
         let settings = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
+        let stream = Gathering::new(stream);
         let greeted =
             MultiplexedConnection::new_with_config(&self.greeting(), stream, settings).await;
         let (commands, driver) =

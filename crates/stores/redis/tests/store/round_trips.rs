@@ -206,6 +206,39 @@ async fn all_operations_share_few_connections() {
     assert_eq!(ours.count(), 2, "{clients}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_many_tasks_ask_at_once_is_written_once() {
+    let server = Redis::start();
+    let store = config(&server).connections(1).open().await;
+    let store = store.expect("it answers");
+    let received = || -> u64 {
+        let stats = server.cli(&["INFO", "stats"]);
+        let mut lines = stats.lines();
+        let count = lines.find_map(|line| line.strip_prefix("total_reads_processed:"));
+        count
+            .expect("it is counted")
+            .trim()
+            .parse()
+            .expect("a number")
+    };
+    let before = received();
+    // From within the runtime, so that they are all ready before the first of them runs.
+    let asking = tokio::spawn(async move {
+        let loads = (0..100).map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.load(handle(), now()).await })
+        });
+        for load in loads.collect::<Vec<_>>() {
+            let found = load.await.expect("it does not panic");
+            assert_eq!(found.expect("it answers"), None);
+        }
+    });
+    asking.await.expect("it does not panic");
+    // Among them are those of the two questions.
+    let writes = received() - before;
+    assert!(writes <= 20, "{writes} writes for 100 commands");
+}
+
 #[tokio::test]
 async fn a_record_is_one_key_that_the_server_removes_by_itself() {
     let server = Redis::start();
