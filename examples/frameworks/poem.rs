@@ -62,11 +62,13 @@ fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
     headers.append(name, value);
 }
 
-/// The client gets the status and no detail.
+/// The client gets the status and no detail; other middleware finds the error inside.
 fn failed(error: fasthttpsession::Error) -> poem::Error {
     eprintln!("{error}");
     let status = StatusCode::from_u16(error.status()).expect("errors have a status of HTTP's");
-    poem::Error::from(status)
+    let mut failed = poem::Error::new(error, status);
+    failed.set_error_message("");
+    failed
 }
 
 #[handler]

@@ -1,5 +1,5 @@
-//! What the programs for the stores share: the routes of fasthttpsession's example in Go, and the server around them.
-//! The programs for the frameworks share nothing, so that each can be copied as it stands.
+//! What the programs share: their settings, and those for the stores the routes of fasthttpsession's example in Go with
+//! the server around them.
 
 mod routes;
 

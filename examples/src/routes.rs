@@ -55,9 +55,10 @@ async fn delete(session: Session, Form(named): Form<Named>) -> Result<&'static s
 
 async fn read_all(session: Session) -> Result<String, SessionFailed> {
     let entries = session.entries::<String>()?.into_iter();
-    Ok(entries
-        .map(|(key, value)| format!("{key}={value}\n"))
-        .collect())
+    let lines: Vec<_> = entries
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    Ok(lines.join("\n"))
 }
 
 /// Removes the values and keeps the session.

@@ -78,7 +78,8 @@ const DOCUMENTS: &[&str] = &["SECURITY.md", "crates/fasthttpsession/guide/from_g
 pub(crate) fn check() -> Result<(), Failed> {
     dependencies()?;
     let unreadable = |error| Failed(format!("the sources can't be read: {error}"));
-    let sources = rust_sources(Path::new("crates")).map_err(unreadable)?;
+    let mut sources = rust_sources(Path::new("crates")).map_err(unreadable)?;
+    sources += &rust_sources(Path::new("examples")).map_err(unreadable)?;
     for document in DOCUMENTS {
         let text = fs::read_to_string(document).map_err(unreadable)?;
         if let Some(test) = tests_named_in(&text).find(|test| !sources.contains(test)) {
