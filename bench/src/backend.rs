@@ -37,7 +37,9 @@ impl Backend {
     /// Starts one that is empty.
     pub fn start(store: Store) -> Result<Self> {
         let running = match store {
-            Store::Memory | Store::Sqlite | Store::File => Running::Folder(TempDir::new()?),
+            Store::Memory | Store::Sqlite | Store::File | Store::Cookie => {
+                Running::Folder(TempDir::new()?)
+            }
             Store::Postgres => Running::Database(Postgres::start()),
             Store::Mariadb => Running::Database(Mariadb::start()),
             Store::Redis => Running::Redis(redis_in_memory()),
@@ -85,7 +87,10 @@ impl Backend {
             Running::Memcached(_) => "memcached, in its memory alone, through TCP".to_owned(),
             Running::Folder(_) => match self.store {
                 Store::Memory => "Nothing outlives the server process",
-                Store::Sqlite => "`journal_mode` WAL, `synchronous` NORMAL, for both",
+                Store::Sqlite => "`journal_mode` WAL, `synchronous` NORMAL, for all",
+                Store::Cookie => {
+                    "The session is in the client's cookie; this library keeps none there"
+                }
                 _ => "With the default, `sync=none`: outlives the process, not a loss of power",
             }
             .to_owned(),

@@ -5,9 +5,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A connection to a server on this machine.
+/// A connection to a server on this machine. When an answer was lost, the next request opens it anew.
 pub struct Connection {
-    stream: TcpStream,
+    port: u16,
+    stream: Option<TcpStream>,
     buffer: Vec<u8>,
 }
 
@@ -21,35 +22,31 @@ pub struct Answer<'a> {
 impl Connection {
     /// Connects to `port` on this machine.
     pub async fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            port,
+            stream: Some(connect(port).await?),
             buffer: Vec::new(),
         })
     }
 
     /// Asks for `path` and waits for the answer. Any status but 200 is an error.
     pub async fn get(&mut self, path: &str, cookie: Option<&str>) -> Result<Answer<'_>> {
-        self.send(&request(path, cookie))
+        let mut bytes = Vec::new();
+        request(&mut bytes, path, cookie);
+        self.send(&bytes)
             .await
             .with_context(|| format!("GET {path}"))
     }
 
-    /// Sends a request that [`request`] made and waits for the answer.
+    /// Sends a request that [`request`] made and waits for the answer. Any status but 200 is an error.
     pub async fn send(&mut self, request: &[u8]) -> Result<Answer<'_>> {
-        self.buffer.clear();
-        self.stream.write_all(request).await?;
-        let head = loop {
-            if let Some(end) = find_head(&self.buffer) {
-                break end;
-            }
-            self.receive().await?;
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => connect(self.port).await?,
         };
-        let end = head + content_length(std::str::from_utf8(&self.buffer[..head])?)?;
-        while self.buffer.len() < end {
-            self.receive().await?;
-        }
+        stream.write_all(request).await?;
+        let (head, end) = receive(&mut stream, &mut self.buffer).await?;
+        self.stream = Some(stream);
         let answer = std::str::from_utf8(&self.buffer[..end])?;
         ensure!(
             answer.starts_with("HTTP/1.1 200 "),
@@ -58,13 +55,35 @@ impl Connection {
         let (head, body) = answer.split_at(head);
         Ok(Answer { head, body })
     }
+}
 
-    async fn receive(&mut self) -> Result<()> {
-        if self.stream.read_buf(&mut self.buffer).await? == 0 {
-            bail!("the server closed the connection");
+async fn connect(port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Reads one response into `buffer`; returns where its head and its body end.
+async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(usize, usize)> {
+    buffer.clear();
+    let head = loop {
+        if let Some(end) = find_head(buffer) {
+            break end;
         }
-        Ok(())
+        receive_more(stream, buffer).await?;
+    };
+    let end = head + content_length(std::str::from_utf8(&buffer[..head])?)?;
+    while buffer.len() < end {
+        receive_more(stream, buffer).await?;
     }
+    Ok((head, end))
+}
+
+async fn receive_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
+    if stream.read_buf(buffer).await? == 0 {
+        bail!("the server closed the connection");
+    }
+    Ok(())
 }
 
 impl Answer<'_> {
@@ -74,10 +93,18 @@ impl Answer<'_> {
     }
 }
 
-/// The bytes of a request.
-pub fn request(path: &str, cookie: Option<&str>) -> Vec<u8> {
-    let cookie = cookie.map_or_else(String::new, |cookie| format!("cookie: {cookie}\r\n"));
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{cookie}\r\n").into_bytes()
+/// Puts the bytes of a request into `bytes`, in place of what was there.
+pub fn request(bytes: &mut Vec<u8>, path: &str, cookie: Option<&str>) {
+    bytes.clear();
+    for part in ["GET ", path, " HTTP/1.1\r\nhost: localhost\r\n"] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    if let Some(cookie) = cookie {
+        for part in ["cookie: ", cookie, "\r\n"] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+    }
+    bytes.extend_from_slice(b"\r\n");
 }
 
 /// A `Cookie` header of what these `Set-Cookie` headers set.

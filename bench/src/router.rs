@@ -1,9 +1,11 @@
 //! The contestants that this program can serve itself.
 
 use axum::Router;
+use axum_session_redispool::SessionRedisPool;
 use contestants::{Contestant, Library, Store, axum_session, ours, tower_sessions};
 use fasthttpsession::connect;
 use fasthttpsession::memory::MemoryStore;
+use redis_pool::SingleRedisPool;
 use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
@@ -26,8 +28,15 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
         }
         (Library::TowerSessions, Store::Redis) => tower_sessions::on(redis(url).await),
         (Library::AxumSession, Store::Memory) => axum_session::in_memory().await,
+        (Library::AxumSession, Store::Redis) => axum_session::on(redis_pool(url)).await,
         _ => panic!("this program can't serve {contestant:?}"),
     }
+}
+
+/// With the pool's own size.
+fn redis_pool(url: &str) -> SessionRedisPool {
+    let client = redis::Client::open(url).expect(OPENS);
+    SingleRedisPool::from(client).into()
 }
 
 /// As its page has it.

@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use contestants::Contestant;
+use tokio::time::timeout;
 
 use crate::backend::Backend;
 use crate::http::Connection;
 use crate::sqlx_peers;
+
+/// How long handlers may take to come to the gate.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. Dropping it ends it.
 pub struct Server {
@@ -63,17 +67,24 @@ impl Server {
 
     /// Waits until `count` handlers wait at the gate.
     pub async fn wait_for(&mut self, count: usize) -> Result<()> {
-        while self
+        let arrived = async {
+            while self.waiting().await? < count {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        };
+        timeout(PATIENCE, arrived)
+            .await
+            .with_context(|| format!("{count} handlers did not come to wait"))?
+    }
+
+    async fn waiting(&mut self) -> Result<usize> {
+        Ok(self
             .control
             .get("/gate/waiting", None)
             .await?
             .body
-            .parse::<usize>()?
-            < count
-        {
-            tokio::task::yield_now().await;
-        }
-        Ok(())
+            .parse()?)
     }
 
     /// Lets all handlers that wait at the gate go on.
@@ -93,10 +104,13 @@ impl Drop for Server {
 
 /// The program that serves `contestant`, to be told where.
 fn command(contestant: Contestant) -> Result<Command> {
-    if contestant.is_on_sqlx() {
-        return Ok(Command::new(sqlx_peers::program()?));
-    }
-    let mut this = Command::new(env::current_exe()?);
-    this.args(["serve", "--library", contestant.library.label()]);
-    Ok(this)
+    let mut program = if contestant.is_on_sqlx() {
+        Command::new(sqlx_peers::program()?)
+    } else {
+        let mut this = Command::new(env::current_exe()?);
+        this.arg("serve");
+        this
+    };
+    program.args(["--library", contestant.library.label()]);
+    Ok(program)
 }

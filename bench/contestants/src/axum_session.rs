@@ -1,26 +1,55 @@
-//! `axum_session` without a database.
+//! `axum_session`, in memory and on any database.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
 
 use axum::Router;
-use axum_session::{Session, SessionConfig, SessionLayer, SessionNullPool, SessionStore};
+use axum_session::{
+    DatabasePool, Session, SessionConfig, SessionLayer, SessionNullPool, SessionStore,
+};
+use time::Duration;
 
-use crate::routes::{Api, routes};
+use crate::routes::{Api, Layers, routes};
 
 /// What to know about its defaults.
 pub const NOTE: &str = "defaults: 6 h, extended by every request; every layered request, also one that does not ask, looks its \
     session up or makes one, and its response sets one cookie and removes another; a visitor's record stays for an hour, so the \
-    store grows while visitors are measured; adds with `get` and `set`";
+    store grows while visitors are measured; adds with `get` and `set`; touching: as always; rotating and renewing: `renew`; on \
+    databases `with_memory_lifetime(0)`: otherwise it answers from the process's memory, where what another process changed or \
+    ended does not show, while all others ask the database; in that setting every request also writes; through sqlx and its \
+    pool of at most 10 connections, on Redis through redis_pool";
 
 /// All routes, with sessions in memory.
 pub async fn in_memory() -> Router {
-    let store = SessionStore::<SessionNullPool>::new(None, SessionConfig::default());
-    let store = store.await.expect("it needs no database");
-    routes::<AxumSession>(|layered| layered.layer(SessionLayer::new(store)))
+    on_store::<SessionNullPool>(None, SessionConfig::default()).await
 }
 
-struct AxumSession;
+/// All routes, with sessions in a database.
+pub async fn on(pool: impl Pool) -> Router {
+    let config = SessionConfig::default().with_memory_lifetime(Duration::ZERO);
+    on_store(Some(pool), config).await
+}
 
-impl Api for AxumSession {
-    type Session = Session<SessionNullPool>;
+/// A database as it takes them.
+pub trait Pool: DatabasePool + Clone + Debug + Send + Sync + 'static {}
+
+impl<P: DatabasePool + Clone + Debug + Send + Sync + 'static> Pool for P {}
+
+async fn on_store<P: Pool>(pool: Option<P>, config: SessionConfig) -> Router {
+    let store = SessionStore::new(pool, config).await;
+    let store = store.expect("the store opens");
+    let around = |store| move |routes: Router| routes.layer(SessionLayer::new(store));
+    routes::<AxumSession<P>>(Layers {
+        default: around(store.clone()),
+        touching: around(store.clone()),
+        renewing: around(store),
+    })
+}
+
+struct AxumSession<P>(PhantomData<P>);
+
+impl<P: Pool> Api for AxumSession<P> {
+    type Session = Session<P>;
 
     async fn text(session: &Self::Session, key: &str) -> Option<String> {
         session.get(key)
@@ -42,6 +71,15 @@ impl Api for AxumSession {
         let number = Self::number(session, key).await;
         pause.await;
         session.set(key, number + 1);
+    }
+
+    async fn sign_in(session: &Self::Session, user: &str) {
+        session.renew();
+        session.set("user", user);
+    }
+
+    async fn rotate(session: &Self::Session) {
+        session.renew();
     }
 
     async fn logout(session: &Self::Session) {

@@ -18,7 +18,7 @@ pub struct Contestant {
 impl Contestant {
     /// Whether it needs sqlx, and with that a program of its own.
     pub fn is_on_sqlx(self) -> bool {
-        self.library == Library::TowerSessions
+        self.library != Library::Ours
             && matches!(self.store, Store::Sqlite | Store::Postgres | Store::Mariadb)
     }
 }

@@ -1,20 +1,52 @@
 //! This library, on any store.
 
+use std::time::Duration;
+
 use axum::Router;
 use fasthttpsession::tower::{Session, SessionLayer};
-use fasthttpsession::{Sessions, Store};
+use fasthttpsession::{AnyStore, Clock, Sessions, Store, SystemClock, Timestamp};
 
-use crate::routes::{Api, routes};
+use crate::routes::{Api, Layers, READ, routes};
 
 /// What to know about its defaults.
 pub const NOTE: &str = "defaults: 1 h idle, extended once 5 % of it has passed (not within a short run); \
-    one cookie, sent when it changes; `Vary: Cookie` on routes that ask; adds with `update`";
+    one cookie, sent when it changes; `Vary: Cookie` on routes that ask; adds with `update`; touching: `touch_after_percent(0)`; renewing: `renew_every`, due";
 
 const WORKS: &str = "sessions work";
 
 /// All routes, with sessions in `store`.
 pub fn on(store: impl Store) -> Router {
-    routes::<Ours>(|layered| layered.layer(SessionLayer::new(Sessions::new(store))))
+    let store = AnyStore::new(store);
+    let around = |sessions| move |routes: Router| routes.layer(SessionLayer::new(sessions));
+    routes::<Ours>(Layers {
+        default: around(Sessions::new(store.clone())),
+        touching: around(touching(store.clone())),
+        renewing: around(renewing(store)),
+    })
+}
+
+const FIT: &str = "the settings fit each other";
+
+fn touching(store: AnyStore) -> Sessions {
+    let sessions = Sessions::builder(store).touch_after_percent(0);
+    sessions.build().expect(FIT)
+}
+
+/// What was made just now is older than its period to this clock, so that renewal is due with a grace as long as the
+/// default.
+fn renewing(store: AnyStore) -> Sessions {
+    let sessions = Sessions::builder(store)
+        .renew_every(Duration::from_secs(40))
+        .clock(Ahead);
+    sessions.build().expect(FIT)
+}
+
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().after(Duration::from_secs(60))
+    }
 }
 
 struct Ours;
@@ -39,6 +71,18 @@ impl Api for Ours {
         session
             .update(key, |number: &mut u64| *number += 1)
             .expect(WORKS);
+    }
+
+    async fn sign_in(session: &Session, user: &str) {
+        session.login(user).expect(WORKS);
+    }
+
+    async fn rotate(session: &Session) {
+        session.rotate().expect(WORKS);
+    }
+
+    async fn renew(session: &Session) {
+        Self::text(session, READ).await;
     }
 
     async fn logout(session: &Session) {

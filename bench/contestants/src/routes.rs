@@ -41,16 +41,44 @@ pub trait Api: 'static {
         pause: impl Future<Output = ()> + Send,
     ) -> impl Future<Output = ()> + Send;
 
+    /// Binds the session to `user`, as at a sign-in.
+    fn sign_in(session: &Self::Session, user: &str) -> impl Future<Output = ()> + Send;
+
+    /// Gives the session a new secret, as for a change of privilege.
+    fn rotate(session: &Self::Session) -> impl Future<Output = ()> + Send;
+
+    /// Has the secret renewed in a layer that is to renew it now; libraries without such layers rotate.
+    fn renew(session: &Self::Session) -> impl Future<Output = ()> + Send {
+        Self::rotate(session)
+    }
+
     /// Ends the session.
     fn logout(session: &Self::Session) -> impl Future<Output = ()> + Send;
 }
 
-/// All routes, those in the middle with the library's `layer` around them.
-pub fn routes<A: Api>(layer: impl FnOnce(Router) -> Router) -> Router {
+/// A library's layers: each puts itself around routes.
+pub(crate) struct Layers<L, T, R> {
+    /// With its defaults.
+    pub(crate) default: L,
+    /// Has every request move the session's expiry.
+    pub(crate) touching: T,
+    /// Has every request find that its session's renewal is due, if the library knows renewals.
+    pub(crate) renewing: R,
+}
+
+/// All routes, those in the middle with one of the library's `layers` around them.
+pub(crate) fn routes<A: Api>(
+    layers: Layers<
+        impl FnOnce(Router) -> Router,
+        impl FnOnce(Router) -> Router,
+        impl FnOnce(Router) -> Router,
+    >,
+) -> Router {
     let gate = Gate::default();
     let slow = Router::new()
         .route("/slow/add", get(slow_add::<A>))
         .route("/slow/set/{key}", get(slow_set::<A>))
+        .route("/slow/rotate", get(slow_rotate::<A>))
         .layer(Extension(gate.clone()));
     let layered = Router::new()
         .route("/layered", get(async || "ok"))
@@ -63,8 +91,15 @@ pub fn routes<A: Api>(layer: impl FnOnce(Router) -> Router) -> Router {
         .route("/has/{key}", get(has::<A>))
         .route("/count", get(count::<A>))
         .route("/logout", get(logout::<A>))
+        .route("/sign-in", get(sign_in::<A>))
         .merge(slow);
-    layer(layered)
+    let touching = Router::new().route("/touch", get(read::<A>));
+    let renewing = Router::new()
+        .route("/slow/renew", get(slow_renew::<A>))
+        .layer(Extension(gate.clone()));
+    (layers.default)(layered)
+        .merge((layers.touching)(touching))
+        .merge((layers.renewing)(renewing))
         .merge(
             Router::new()
                 .route("/empty-layer", get(async || "ok"))
@@ -142,6 +177,35 @@ async fn slow_set<A: Api>(
     gate.pass().await;
     A::set(&session, &key, "set").await;
     "ok"
+}
+
+async fn slow_rotate<A: Api>(
+    Extension(gate): Extension<Gate>,
+    session: A::Session,
+) -> &'static str {
+    // Libraries that load late have loaded now.
+    A::text(&session, READ).await;
+    gate.pass().await;
+    A::rotate(&session).await;
+    "ok"
+}
+
+async fn slow_renew<A: Api>(Extension(gate): Extension<Gate>, session: A::Session) -> &'static str {
+    A::text(&session, READ).await;
+    gate.pass().await;
+    A::renew(&session).await;
+    "ok"
+}
+
+async fn sign_in<A: Api>(session: A::Session) -> &'static str {
+    A::sign_in(&session, &next_user()).await;
+    "ok"
+}
+
+/// A name that nobody had: a user with ever more sessions would be measured otherwise.
+pub(crate) fn next_user() -> String {
+    static USERS: AtomicUsize = AtomicUsize::new(0);
+    format!("user{}", USERS.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn logout<A: Api>(session: A::Session) -> &'static str {

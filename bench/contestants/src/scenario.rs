@@ -16,23 +16,39 @@ pub enum Scenario {
     Read,
     /// Reads a number and adds one.
     Write,
+    /// Reads one value in a layer that has the session's expiry moved by every request.
+    Touch,
+    /// Mixed load: of 100 requests 90 read, 9 write, and 1 signs in or out.
+    Mixed,
     /// A route outside the layer, asked without a cookie.
     PlainVisitor,
     /// Asks for the session without a cookie, finds nothing, writes nothing.
     Visitor,
+    /// Signs in without a cookie: makes a session with an identity.
+    SignIn,
 }
 
 impl Scenario {
     /// All of them; each after its baseline.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Plain,
         Self::EmptyLayer,
         Self::Layered,
         Self::Read,
         Self::Write,
+        Self::Touch,
+        Self::Mixed,
         Self::PlainVisitor,
         Self::Visitor,
+        Self::SignIn,
     ];
+
+    /// Those that are always the same request: all but the mixed load, which only connections can keep up.
+    pub fn simple() -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|scenario| *scenario != Self::Mixed)
+    }
 
     /// The path of its route.
     pub fn path(self) -> &'static str {
@@ -40,7 +56,9 @@ impl Scenario {
             Self::Plain | Self::PlainVisitor => "/plain",
             Self::EmptyLayer => "/empty-layer",
             Self::Layered => "/layered",
-            Self::Read => "/read",
+            Self::Read | Self::Mixed => "/read",
+            Self::Touch => "/touch",
+            Self::SignIn => "/sign-in",
             Self::Write => "/write",
             Self::Visitor => "/visitor",
         }
@@ -55,7 +73,7 @@ impl Scenario {
     #[must_use]
     pub fn baseline(self) -> Self {
         match self {
-            Self::PlainVisitor | Self::Visitor => Self::PlainVisitor,
+            Self::PlainVisitor | Self::Visitor | Self::SignIn => Self::PlainVisitor,
             _ => Self::Plain,
         }
     }
@@ -70,6 +88,25 @@ impl Scenario {
             Self::Write => "write",
             Self::PlainVisitor => "plain-visitor",
             Self::Visitor => "visitor",
+            Self::Touch => "touch",
+            Self::Mixed => "mixed",
+            Self::SignIn => "sign-in",
+        }
+    }
+
+    /// Its name in reports.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Plain => "outside the layer",
+            Self::EmptyLayer => "in a layer that does nothing",
+            Self::Layered => "in the layer, not asking",
+            Self::Read => "reading a value",
+            Self::Write => "reading and adding one",
+            Self::Touch => "reading a value, and touching",
+            Self::Mixed => "mixed load",
+            Self::PlainVisitor => "outside the layer, without a cookie",
+            Self::Visitor => "a visitor without a session",
+            Self::SignIn => "signing in",
         }
     }
 }

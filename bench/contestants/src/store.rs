@@ -23,11 +23,13 @@ pub enum Store {
     Redis,
     /// A private memcached.
     Memcached,
+    /// The client: the session is the cookie. This library keeps none there.
+    Cookie,
 }
 
 impl Store {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Memory,
         Self::Sqlite,
         Self::File,
@@ -35,6 +37,7 @@ impl Store {
         Self::Mariadb,
         Self::Redis,
         Self::Memcached,
+        Self::Cookie,
     ];
 
     /// Its name on the command line.
@@ -47,6 +50,7 @@ impl Store {
             Self::Mariadb => "mariadb",
             Self::Redis => "redis",
             Self::Memcached => "memcached",
+            Self::Cookie => "cookie",
         }
     }
 
@@ -60,23 +64,31 @@ impl Store {
             Self::Mariadb => "MariaDB",
             Self::Redis => "Redis",
             Self::Memcached => "memcached",
+            Self::Cookie => "Cookie",
         }
     }
 
     /// Whether it is a program of its own.
     pub fn has_processes(self) -> bool {
-        !matches!(self, Self::Memory | Self::Sqlite | Self::File)
+        !matches!(
+            self,
+            Self::Memory | Self::Sqlite | Self::File | Self::Cookie
+        )
+    }
+
+    /// Whether this library can keep sessions there.
+    pub fn is_ours(self) -> bool {
+        self != Self::Cookie
     }
 
     /// The libraries that can keep sessions there; this library first.
     pub fn contestants(self) -> Vec<Contestant> {
+        use Library::{ActixSession, AxumSession, Ours, TowerSessions};
         let libraries: &[Library] = match self {
-            Self::Memory => &[Library::Ours, Library::TowerSessions, Library::AxumSession],
-            Self::File | Self::Memcached => &[Library::Ours],
-            Self::Redis => &[Library::Ours, Library::TowerSessions, Library::ActixSession],
-            Self::Sqlite | Self::Postgres | Self::Mariadb => {
-                &[Library::Ours, Library::TowerSessions]
-            }
+            Self::File | Self::Memcached => &[Ours],
+            Self::Redis => &[Ours, TowerSessions, AxumSession, ActixSession],
+            Self::Cookie => &[ActixSession],
+            _ => &[Ours, TowerSessions, AxumSession],
         };
         let on_this = |library: &Library| Contestant {
             library: *library,
