@@ -1,123 +1,159 @@
-//! Load without a tool to install: so many connections, each asking again as soon as it has its answer.
+//! Load without a tool to install: so many connections, each asking again as soon as it has its answer. It runs in this
+//! process, so that its CPU is in no server's account.
 
-use std::sync::Arc;
+mod client;
+mod order;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use contestants::Scenario;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::http::{Connection, request};
+use crate::http::Connection;
+use client::{Client, Seen};
+
+pub use order::Order;
+
+/// How long answers may take beyond the turn.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// As many as any server can store at once.
+const SEEDING: usize = 32;
 
 /// The connections to one server, and the sessions it has.
 pub struct Load {
     connections: Vec<Connection>,
+    sessions: Arc<Sessions>,
+}
+
+/// What requests can ask for.
+struct Sessions {
+    /// The `Cookie` header of each.
     cookies: Vec<String>,
-    /// Which session is the next request's.
-    next: Arc<AtomicUsize>,
+    order: Order,
+    sent: AtomicUsize,
+    /// The cookies of those that a mixed load signed in and has not signed out: none or a few.
+    signed_in: Mutex<Vec<String>>,
 }
 
 /// What was answered.
 pub struct Answers {
-    /// How long each answer took.
-    latencies: Vec<Duration>,
+    /// How long each answer with status 200 took, the shortest first.
+    pub latencies: Vec<Duration>,
+    /// How many other answers there were, and requests without one.
+    pub failed: usize,
     /// From the first request to the last answer.
     pub elapsed: Duration,
 }
 
 impl Load {
-    /// Opens `connections` to `port` and makes so many sessions, which requests with a session take in turn.
-    pub async fn new(port: u16, connections: usize, sessions: usize) -> Result<Self> {
-        let mut load = Self {
-            connections: Vec::new(),
-            cookies: Vec::new(),
-            next: Arc::default(),
-        };
+    /// Opens `connections` to `port` and makes as many sessions as `order` is over.
+    pub async fn new(port: u16, connections: usize, order: Order) -> Result<Self> {
+        let cookies = seed(port, order.sessions()).await?;
+        let mut opened = Vec::new();
         for _ in 0..connections {
-            load.connections.push(Connection::open(port).await?);
+            opened.push(Connection::open(port).await?);
         }
-        load.seed(sessions).await?;
-        Ok(load)
+        Ok(Self {
+            connections: opened,
+            sessions: Arc::new(Sessions {
+                cookies,
+                order,
+                sent: AtomicUsize::new(0),
+                signed_in: Mutex::default(),
+            }),
+        })
     }
 
-    /// Keeps `connections` busy with `scenario` for so `long`, and then waits for the last answers. Any status but 200 is
-    /// an error.
+    /// Keeps `connections` busy with `scenario` for so `long`, and then waits for the last answers.
     pub async fn run(
         &mut self,
         scenario: Scenario,
         connections: usize,
         long: Duration,
     ) -> Result<Answers> {
-        let requests = Arc::new(self.requests(scenario));
         let start = Instant::now();
-        let mut all = JoinSet::new();
-        for mut connection in self.connections.drain(..connections) {
-            let (requests, next) = (Arc::clone(&requests), Arc::clone(&self.next));
-            all.spawn(async move {
-                let mut latencies = Vec::new();
-                let mut now = start;
-                while now - start < long {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    connection.send(&requests[number % requests.len()]).await?;
-                    let answered = Instant::now();
-                    latencies.push(answered - now);
-                    now = answered;
-                }
-                anyhow::Ok((connection, latencies))
-            });
+        let mut clients = JoinSet::new();
+        for connection in self.connections.drain(..connections) {
+            let client = Client::new(connection, Arc::clone(&self.sessions));
+            clients.spawn(client.keep_busy(scenario, start + long));
         }
-        let mut latencies = Vec::new();
-        while let Some(done) = all.join_next().await {
-            let (connection, took) = done??;
-            self.connections.push(connection);
-            latencies.extend(took);
-        }
+        let all = timeout(long + PATIENCE, clients.join_all()).await;
+        let all = all.with_context(|| format!("{} was not answered", scenario.label()))?;
         let elapsed = start.elapsed();
-        latencies.sort_unstable();
-        Ok(Answers { latencies, elapsed })
-    }
-
-    async fn seed(&mut self, sessions: usize) -> Result<()> {
-        let mut all = JoinSet::new();
-        let made = Arc::new(AtomicUsize::new(0));
-        for mut connection in self.connections.drain(..) {
-            let made = Arc::clone(&made);
-            all.spawn(async move {
-                let mut cookies = Vec::new();
-                while made.fetch_add(1, Ordering::Relaxed) < sessions {
-                    cookies.push(connection.get("/seed", None).await?.cookie());
-                }
-                anyhow::Ok((connection, cookies))
-            });
-        }
-        while let Some(done) = all.join_next().await {
-            let (connection, cookies) = done??;
+        let mut answers = Answers {
+            latencies: Vec::new(),
+            failed: 0,
+            elapsed,
+        };
+        for (connection, seen) in all {
             self.connections.push(connection);
-            self.cookies.extend(cookies);
+            answers.add(seen);
         }
-        Ok(())
-    }
-
-    fn requests(&self, scenario: Scenario) -> Vec<Vec<u8>> {
-        if !scenario.has_cookie() {
-            return vec![request(scenario.path(), None)];
-        }
-        self.cookies
-            .iter()
-            .map(|cookie| request(scenario.path(), Some(cookie)))
-            .collect()
+        answers.latencies.sort_unstable();
+        Ok(answers)
     }
 }
 
-impl Answers {
-    /// How many there were.
-    pub fn count(&self) -> usize {
-        self.latencies.len()
+/// Makes so many sessions; returns the `Cookie` header of each.
+async fn seed(port: u16, sessions: usize) -> Result<Vec<String>> {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let mut clients = JoinSet::new();
+    for _ in 0..SEEDING {
+        let begun = Arc::clone(&begun);
+        clients.spawn(async move {
+            let mut connection = Connection::open(port).await?;
+            let mut cookies = Vec::new();
+            while begun.fetch_add(1, Ordering::Relaxed) < sessions {
+                cookies.push(connection.get("/seed", None).await?.cookie());
+            }
+            anyhow::Ok(cookies)
+        });
+    }
+    let made: Result<Vec<_>> = clients.join_all().await.into_iter().collect();
+    Ok(made?.concat())
+}
+
+impl Sessions {
+    fn next_request(&self) -> usize {
+        self.sent.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// How long the slowest of the fastest `percent` took.
-    pub fn within(&self, percent: usize) -> Duration {
-        self.latencies[(self.latencies.len() - 1) * percent / 100]
+    /// The cookie of the session whose turn it is at this request.
+    fn cookie(&self, request: usize) -> &str {
+        &self.cookies[self.order.session(request)]
     }
+
+    fn sign_in(&self, cookie: String) {
+        self.signed_in.lock().expect(WHOLE).push(cookie);
+    }
+
+    fn sign_out(&self) -> Option<String> {
+        self.signed_in.lock().expect(WHOLE).pop()
+    }
+}
+
+const WHOLE: &str = "nobody panics while holding it";
+
+impl Answers {
+    fn add(&mut self, seen: Seen) {
+        self.latencies.extend(seen.latencies);
+        self.failed += seen.failed;
+    }
+
+    /// How long the slowest of the fastest so many of 1000 took.
+    pub fn within(&self, of_1000: usize) -> Duration {
+        within(&self.latencies, of_1000)
+    }
+}
+
+/// How long the slowest of the fastest so many of 1000 took; 0 without any. The shortest comes first.
+pub fn within(latencies: &[Duration], of_1000: usize) -> Duration {
+    let last = latencies.len().saturating_sub(1);
+    let found = latencies.get(last * of_1000 / 1000);
+    found.copied().unwrap_or_default()
 }

@@ -2,13 +2,17 @@
 //! the modules, each a way to measure.
 
 mod backend;
+mod contention;
 mod http;
 mod in_process;
 mod instructions;
+mod limit;
 mod load;
 mod loss;
 mod machine;
+mod pictures;
 mod processes;
+mod records;
 mod report;
 mod router;
 mod samples;
@@ -17,18 +21,21 @@ mod serving;
 mod sqlx_peers;
 mod targets;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use contestants::{Contestant, Library, Scenario, Store};
+use contestants::{Contestant, Library, Scenario, Store, actix_session};
 
 use backend::Backend;
+use load::Order;
 use report::{OnStore, Report};
 
-/// Measures this library beside its peers on the same stores: axum servers with the same handlers, in one run.
+/// Measures this library beside its peers on the same stores: servers with the same handlers, in one run.
 ///
-/// Prints tables. A complete run writes them to results/report.md too, and the same for programs to results/report.json.
+/// Prints tables. A complete run writes them to results/report.md too, with pictures, and the same for programs to
+/// results/report.json.
 ///
 /// PostgreSQL, MariaDB, Redis and memcached need be installed, unless they are left out; they are started privately and stopped again. With
 /// valgrind, instructions are counted too. Other work on the machine shows in the figures: the report states how busy it
@@ -43,17 +50,17 @@ struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  cargo xtask bench                     all of it, in a few minutes
-  cargo xtask bench --long              more rounds: figures to publish
+  cargo xtask bench                     all of it, in some ten minutes
+  cargo xtask bench --long              more rounds: figures to publish, in about an hour
   cargo xtask bench --store sqlite      one store, while you change something
   cargo xtask bench --only in-process   one part";
 
 #[derive(Args)]
 struct What {
-    /// Few rounds, a few minutes; the default.
+    /// Few rounds and 20 000 sessions, some ten minutes; the default.
     #[arg(long, conflicts_with = "long")]
     short: bool,
-    /// Many rounds, half an hour.
+    /// Many rounds and 100 000 sessions, about an hour.
     #[arg(long)]
     long: bool,
     /// Leave the other parts out; may be given several times.
@@ -62,19 +69,29 @@ struct What {
     /// Leave the other stores out; may be given several times.
     #[arg(long, value_enum)]
     store: Vec<Store>,
+    /// Write report.md, its pictures and report.json to this folder. Without it, only a complete run writes them, to the
+    /// results beside the benchmark.
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 /// The ways to measure.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// CPU of a server process per request and requests a second, over connections.
+    /// CPU of a server process per request, over connections.
     Serving,
+    /// Requests a second, and how long answers take, at 1, 32 and 256 connections.
+    Tail,
     /// CPU per call of the router, without connections: where HTTP drowns the difference. Memory only.
     InProcess,
     /// Instructions per call of the router, if valgrind is installed. Memory only.
     Instructions,
-    /// Lost updates, and logouts that are not final.
+    /// Lost updates, logouts that are not final, and who is signed out by rotations.
     Loss,
+    /// The store beside its bare driver, without HTTP.
+    Limit,
+    /// Many writers on one session, without HTTP.
+    Contention,
 }
 
 /// What this program does when it runs itself.
@@ -119,10 +136,13 @@ fn main() -> Result<()> {
 
 #[tokio::main]
 async fn serve(contestant: Contestant, url: &str) -> Result<()> {
-    if contestant.library == Library::ActixSession {
-        return Ok(contestants::actix_session::serve(url).await?);
+    let Contestant { library, store } = contestant;
+    match (library, store) {
+        (Library::ActixSession, Store::Cookie) => actix_session::serve_cookies().await?,
+        (Library::ActixSession, _) => actix_session::serve_redis(url).await?,
+        _ => contestants::serve(router::router(contestant, url).await).await?,
     }
-    Ok(contestants::serve(router::router(contestant, url).await).await?)
+    Ok(())
 }
 
 /// One thread, so that it disturbs the servers as little as can be.
@@ -145,10 +165,10 @@ async fn measure(what: &What) -> Result<()> {
         }
     }
     report.end();
-    println!("{}", report.markdown()?);
-    // A part must not replace the whole.
-    if what.is_all() {
-        println!("Written to {}.", report.write()?.display());
+    println!("{}", report.markdown(&[])?);
+    if let Some(folder) = what.folder() {
+        report.write(&folder)?;
+        println!("Written to {}.", folder.display());
     }
     Ok(())
 }
@@ -159,20 +179,39 @@ async fn on_store(what: &What, store: Store) -> Result<OnStore> {
         store,
         settings: backend.settings(),
         serving: Vec::new(),
+        tail: Vec::new(),
         loss: Vec::new(),
+        limit: Vec::new(),
+        contention: Vec::new(),
     };
-    if what.has(Part::Serving) {
-        on.serving = serving::measure(&backend, what.serving(store)).await?;
-    }
     if what.has(Part::Loss) {
         on.loss = loss::measure(&backend, what.loss_rounds()).await?;
+    }
+    // The rest is about this library's cost and speed beside others'.
+    if !store.is_ours() {
+        return Ok(on);
+    }
+    if what.has(Part::Serving) {
+        on.serving = serving::measure(&backend, &what.serving(store)).await?;
+    }
+    if what.has(Part::Tail) {
+        on.tail = serving::measure(&backend, &what.tail()).await?;
+    }
+    if what.has(Part::Limit) {
+        on.limit = limit::measure(&backend, what.limit())?;
+    }
+    if what.has(Part::Contention) {
+        on.contention = contention::measure(&backend, what.contention())?;
     }
     Ok(on)
 }
 
 impl What {
-    fn is_all(&self) -> bool {
-        self.only.is_empty() && self.store.is_empty()
+    /// Where the report goes; a part must not replace the whole.
+    fn folder(&self) -> Option<PathBuf> {
+        let is_all = self.only.is_empty() && self.store.is_empty();
+        let results = || Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+        self.out.clone().or_else(|| is_all.then(results))
     }
 
     fn has(&self, part: Part) -> bool {
@@ -193,7 +232,9 @@ impl What {
 
     fn needs_sqlx_peers(&self) -> bool {
         let contestants = self.stores().into_iter().flat_map(Store::contestants);
-        (self.has(Part::Serving) || self.has(Part::Loss))
+        [Part::Serving, Part::Tail, Part::Loss]
+            .iter()
+            .any(|part| self.has(*part))
             && contestants.into_iter().any(Contestant::is_on_sqlx)
     }
 
@@ -201,13 +242,23 @@ impl What {
     /// differences are little moved by it. Durable stores do some of their work later, so that their turns are longer.
     fn serving(&self, store: Store) -> serving::Plan {
         let (rounds, millis) = match store {
-            Store::Memory => (40, 40),
-            _ => (12, 250),
+            Store::Memory => (30, 40),
+            _ => (6, 200),
         };
         serving::Plan {
+            kinds: serving::each_by_many(store),
             rounds: if self.long { 5 * rounds } else { rounds },
             turn: Duration::from_millis(millis),
-            sessions: 4000,
+            order: Order::in_turn(4000),
+        }
+    }
+
+    fn tail(&self) -> serving::Plan {
+        serving::Plan {
+            kinds: serving::by_few_and_many(),
+            rounds: if self.long { 20 } else { 3 },
+            turn: Duration::from_millis(if self.long { 500 } else { 200 }),
+            order: Order::skewed(if self.long { 100_000 } else { 20_000 }),
         }
     }
 
@@ -218,6 +269,18 @@ impl What {
             requests: 1000,
             sessions: 4000,
         }
+    }
+
+    fn limit(&self) -> limit::Plan {
+        limit::Plan {
+            turns: if self.long { 40 } else { 8 },
+            turn: Duration::from_millis(400),
+            sessions: 4096,
+        }
+    }
+
+    fn contention(&self) -> Duration {
+        Duration::from_secs(if self.long { 20 } else { 2 })
     }
 
     fn loss_rounds(&self) -> usize {

@@ -1,19 +1,27 @@
-//! The report: tables for people, and the same as JSON for programs.
+//! The report: a page with pictures for people, and the same as JSON for programs.
 
+mod below_http;
+mod lost;
 mod markdown;
+mod pictures;
+mod promises;
+mod served;
+mod table;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use contestants::Store;
 use serde::Serialize;
 
+use crate::contention::Contention;
 use crate::instructions::Count;
+use crate::limit::Limit;
 use crate::loss::Losses;
 use crate::machine::{self, Machine};
 use crate::samples::Row;
-use crate::serving::Served;
+use crate::serving::{Served, costs};
 use crate::targets::{self, Target};
 
 /// All that was measured.
@@ -42,10 +50,16 @@ pub struct OnStore {
     pub store: Store,
     /// How durable it was set to be, for all alike.
     pub settings: String,
-    /// Server CPU and speed; empty if left out.
+    /// Server CPU; empty if left out.
     pub serving: Vec<Served>,
+    /// Requests a second, and how long answers take; empty if left out.
+    pub tail: Vec<Served>,
     /// What was lost; empty if left out.
     pub loss: Vec<Losses>,
+    /// The store beside its bare driver; empty if left out.
+    pub limit: Vec<Limit>,
+    /// Many writers on one session; empty if left out.
+    pub contention: Vec<Contention>,
 }
 
 impl Report {
@@ -63,29 +77,37 @@ impl Report {
     /// Draws conclusions, when all was measured.
     pub fn end(&mut self) {
         self.load[1] = machine::load();
-        for on in &self.stores {
-            self.targets
-                .extend(targets::of_serving(on.store, &on.serving));
-        }
-        let served = |store| {
-            let on = self.stores.iter().find(|on| on.store == store);
-            on.map(|on| on.serving.as_slice()).unwrap_or_default()
-        };
-        let memcached = targets::beside_redis(served(Store::Memcached), served(Store::Redis));
-        self.targets.extend(memcached);
+        self.targets = self.stores.iter().flat_map(OnStore::targets).collect();
         let called = self.in_process_us.as_deref().unwrap_or_default();
-        self.targets.extend(targets::of_memory("router", called));
+        self.targets
+            .extend(targets::half_of_peers("router", called));
     }
 
-    /// Writes `report.md` and `report.json` to the results beside this program's manifest; returns where that is.
-    pub fn write(&self) -> Result<PathBuf> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join("report.md"), self.markdown()?)?;
-        fs::write(
-            folder.join("report.json"),
-            serde_json::to_string_pretty(self)? + "\n",
-        )?;
-        Ok(folder)
+    /// Writes the page with its pictures and `report.json` to `folder`, which is made.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        let pictures = self.pictures();
+        for picture in &pictures {
+            let name = format!("{}.svg", picture.name);
+            fs::write(folder.join(name), picture.svg())?;
+        }
+        fs::write(folder.join("report.md"), self.markdown(&pictures)?)?;
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(folder.join("report.json"), json)?;
+        Ok(())
+    }
+}
+
+impl OnStore {
+    fn targets(&self) -> Vec<Target> {
+        let rows = costs(&self.serving);
+        let mut targets = targets::of_loss(&self.loss);
+        targets.extend(targets::of_cost(self.store, &rows, &self.limit));
+        if self.store == Store::Memory {
+            targets.extend(targets::half_of_peers("server CPU", &rows));
+        }
+        targets.extend(targets::of_tail(self.store, &self.tail, &self.serving));
+        targets.extend(targets::below_http(&self.limit, &self.contention));
+        targets
     }
 }

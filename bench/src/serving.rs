@@ -3,28 +3,35 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use contestants::{Contestant, Scenario, Store};
 use serde::Serialize;
 
 use crate::backend::Backend;
-use crate::load::{Answers, Load};
+use crate::load::{Answers, Load, Order, within};
 use crate::samples::{Row, Spread};
 use crate::server::Server;
 
 /// How many connections ask at once, where there are many.
 pub const MANY: usize = 32;
 
-/// How much is measured.
-#[derive(Clone, Copy)]
+/// At how many connections answers are timed.
+pub const CONNECTIONS: [usize; 3] = [1, MANY, 256];
+
+/// What is measured, and how much of it.
 pub struct Plan {
+    /// What is asked for and by how many at once; each after its baseline, if that is among them.
+    pub kinds: Vec<Kind>,
     /// How often each server has its turn.
     pub rounds: usize,
     /// How long a turn takes.
     pub turn: Duration,
-    /// Sessions in each store.
-    pub sessions: usize,
+    /// Sessions in each store, and which is asked for next.
+    pub order: Order,
 }
+
+/// What is asked for, and by how many at once.
+pub type Kind = (Scenario, usize);
 
 /// What is reported of one contestant, scenario and number of connections.
 #[derive(Clone, Debug, Serialize)]
@@ -37,8 +44,8 @@ pub struct Served {
     pub connections: usize,
     /// CPU time of the server process per request, in µs.
     pub server_cpu_us: Spread,
-    /// The same beyond that of the scenario's baseline in the same round.
-    pub over_plain_us: Spread,
+    /// The same beyond that of the scenario's baseline in the same round; `None` where that was not measured.
+    pub over_plain_us: Option<Spread>,
     /// CPU time of the database's processes per request, in µs; `None` where it has none of its own.
     pub database_cpu_us: Option<Spread>,
     /// Requests a second.
@@ -47,59 +54,77 @@ pub struct Served {
     pub median_us: Spread,
     /// 99 of 100 at most this.
     pub within_99_us: Spread,
+    /// 999 of 1000 at most this, of all rounds together: a turn has too few to tell.
+    pub within_999_us: f64,
+    /// How many requests had another answer than asked for, or none.
+    pub failed: usize,
 }
 
 /// Everyone on one store. All servers run at once and have their turns one after another; a first round is not counted.
-pub async fn measure(backend: &Backend, plan: Plan) -> Result<Vec<Served>> {
+pub async fn measure(backend: &Backend, plan: &Plan) -> Result<Vec<Served>> {
     let mut subjects = Vec::new();
     for contestant in backend.store.contestants() {
-        subjects.push(Subject::start(contestant, backend, plan.sessions).await?);
+        subjects.push(Subject::start(contestant, backend, plan).await?);
     }
+    plan.announce(backend.store, subjects.len());
     for round in 0..=plan.rounds {
-        for (index, (scenario, connections)) in kinds(backend.store).into_iter().enumerate() {
-            // Nobody always comes first.
-            for who in 0..subjects.len() {
-                let who = (who + round) % subjects.len();
-                let subject = &mut subjects[who];
-                let turn = subject
-                    .turn(scenario, connections, plan.turn, backend)
-                    .await?;
+        // Nobody always comes first.
+        subjects.rotate_left(1);
+        for (index, kind) in plan.kinds.iter().enumerate() {
+            for subject in &mut subjects {
+                let turn = subject.turn(*kind, plan.turn, backend).await?;
                 if round > 0 {
                     subject.turns[index].push(turn);
                 }
             }
         }
     }
-    Ok(subjects.iter().flat_map(Subject::rows).collect())
+    Ok(rows(backend.store, &subjects, &plan.kinds))
+}
+
+/// Each kind of request once, by many: for what it costs.
+pub fn each_by_many(store: Store) -> Vec<Kind> {
+    let has = |scenario: &Scenario| {
+        // Of axum, and to be seen only where the store does not drown it.
+        *scenario != Scenario::EmptyLayer || store == Store::Memory
+    };
+    Scenario::simple()
+        .filter(has)
+        .map(|scenario| (scenario, MANY))
+        .collect()
+}
+
+/// What visitors who are signed in ask for, by one, by many and by very many: for how long it takes.
+pub fn by_few_and_many() -> Vec<Kind> {
+    let by = |connections| {
+        [Scenario::Read, Scenario::Write, Scenario::Mixed].map(|scenario| (scenario, connections))
+    };
+    CONNECTIONS.into_iter().flat_map(by).collect()
 }
 
 /// The costs of those that were asked by many.
 pub fn costs(served: &[Served]) -> Vec<Row> {
     let by_many = served.iter().filter(|served| served.connections == MANY);
-    let row = |served: &Served| Row {
-        contestant: served.contestant,
-        scenario: served.scenario,
-        total: served.server_cpu_us,
-        over_plain: served.over_plain_us,
+    let row = |served: &Served| {
+        Some(Row {
+            contestant: served.contestant,
+            scenario: served.scenario,
+            total: served.server_cpu_us,
+            over_plain: served.over_plain_us?,
+        })
     };
-    by_many.map(row).collect()
+    by_many.filter_map(row).collect()
 }
 
-/// What is asked for and by how many at once; each after its baseline.
-fn kinds(store: Store) -> Vec<(Scenario, usize)> {
-    use Scenario::{Layered, Plain, Read, Write};
-    match store {
-        // Where a route that does not ask, a visitor and a layer are most of what there is to see.
-        Store::Memory => Scenario::ALL.map(|scenario| (scenario, MANY)).to_vec(),
-        _ => vec![
-            (Plain, MANY),
-            (Layered, MANY),
-            (Read, MANY),
-            (Write, MANY),
-            (Plain, 1),
-            (Read, 1),
-            (Write, 1),
-        ],
+impl Plan {
+    /// Tells who waits how long it takes.
+    fn announce(&self, store: Store, servers: usize) {
+        let turns = (self.rounds + 1) * self.kinds.len() * servers;
+        let seconds = (self.turn * u32::try_from(turns).unwrap_or(u32::MAX)).as_secs();
+        eprintln!(
+            "{}: {servers} servers under load, some {seconds} s",
+            store.title()
+        );
     }
 }
 
@@ -107,7 +132,7 @@ struct Subject {
     contestant: Contestant,
     server: Server,
     load: Load,
-    /// For each of the [`kinds`].
+    /// For each kind.
     turns: Vec<Vec<Turn>>,
 }
 
@@ -116,27 +141,29 @@ struct Turn {
     server_cpu_us: f64,
     database_cpu_us: f64,
     per_second: f64,
-    median_us: f64,
-    within_99_us: f64,
+    answers: Answers,
 }
 
 impl Subject {
-    async fn start(contestant: Contestant, backend: &Backend, sessions: usize) -> Result<Self> {
+    async fn start(contestant: Contestant, backend: &Backend, plan: &Plan) -> Result<Self> {
+        let (library, store) = (contestant.library.label(), contestant.store.title());
         let server = Server::start(contestant, backend).await?;
-        let load = Load::new(server.port, MANY, sessions).await?;
-        let turns = kinds(contestant.store).iter().map(|_| Vec::new()).collect();
+        let most = plan.kinds.iter().map(|(_, connections)| *connections).max();
+        let load = Load::new(server.port, most.unwrap_or_default(), plan.order.clone());
+        let load = load
+            .await
+            .with_context(|| format!("{library} on {store} has no sessions to ask for"))?;
         Ok(Self {
             contestant,
             server,
             load,
-            turns,
+            turns: plan.kinds.iter().map(|_| Vec::new()).collect(),
         })
     }
 
     async fn turn(
         &mut self,
-        scenario: Scenario,
-        connections: usize,
+        (scenario, connections): Kind,
         long: Duration,
         backend: &Backend,
     ) -> Result<Turn> {
@@ -144,53 +171,56 @@ impl Subject {
         let answers = self.load.run(scenario, connections, long).await?;
         let server = self.server.cpu().await?.saturating_sub(before.0);
         let database = backend.cpu().saturating_sub(before.1);
-        Ok(Turn::of(&answers, server, database))
+        Ok(Turn::of(answers, server, database))
     }
 
-    fn rows(&self) -> impl Iterator<Item = Served> {
-        let kinds = kinds(self.contestant.store);
-        let plain = |(scenario, connections): (Scenario, usize)| {
-            let baseline = (scenario.baseline(), connections);
-            kinds.iter().position(|kind| *kind == baseline)
-        };
-        let row = |(kind, turns): (&(Scenario, usize), &Vec<Turn>)| {
-            let plain = plain(*kind).expect("each kind's baseline is one of them");
-            self.row(*kind, turns, &self.turns[plain])
-        };
-        kinds
-            .iter()
-            .zip(&self.turns)
-            .map(row)
-            .collect::<Vec<_>>()
-            .into_iter()
-    }
-
-    fn row(
-        &self,
-        (scenario, connections): (Scenario, usize),
-        turns: &[Turn],
-        plain: &[Turn],
-    ) -> Served {
+    /// What was seen of `kind`.
+    fn row(&self, kind: usize, kinds: &[Kind]) -> Served {
+        let (scenario, connections) = kinds[kind];
+        let turns = &self.turns[kind];
         let spread = |figure: fn(&Turn) -> f64| Spread::of(turns.iter().map(figure));
-        let over_plain = turns.iter().zip(plain);
+        let has_processes = self.contestant.store.has_processes();
         Served {
             contestant: self.contestant,
             scenario,
             connections,
             server_cpu_us: spread(|turn| turn.server_cpu_us),
-            over_plain_us: Spread::of(
-                over_plain.map(|(turn, plain)| turn.server_cpu_us - plain.server_cpu_us),
-            ),
-            database_cpu_us: self
-                .contestant
-                .store
-                .has_processes()
-                .then(|| spread(|turn| turn.database_cpu_us)),
+            over_plain_us: self.over_plain(kind, kinds),
+            database_cpu_us: has_processes.then(|| spread(|turn| turn.database_cpu_us)),
             per_second: spread(|turn| turn.per_second),
-            median_us: spread(|turn| turn.median_us),
-            within_99_us: spread(|turn| turn.within_99_us),
+            median_us: spread(|turn| micros(turn.answers.within(500))),
+            within_99_us: spread(|turn| micros(turn.answers.within(990))),
+            within_999_us: micros(within_999(turns)),
+            failed: turns.iter().map(|turn| turn.answers.failed).sum(),
         }
     }
+
+    fn over_plain(&self, kind: usize, kinds: &[Kind]) -> Option<Spread> {
+        let (scenario, connections) = kinds[kind];
+        let baseline = (scenario.baseline(), connections);
+        let plain = kinds.iter().position(|kind| *kind == baseline)?;
+        let both = self.turns[kind].iter().zip(&self.turns[plain]);
+        Some(Spread::of(both.map(|(turn, plain)| {
+            turn.server_cpu_us - plain.server_cpu_us
+        })))
+    }
+}
+
+/// Contestant by contestant.
+fn rows(store: Store, subjects: &[Subject], kinds: &[Kind]) -> Vec<Served> {
+    let contestants = store.contestants().into_iter();
+    let subjects = contestants
+        .filter_map(|contestant| subjects.iter().find(|has| has.contestant == contestant));
+    subjects
+        .flat_map(|subject| (0..kinds.len()).map(|kind| subject.row(kind, kinds)))
+        .collect()
+}
+
+fn within_999(turns: &[Turn]) -> Duration {
+    let latencies = turns.iter().map(|turn| turn.answers.latencies.as_slice());
+    let mut latencies = latencies.collect::<Vec<_>>().concat();
+    latencies.sort_unstable();
+    within(&latencies, 999)
 }
 
 impl Turn {
@@ -198,14 +228,14 @@ impl Turn {
         clippy::cast_precision_loss,
         reason = "there are not that many requests"
     )]
-    fn of(answers: &Answers, server: Duration, database: Duration) -> Self {
-        let count = answers.count() as f64;
+    fn of(answers: Answers, server: Duration, database: Duration) -> Self {
+        // What failed has cost something too.
+        let asked = (answers.latencies.len() + answers.failed) as f64;
         Self {
-            server_cpu_us: micros(server) / count,
-            database_cpu_us: micros(database) / count,
-            per_second: count / answers.elapsed.as_secs_f64(),
-            median_us: micros(answers.within(50)),
-            within_99_us: micros(answers.within(99)),
+            server_cpu_us: micros(server) / asked,
+            database_cpu_us: micros(database) / asked,
+            per_second: answers.latencies.len() as f64 / answers.elapsed.as_secs_f64(),
+            answers,
         }
     }
 }

@@ -1,0 +1,91 @@
+//! What requests may cost.
+
+use contestants::{Library, Scenario, Store};
+
+use super::{Target, ours};
+use crate::limit::{Limit, Operation};
+use crate::samples::{Row, over_plain};
+
+const READING: &str = "reading costs at most";
+const WRITING: &str = "reading and writing cost at most";
+
+/// Server CPU beyond that of a route outside the layer, in µs: of reading one value, and of reading and writing one.
+fn limits(store: Store) -> Option<[(&'static str, Scenario, f64); 2]> {
+    let (read, write) = match store {
+        Store::Memory => (0.8, 2.0),
+        Store::Redis | Store::Memcached => (6.0, 12.0),
+        Store::Sqlite => (12.0, 30.0),
+        Store::Postgres => (12.0, 25.0),
+        Store::Mariadb => (14.0, 35.0),
+        Store::File => (15.0, 60.0),
+        Store::Cookie => return None,
+    };
+    Some([
+        (READING, Scenario::Read, read),
+        (WRITING, Scenario::Write, write),
+    ])
+}
+
+/// The targets of `store` that the rows of servers can decide; `bare` says what stands in the way.
+pub fn of_cost(store: Store, rows: &[Row], bare: &[Limit]) -> Vec<Target> {
+    let target = |(promise, scenario, limit)| {
+        let target = cost(store, promise, "server CPU", rows, scenario, limit)?;
+        Some(target.below(bare_cpu(bare, scenario)))
+    };
+    let limits = limits(store).into_iter().flatten();
+    limits.filter_map(target).collect()
+}
+
+/// The targets of the memory store beside the peers, which rows of microseconds a request can decide.
+pub fn half_of_peers(measured_by: &'static str, rows: &[Row]) -> Vec<Target> {
+    let target = |(promise, scenario)| {
+        let limit = best_peer(rows, scenario)? / 2.0;
+        cost(Store::Memory, promise, measured_by, rows, scenario, limit)
+    };
+    let promises = [
+        (
+            "reading costs at most half of the best peer's",
+            Scenario::Read,
+        ),
+        (
+            "reading and writing cost at most half of the best peer's",
+            Scenario::Write,
+        ),
+    ];
+    promises.into_iter().filter_map(target).collect()
+}
+
+/// `None` when it was not measured.
+fn cost(
+    store: Store,
+    promise: &'static str,
+    measured_by: &'static str,
+    rows: &[Row],
+    scenario: Scenario,
+    limit: f64,
+) -> Option<Target> {
+    let figure = (over_plain(rows, ours(store), scenario)?, "µs over plain");
+    Some(Target::at_most(store, promise, measured_by, figure, limit))
+}
+
+fn best_peer(rows: &[Row], scenario: Scenario) -> Option<f64> {
+    let peers = rows
+        .iter()
+        .filter(|row| row.contestant.library != Library::Ours && row.scenario == scenario);
+    peers
+        .map(|row| row.over_plain.median)
+        .min_by(f64::total_cmp)
+}
+
+/// What the driver alone takes of the process for the same.
+fn bare_cpu(bare: &[Limit], scenario: Scenario) -> Option<String> {
+    let cpu = |operation| {
+        let limit = bare.iter().find(|limit| limit.operation == operation)?;
+        Some(limit.bare.cpu_us.median)
+    };
+    let micros = match scenario {
+        Scenario::Write => cpu(Operation::Load)? + cpu(Operation::Replace)?,
+        _ => cpu(Operation::Load)?,
+    };
+    Some(format!("the bare driver alone takes {micros:.1} µs"))
+}

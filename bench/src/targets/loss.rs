@@ -1,0 +1,35 @@
+//! What may be lost: nothing.
+
+use contestants::Library;
+
+use super::Target;
+use crate::loss::Losses;
+
+const LOST: &str = "nothing acknowledged is lost, in any round";
+const ENDED: &str = "what was logged out stays so, and nobody else is signed out, in any round";
+
+/// The targets of one store.
+pub fn of_loss(losses: &[Losses]) -> Vec<Target> {
+    let ours = losses
+        .iter()
+        .filter(|losses| losses.contestant.library == Library::Ours);
+    ours.flat_map(of).collect()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "it is 0, or a few")]
+fn of(losses: &Losses) -> [Target; 2] {
+    let target = |promise, count: usize, unit| {
+        let measured_by = "64 requests at once";
+        Target::at_most(
+            losses.contestant.store,
+            promise,
+            measured_by,
+            (count as f64, unit),
+            0.0,
+        )
+    };
+    [
+        target(LOST, losses.lost(), "lost"),
+        target(ENDED, losses.revived() + losses.signed_out(), "times"),
+    ]
+}
