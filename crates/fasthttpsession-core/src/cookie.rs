@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cookie::CookieBuilder;
 use cookie::time::Duration as CookieDuration;
+use serde::Deserialize;
 
 use crate::error::BuildError;
 
@@ -19,7 +20,8 @@ use crate::error::BuildError;
 /// let cookie = Cookie::new("app").domain("example.org").same_site(SameSite::Strict).persistent();
 /// # let _ = cookie;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is an attribute of its own"
@@ -36,7 +38,8 @@ pub struct Cookie {
 }
 
 /// `SameSite` of RFC 6265bis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SameSite {
     /// Sent with same-site requests only.
     Strict,

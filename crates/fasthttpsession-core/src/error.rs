@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::keys::KeysError;
 use crate::record::InvalidText;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::token::Handle;
@@ -216,8 +217,9 @@ pub enum Unreadable {
     },
 }
 
-/// Why [`SessionsBuilder::build`](crate::SessionsBuilder::build) refuses a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+/// Why [`SessionsBuilder::build`](crate::SessionsBuilder::build), or [`Settings`](crate::Settings) before it, refuses a
+/// configuration.
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Lifetimes of zero, or an idle lifetime over the absolute one.
@@ -237,7 +239,7 @@ pub enum BuildError {
         percent: u8,
     },
     /// A renewal period that is not longer than its grace.
-    #[error("renew_every ({every_ms} ms) is longer than the grace ({grace_ms} ms)")]
+    #[error("renew_every ({every_ms} ms) is longer than renew_grace ({grace_ms} ms)")]
     Renewal {
         /// The renewal period in milliseconds.
         every_ms: u64,
@@ -283,5 +285,21 @@ pub enum BuildError {
     Codec {
         /// The name.
         name: String,
+    },
+    /// One of the [`Settings`](crate::Settings) that lacks another, has no use, or needs what was not compiled in.
+    #[error("{name}: {reason}")]
+    Setting {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The keys that [`Settings`](crate::Settings) name can't be read.
+    #[error("{name}: {source}")]
+    Keys {
+        /// The setting that names them.
+        name: &'static str,
+        /// What is wrong with them.
+        source: KeysError,
     },
 }

@@ -101,6 +101,7 @@ mod random;
 mod record;
 mod session;
 mod sessions;
+mod settings;
 mod stamp;
 mod store;
 mod time;
@@ -124,6 +125,7 @@ pub use session::{
     OldValue, Outcome, Saved, Session, SessionValue, TransactError, Typed, UpdateResult,
 };
 pub use sessions::{Sessions, SessionsBuilder, Snapshot};
+pub use settings::Settings;
 pub use store::{
     AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError,
     StoreErrorKind, Touched,

@@ -1,10 +1,13 @@
 //! What bounds a session's size and a commit's patience.
 
+use serde::Deserialize;
+
 use crate::error::Error;
 use crate::values::Size;
 
 /// Bounds, each with a default. What exceeds one is a typed [`Error`](crate::Error).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
     /// The most bytes that a session's encoded values may take, keys included. Default 65 536.

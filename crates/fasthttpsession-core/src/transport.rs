@@ -41,10 +41,10 @@ use crate::token::codec::{TokenCodecs, TokenText};
 /// ```
 ///
 /// [`SessionsBuilder::transports`]: crate::SessionsBuilder::transports
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transport(Kind);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Cookie,
     Header(String),

@@ -42,6 +42,9 @@ pub struct SessionsBuilder {
 }
 
 impl SessionsBuilder {
+    pub(crate) const TOUCH_AFTER_PERCENT: u8 = 5;
+    pub(crate) const RENEW_GRACE: Duration = Duration::from_secs(30);
+
     pub(super) fn new(store: AnyStore) -> Self {
         Self {
             store,
@@ -56,10 +59,10 @@ impl SessionsBuilder {
             also_unencrypted: false,
             also_encrypted: None,
             limits: Limits::default(),
-            touch_after_percent: 5,
+            touch_after_percent: Self::TOUCH_AFTER_PERCENT,
             renewal: Renewal {
                 every: None,
-                grace: Duration::from_secs(30),
+                grace: Self::RENEW_GRACE,
             },
             clock: Box::new(SystemClock),
             added: None,
@@ -291,10 +294,10 @@ impl SessionsBuilder {
     fn protection(&self) -> Result<Protection, BuildError> {
         match (&self.encrypt, &self.also_encrypted) {
             (Some(_), Some(_)) => Err(BuildError::Protection {
-                reason: "records are either written encrypted or not; one key ring reads and writes",
+                reason: "also_read_encrypted goes without encrypt_records, whose keys read what they write",
             }),
             (None, _) if self.also_unencrypted => Err(BuildError::Protection {
-                reason: "unencrypted records are read anyway unless encrypt_records is called",
+                reason: "also_read_unencrypted goes with encrypt_records; without it they are read anyway",
             }),
             (Some(keys), None) => Ok(Protection::Encrypted {
                 keys: keys.clone(),

@@ -31,6 +31,8 @@ mod rollout;
 #[cfg(test)]
 mod secrecy;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod signin;
 #[cfg(test)]
 mod support;
