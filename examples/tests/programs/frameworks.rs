@@ -1,6 +1,7 @@
 //! The program of each framework: counting, signing in and signing out are the same in all.
 
 use fasthttpsession_servers::Redis;
+use tokio::task::JoinSet;
 
 use crate::program::Program;
 use crate::visitor::Visitor;
@@ -34,6 +35,7 @@ async fn tour(path: &str) {
     let program = Program::start(path, "memory:");
     let nobody = || Visitor::of(program.address);
     visits_are_counted_for_each_visitor(nobody(), nobody()).await;
+    visits_at_once_are_all_counted(nobody()).await;
     signing_in_keeps_the_count_and_kills_the_old_cookie(nobody()).await;
     signing_out_leaves_nothing(nobody()).await;
     what_is_not_there_costs_no_session(nobody()).await;
@@ -45,6 +47,17 @@ async fn visits_are_counted_for_each_visitor(mut one: Visitor, mut other: Visito
     assert_eq!(one.get("/").await.text, "Visit 1 of a stranger.");
     assert_eq!(one.get("/").await.text, "Visit 2 of a stranger.");
     assert_eq!(other.get("/").await.text, "Visit 1 of a stranger.");
+}
+
+async fn visits_at_once_are_all_counted(mut visitor: Visitor) {
+    visitor.get("/").await;
+    let mut visits = JoinSet::new();
+    for _ in 0..64 {
+        let mut visitor = visitor.clone();
+        visits.spawn(async move { visitor.get("/").await });
+    }
+    visits.join_all().await;
+    assert_eq!(visitor.get("/").await.text, "Visit 66 of a stranger.");
 }
 
 async fn signing_in_keeps_the_count_and_kills_the_old_cookie(mut visitor: Visitor) {
