@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use contestants::Contestant;
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -178,6 +178,7 @@ async fn rotations(server: &mut Server) -> Result<bool> {
     let cookie = server.seed().await?;
     let paths = vec!["/slow/rotate".to_owned(); AT_ONCE];
     let answers = at_once(server, Pace::Slow, &cookie, paths).await?;
+    ensure!(sent(&answers).next().is_some(), "nothing was rotated");
     any_is_dead(server, sent(&answers)).await
 }
 
@@ -186,6 +187,7 @@ async fn renewals(server: &mut Server) -> Result<bool> {
     let cookie = server.seed().await?;
     let paths = vec!["/slow/renew".to_owned(); AT_ONCE];
     let answers = at_once(server, Pace::Slow, &cookie, paths).await?;
+    ensure!(sent(&answers).next().is_some(), "nothing was renewed");
     any_is_dead(server, sent(&answers).chain([cookie.as_str()])).await
 }
 

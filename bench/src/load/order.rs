@@ -77,3 +77,23 @@ impl Random {
         f64::from(high) / (f64::from(u32::MAX) + 1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_session_is_asked_for_half_as_often_as_the_first() {
+        let order = Order::skewed(1000);
+        let asked = |wanted| (0..DRAWS).filter(|n| order.session(*n) == wanted).count();
+        let (first, second) = (asked(0), asked(1));
+        assert!(first.abs_diff(2 * second) < first / 20, "{first} {second}");
+    }
+
+    #[test]
+    fn in_turn_every_session_is_asked_for_alike() {
+        let order = Order::in_turn(3);
+        let asked: Vec<_> = (0..7).map(|request| order.session(request)).collect();
+        assert_eq!(asked, [0, 1, 2, 0, 1, 2, 0]);
+    }
+}

@@ -68,3 +68,27 @@ fn figure(figure: f64) -> String {
         _ => format!("{figure:.0}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use contestants::Store;
+
+    use super::*;
+
+    fn verdict_of(ours: f64, limit: f64) -> String {
+        verdict(&Target::at_most(
+            Store::Memory,
+            "is quick",
+            "clock",
+            (ours, "ms"),
+            limit,
+        ))
+    }
+
+    #[test]
+    fn a_miss_says_by_how_much() {
+        assert_eq!(verdict_of(15.0, 12.0), "**missed by 25 %**");
+        assert_eq!(verdict_of(3.0, 0.0), "**missed by 3.00**");
+        assert_eq!(verdict_of(12.0, 12.0), "met");
+    }
+}
