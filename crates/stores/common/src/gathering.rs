@@ -1,10 +1,12 @@
 //! Writes to a server once what many tasks have to say.
 
+use std::future::Future as _;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 
 /// A connection whose writes wait for one turn of the runtime.
 ///
@@ -41,9 +43,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
     ) -> Poll<io::Result<usize>> {
         if !self.waited {
             self.waited = true;
-            // A task that wakes itself is put behind those that are ready.
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+            ready!(pin!(yield_now()).poll(context));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

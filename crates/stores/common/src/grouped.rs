@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use futures_channel::oneshot;
 use tokio::runtime;
+use tokio::task::yield_now;
 
 /// One kind of call that can be made for many sessions at once.
 pub trait Group: Send + Sync + 'static {
@@ -37,9 +38,10 @@ pub struct GroupLimits {
     pub waiting: usize,
 }
 
-/// Makes calls in groups. A call that finds fewer than [`at_once`](GroupLimits::at_once) groups under way is made at
-/// once, by its caller, alone; those that come meanwhile wait, and are one group as soon as a group has ended. So a lone
-/// call waits for nobody, and the busier it is, the larger the groups are.
+/// Makes calls in groups. A call that finds fewer than [`at_once`](GroupLimits::at_once) groups under way has the tasks
+/// run first that are ready; those that call too are one group with it, otherwise it is made by its caller, alone.
+/// Further calls wait, and are one group as soon as a group has ended. So a lone call waits for nobody, and the busier
+/// it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be.
 pub struct Grouped<G: Group>(Arc<Inner<G>>);
@@ -53,6 +55,8 @@ struct Inner<G: Group> {
 
 struct Queue<G: Group> {
     under_way: usize,
+    /// Whether one of those under way still has others join it.
+    gathering: bool,
     waiting: VecDeque<Waiting<G>>,
 }
 
@@ -63,11 +67,13 @@ struct Waiting<G: Group> {
 
 /// What a caller is to do.
 enum Next<G: Group> {
-    /// Make the call itself.
+    /// Make the call itself, or see that it is made with those that have joined it.
     Lead(Slot<G>, G::Call),
     /// Wait for whoever makes it.
-    Wait(oneshot::Receiver<Result<G::Answer, StoreError>>),
+    Wait(Answer<G>),
 }
+
+type Answer<G> = oneshot::Receiver<Result<<G as Group>::Answer, StoreError>>;
 
 /// The right to have a group under way. Dropped, it goes to those who wait.
 struct Slot<G: Group>(Arc<Inner<G>>);
@@ -80,6 +86,7 @@ impl<G: Group> Grouped<G> {
             limits,
             queue: Mutex::new(Queue {
                 under_way: 0,
+                gathering: false,
                 waiting: VecDeque::new(),
             }),
             runtime: runtime::Handle::current(),
@@ -94,10 +101,8 @@ impl<G: Group> Grouped<G> {
     /// Makes `call`, alone or with others.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
         match Inner::enter(&self.0, call)? {
-            Next::Lead(slot, call) => slot.run_alone(call).await,
-            Next::Wait(answer) => answer
-                .await
-                .unwrap_or_else(|oneshot::Canceled| Err(forsaken())),
+            Next::Lead(slot, call) => slot.lead(call).await,
+            Next::Wait(answer) => received(answer).await,
         }
     }
 }
@@ -105,16 +110,15 @@ impl<G: Group> Grouped<G> {
 impl<G: Group> Inner<G> {
     fn enter(this: &Arc<Self>, call: G::Call) -> Result<Next<G>, StoreError> {
         let mut queue = this.lock();
-        if queue.under_way < this.limits.at_once.max(1) {
+        if !queue.gathering && queue.under_way < this.limits.at_once.max(1) {
             queue.under_way += 1;
+            queue.gathering = true;
             return Ok(Next::Lead(Slot(Arc::clone(this)), call));
         }
         if queue.waiting.len() >= this.limits.waiting {
             return Err(too_many(this.limits.waiting));
         }
-        let (reply, answer) = oneshot::channel();
-        queue.waiting.push_back(Waiting { call, reply });
-        Ok(Next::Wait(answer))
+        Ok(Next::Wait(queue.push(call)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<G>> {
@@ -124,6 +128,25 @@ impl<G: Group> Inner<G> {
 }
 
 impl<G: Group> Slot<G> {
+    async fn lead(self, call: G::Call) -> Result<G::Answer, StoreError> {
+        self.gather().await;
+        let joined = self.0.lock().join(call);
+        match joined {
+            Err(call) => self.run_alone(call).await,
+            Ok(answer) => {
+                // Made by a task of its own, for this caller may give up.
+                drop(self);
+                received(answer).await
+            }
+        }
+    }
+
+    /// Has those join that are ready to.
+    async fn gather(&self) {
+        let _open = Open(&self.0);
+        yield_now().await;
+    }
+
     async fn run_alone(self, call: G::Call) -> Result<G::Answer, StoreError> {
         let answers = self.0.group.run(vec![call]).await;
         answers
@@ -166,7 +189,33 @@ impl<G: Group> Drop for Slot<G> {
     }
 }
 
+/// As long as it is there, calls wait for the one that is to be made next. Also the caller of that one may give up.
+struct Open<'a, G: Group>(&'a Inner<G>);
+
+impl<G: Group> Drop for Open<'_, G> {
+    fn drop(&mut self) {
+        self.0.lock().gathering = false;
+    }
+}
+
 impl<G: Group> Queue<G> {
+    /// Has `call` wait.
+    fn push(&mut self, call: G::Call) -> Answer<G> {
+        let (reply, answer) = oneshot::channel();
+        self.waiting.push_back(Waiting { call, reply });
+        answer
+    }
+
+    /// Has `call` wait before those that wait, if there are any.
+    fn join(&mut self, call: G::Call) -> Result<Answer<G>, G::Call> {
+        if self.waiting.is_empty() {
+            return Err(call);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.waiting.push_front(Waiting { call, reply });
+        Ok(answer)
+    }
+
     /// The first calls that wait, one a session, in the order of their handles. A second call for a session stays, and
     /// keeps its place.
     fn take_group(&mut self, most: usize) -> Vec<Waiting<G>> {
@@ -188,6 +237,12 @@ impl<G: Group> Queue<G> {
         group.sort_unstable_by_key(|waiting| *G::handle(&waiting.call).as_bytes());
         group
     }
+}
+
+async fn received<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    answer
+        .await
+        .unwrap_or_else(|oneshot::Canceled| Err(forsaken()))
 }
 
 fn too_many(limit: usize) -> StoreError {

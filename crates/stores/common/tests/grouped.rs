@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 
 /// Answers each call with ten times its number; 13 fails. Each group waits for a permit, and is noted when it begins.
@@ -188,8 +188,38 @@ async fn as_many_groups_as_may_are_under_way_at_once() {
     assert_eq!(stage.begun().await, [2]);
 }
 
-/// Where one group panics.
-struct Panics(Mutex<bool>);
+#[tokio::test]
+async fn calls_of_tasks_that_are_ready_together_are_one_group() {
+    let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
+    let calls = [(3, 1), (2, 2), (1, 3)].map(|(handle, number)| {
+        let grouped = Arc::clone(&stage.grouped);
+        tokio::spawn(async move { grouped.call(Call { handle, number }).await })
+    });
+    assert_eq!(stage.begun().await, [3, 2, 1]);
+    stage.let_one_end();
+    for (call, answer) in calls.into_iter().zip([10, 20, 30]) {
+        assert_eq!(call.await.unwrap().unwrap(), answer);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_before_others_have_joined_holds_up_nobody() {
+    let mut stage = Stage::new(ONE);
+    let [first, second] = [0, 1].map(|number| {
+        let grouped = Arc::clone(&stage.grouped);
+        let handle = u8::try_from(number).unwrap();
+        tokio::spawn(async move { grouped.call(Call { handle, number }).await })
+    });
+    yield_now().await;
+    first.abort();
+    assert_eq!(stage.begun().await, [1]);
+    stage.let_one_end();
+    assert_eq!(second.await.unwrap().unwrap(), 10);
+    assert!(first.await.unwrap_err().is_cancelled());
+}
+
+/// Where one group panics, after it has said so.
+struct Panics(Mutex<Option<oneshot::Sender<()>>>);
 
 impl Group for Panics {
     type Call = u8;
@@ -200,21 +230,28 @@ impl Group for Panics {
     }
 
     async fn run(&self, calls: Vec<u8>) -> Vec<Result<u8, StoreError>> {
-        yield_now().await;
-        let panics = std::mem::take(&mut *self.0.lock().unwrap());
-        assert!(!panics, "this group was told to panic");
+        let about_to_panic = self.0.lock().unwrap().take();
+        if let Some(told) = about_to_panic {
+            told.send(()).unwrap();
+            yield_now().await;
+            panic!("this group was told to panic");
+        }
         calls.into_iter().map(Ok).collect()
     }
 }
 
 #[tokio::test]
 async fn a_group_that_panics_takes_no_other_with_it() {
-    let grouped = Arc::new(Grouped::new(Panics(Mutex::new(true)), ONE));
+    let (told, about_to_panic) = oneshot::channel();
+    let panics = Panics(Mutex::new(Some(told)));
+    let grouped = Arc::new(Grouped::new(panics, ONE));
     let call = |number| {
         let grouped = Arc::clone(&grouped);
         tokio::spawn(async move { grouped.call(number).await })
     };
-    let (first, second) = (call(1), call(2));
+    let first = call(1);
+    about_to_panic.await.unwrap();
+    let second = call(2);
     assert!(first.await.unwrap_err().is_panic());
     assert_eq!(second.await.unwrap().unwrap(), 2);
     assert_eq!(call(3).await.unwrap().unwrap(), 3);
