@@ -1,0 +1,246 @@
+//! The limit of each store: the bare driver doing the same commands in this process, without HTTP, in turns with this
+//! library's store. What is between the two is this library's own.
+
+mod bare;
+mod file;
+mod memory;
+mod ours;
+mod redis;
+mod sqlite;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use contestants::Store;
+use cpu_time::ProcessTime;
+use serde::Serialize;
+use tokio::runtime;
+
+use crate::backend::Backend;
+use crate::records::{handle, record};
+use crate::samples::Spread;
+use bare::Bare;
+use ours::Ours;
+
+/// How long to measure.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    /// How many turns each has at each operation.
+    pub turns: usize,
+    /// How long each is.
+    pub turn: Duration,
+    /// How many sessions there are; each task works on its own.
+    pub sessions: u64,
+}
+
+/// One operation of a store beside its bare driver.
+#[derive(Clone, Debug, Serialize)]
+pub struct Limit {
+    /// Which store.
+    pub store: Store,
+    /// `load` or `replace`.
+    pub operation: Operation,
+    /// This library's store.
+    pub ours: Pace,
+    /// The driver alone.
+    pub bare: Pace,
+    /// Operations a second, ours divided by the bare driver's of the turn beside it.
+    pub ratio: Spread,
+}
+
+/// How fast something is, and what it takes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Pace {
+    /// Operations a second.
+    pub per_second: Spread,
+    /// CPU of this process per operation, in µs.
+    pub cpu_us: Spread,
+}
+
+/// What is done over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// Reads a record.
+    Load,
+    /// Writes a record in place of the version before it.
+    Replace,
+}
+
+const TASKS: u64 = 64;
+const THREADS: usize = 2;
+
+/// Both operations on `backend`; nothing where no bare driver is written yet.
+pub fn measure(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()?;
+    // A thread of its own: the caller's runs a runtime already.
+    std::thread::scope(|scope| {
+        let measured = scope.spawn(|| runtime.block_on(on_store(backend, plan)));
+        measured.join().expect("measuring does not panic")
+    })
+}
+
+async fn on_store(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {
+    eprintln!(
+        "{}: this library beside the bare driver",
+        backend.store.title()
+    );
+    let ours = Ours::open(&backend.place()).await?;
+    let place = backend.place();
+    match backend.store {
+        Store::Memory => compare(backend.store, ours, memory::Map::default(), plan).await,
+        Store::File => {
+            let bare = file::Folder::at(&format!("{place}-bare"))?;
+            compare(backend.store, ours, bare, plan).await
+        }
+        Store::Sqlite => {
+            // The bare driver works on a table that this library made and filled.
+            seed(&Ours::open(&place).await?, plan.sessions).await?;
+            compare(backend.store, ours, sqlite::Database::open(&place)?, plan).await
+        }
+        Store::Redis => {
+            compare(
+                backend.store,
+                ours,
+                redis::Server::connect(&place).await?,
+                plan,
+            )
+            .await
+        }
+        Store::Postgres | Store::Mariadb | Store::Memcached | Store::Cookie => Ok(Vec::new()),
+    }
+}
+
+async fn seed<B: Bare>(bare: &B, sessions: u64) -> Result<()> {
+    for number in 0..sessions {
+        bare.create(handle(number), &record(1)).await?;
+    }
+    Ok(())
+}
+
+async fn compare<B: Bare>(store: Store, ours: Ours, bare: B, plan: Plan) -> Result<Vec<Limit>> {
+    seed(&ours, plan.sessions).await?;
+    seed(&bare, plan.sessions).await?;
+    let (ours, bare) = (Side::new(ours, plan), Side::new(bare, plan));
+    let mut limits = Vec::new();
+    for operation in [Operation::Load, Operation::Replace] {
+        let (mut of_ours, mut of_bare) = (Vec::new(), Vec::new());
+        for _ in 0..plan.turns {
+            of_ours.push(ours.turn(operation, plan).await?);
+            of_bare.push(bare.turn(operation, plan).await?);
+        }
+        limits.push(Limit::of(store, operation, &of_ours, &of_bare));
+    }
+    Ok(limits)
+}
+
+/// One of the two, and the version that each of its records has.
+struct Side<B> {
+    bare: Arc<B>,
+    versions: Arc<[AtomicU64]>,
+}
+
+struct Turn {
+    per_second: f64,
+    cpu_us: f64,
+}
+
+impl<B: Bare> Side<B> {
+    fn new(bare: B, plan: Plan) -> Self {
+        Self {
+            bare: Arc::new(bare),
+            versions: (0..plan.sessions).map(|_| AtomicU64::new(1)).collect(),
+        }
+    }
+
+    async fn turn(&self, operation: Operation, plan: Plan) -> Result<Turn> {
+        let (began, cpu) = (Instant::now(), ProcessTime::now());
+        let end = began + plan.turn;
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|first| {
+                tokio::spawn(work(
+                    self.bare.clone(),
+                    self.versions.clone(),
+                    first,
+                    operation,
+                    end,
+                ))
+            })
+            .collect();
+        let mut done = 0;
+        for task in tasks {
+            done += task.await.context("a task panicked")??;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "some millions")]
+        let done = done as f64;
+        Ok(Turn {
+            per_second: done / began.elapsed().as_secs_f64(),
+            cpu_us: cpu.elapsed().as_secs_f64() / done * 1e6,
+        })
+    }
+}
+
+/// Goes through every 64th session until `end`; returns how often.
+async fn work<B: Bare>(
+    bare: Arc<B>,
+    versions: Arc<[AtomicU64]>,
+    first: u64,
+    operation: Operation,
+    end: Instant,
+) -> Result<u64> {
+    let (sessions, mut done) = (versions.len() as u64, 0);
+    while Instant::now() < end {
+        let number = (first + done * TASKS) % sessions;
+        match operation {
+            Operation::Load => bare.load(handle(number)).await?,
+            Operation::Replace => {
+                let index = usize::try_from(number).expect("it indexes a slice");
+                let expected = versions[index].load(Ordering::Relaxed);
+                bare.replace(handle(number), expected, &record(expected + 1))
+                    .await?;
+                versions[index].store(expected + 1, Ordering::Relaxed);
+            }
+        }
+        done += 1;
+        // Stores that answer at once would keep the other tasks of the thread from starting.
+        tokio::task::consume_budget().await;
+    }
+    Ok(done)
+}
+
+impl Limit {
+    fn of(store: Store, operation: Operation, ours: &[Turn], bare: &[Turn]) -> Self {
+        let both = ours.iter().zip(bare);
+        Self {
+            store,
+            operation,
+            ours: Pace::of(ours),
+            bare: Pace::of(bare),
+            ratio: Spread::of(both.map(|(ours, bare)| ours.per_second / bare.per_second)),
+        }
+    }
+}
+
+impl Pace {
+    fn of(turns: &[Turn]) -> Self {
+        Self {
+            per_second: Spread::of(turns.iter().map(|turn| turn.per_second)),
+            cpu_us: Spread::of(turns.iter().map(|turn| turn.cpu_us)),
+        }
+    }
+}
+
+impl Operation {
+    /// Its name in reports.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Replace => "replace",
+        }
+    }
+}
