@@ -3,8 +3,12 @@
 
 mod bare;
 mod file;
+mod groups;
+mod mariadb;
+mod memcached;
 mod memory;
 mod ours;
+mod postgres;
 mod redis;
 mod sqlite;
 
@@ -72,7 +76,7 @@ pub enum Operation {
 const TASKS: u64 = 64;
 const THREADS: usize = 2;
 
-/// Both operations on `backend`; nothing where no bare driver is written yet.
+/// Both operations on `backend`; nothing where this library keeps no sessions.
 pub fn measure(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
@@ -90,30 +94,34 @@ async fn on_store(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {
         "{}: this library beside the bare driver",
         backend.store.title()
     );
+    let (store, place) = (backend.store, backend.place());
     let ours = Ours::open(&backend.place()).await?;
-    let place = backend.place();
-    match backend.store {
-        Store::Memory => compare(backend.store, ours, memory::Map::default(), plan).await,
-        Store::File => {
-            let bare = file::Folder::at(&format!("{place}-bare"))?;
-            compare(backend.store, ours, bare, plan).await
-        }
+    match store {
+        Store::Memory => compare(store, ours, memory::Map::default(), plan).await,
+        Store::File => compare(store, ours, file::Folder::at(&place)?, plan).await,
         Store::Sqlite => {
-            // The bare driver works on a table that this library made and filled.
-            seed(&Ours::open(&place).await?, plan.sessions).await?;
-            compare(backend.store, ours, sqlite::Database::open(&place)?, plan).await
+            seed_table(&place, plan).await?;
+            compare(store, ours, sqlite::Database::open(&place)?, plan).await
         }
-        Store::Redis => {
-            compare(
-                backend.store,
-                ours,
-                redis::Server::connect(&place).await?,
-                plan,
-            )
-            .await
+        Store::Postgres => {
+            seed_table(&place, plan).await?;
+            let bare = postgres::Database::connect(&place).await?;
+            compare(store, ours, bare, plan).await
         }
-        Store::Postgres | Store::Mariadb | Store::Memcached | Store::Cookie => Ok(Vec::new()),
+        Store::Mariadb => {
+            seed_table(&place, plan).await?;
+            let bare = mariadb::Database::connect(&place).await?;
+            compare(store, ours, bare, plan).await
+        }
+        Store::Redis => compare(store, ours, redis::Server::connect(&place).await?, plan).await,
+        Store::Memcached => compare(store, ours, memcached::Server::connect(&place)?, plan).await,
+        Store::Cookie => Ok(Vec::new()),
     }
+}
+
+/// The bare drivers of databases work on a table that this library made and filled.
+async fn seed_table(place: &str, plan: Plan) -> Result<()> {
+    seed(&Ours::open(place).await?, plan.sessions).await
 }
 
 async fn seed<B: Bare>(bare: &B, sessions: u64) -> Result<()> {

@@ -1,0 +1,179 @@
+//! Bare MariaDB: connections that each send one text for the calls that have queued up, as the store does: a read of all, or
+//! a transaction that locks all and writes all.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use fasthttpsession::{Handle, Record};
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Opts, Row};
+
+use super::bare::Bare;
+use super::groups::{Connection, Groups, Swap};
+
+/// As many groups at once, and as many calls in one, as the store has.
+const CONNECTIONS: usize = 4;
+const GROUP: usize = 32;
+
+const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; ";
+const COLUMNS: &str =
+    "handle, version, created_at, idle_deadline, absolute_deadline, principal, label, body";
+
+/// Connections to a table that has the store's records.
+pub struct Database {
+    loads: Groups<Reader>,
+    swaps: Groups<Writer>,
+}
+
+impl Database {
+    /// Connects to the table that the URL names.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let (mut readers, mut writers) = (Vec::new(), Vec::new());
+        for _ in 0..CONNECTIONS {
+            readers.push(Reader(Conn::new(Opts::from_url(url)?).await?));
+            writers.push(Writer(Conn::new(Opts::from_url(url)?).await?));
+        }
+        Ok(Self {
+            loads: Groups::new(readers, GROUP),
+            swaps: Groups::new(writers, GROUP),
+        })
+    }
+}
+
+impl Bare for Database {
+    /// The store has made them.
+    async fn create(&self, _: Handle, _: &Record) -> Result<()> {
+        Ok(())
+    }
+
+    async fn load(&self, handle: Handle) -> Result<()> {
+        self.loads.call(handle).await
+    }
+
+    async fn replace(&self, handle: Handle, expected: u64, record: &Record) -> Result<()> {
+        let record = record.clone();
+        self.swaps
+            .call(Swap {
+                handle,
+                expected,
+                record,
+            })
+            .await
+    }
+}
+
+struct Reader(Conn);
+
+impl Connection for Reader {
+    type Call = Handle;
+
+    fn handle(call: &Handle) -> Handle {
+        *call
+    }
+
+    async fn run(&mut self, calls: &[Handle]) -> Result<HashSet<Handle>> {
+        let handles = list(calls.iter());
+        let sql = format!("SELECT {COLUMNS} FROM fasthttpsession WHERE handle IN ({handles})");
+        let rows: Vec<Row> = self.0.query(sql).await?;
+        for row in &rows {
+            std::hint::black_box(row.get::<Vec<u8>, _>("body"));
+        }
+        rows.iter().map(handle).collect()
+    }
+}
+
+struct Writer(Conn);
+
+impl Connection for Writer {
+    type Call = Swap;
+
+    fn handle(call: &Swap) -> Handle {
+        call.handle
+    }
+
+    async fn run(&mut self, calls: &[Swap]) -> Result<HashSet<Handle>> {
+        let locked = self.lock(calls).await?;
+        let due: Vec<_> = calls
+            .iter()
+            .filter(|call| locked.contains(&(call.handle, call.expected)))
+            .collect();
+        self.0.query_drop(replace(&due)).await?;
+        Ok(due.iter().map(|call| call.handle).collect())
+    }
+}
+
+impl Writer {
+    /// The sessions and their versions, whose rows are now locked.
+    async fn lock(&mut self, calls: &[Swap]) -> Result<HashSet<(Handle, u64)>> {
+        let handles = list(calls.iter().map(|call| &call.handle));
+        let sql = format!(
+            "{BEGIN}SELECT handle, version, expires_at FROM fasthttpsession WHERE handle IN ({handles}) \
+             ORDER BY handle FOR UPDATE SKIP LOCKED"
+        );
+        let mut results = self.0.query_iter(sql).await?;
+        let mut rows: Vec<Row> = Vec::new();
+        while !results.is_empty() {
+            rows.extend(results.collect::<Row>().await?);
+        }
+        let version = |row: &Row| Some((handle(row).ok()?, row.get("version")?));
+        Ok(rows.iter().filter_map(version).collect())
+    }
+}
+
+fn replace(calls: &[&Swap]) -> String {
+    let mut sql = String::from("UPDATE fasthttpsession");
+    for (at, (column, value)) in WRITTEN.iter().enumerate() {
+        let separator = if at == 0 { " SET" } else { "," };
+        sql += &format!("{separator} {column} = CASE handle");
+        for call in calls {
+            sql += &format!(" WHEN {} THEN ", hex(call.handle.as_bytes()));
+            sql += &value(&call.record);
+        }
+        sql += " END";
+    }
+    let handles = list(calls.iter().map(|call| &call.handle));
+    sql + &format!(" WHERE handle IN ({handles}); COMMIT")
+}
+
+type Value = fn(&Record) -> String;
+
+/// Each column that is written, and its value as text.
+const WRITTEN: [(&str, Value); 8] = [
+    ("version", |record| record.header.version.to_string()),
+    ("created_at", |record| {
+        record.header.created_at.as_millis().to_string()
+    }),
+    ("idle_deadline", |record| {
+        record.header.idle_deadline.as_millis().to_string()
+    }),
+    ("absolute_deadline", |record| {
+        record.header.absolute_deadline.as_millis().to_string()
+    }),
+    ("expires_at", |record| {
+        record.header.expires_at().as_millis().to_string()
+    }),
+    ("principal", |_| "NULL".to_owned()),
+    ("label", |_| "NULL".to_owned()),
+    ("body", |record| hex(&record.body)),
+];
+
+fn list<'a>(handles: impl Iterator<Item = &'a Handle>) -> String {
+    let handles: Vec<_> = handles.map(|handle| hex(handle.as_bytes())).collect();
+    handles.join(", ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len() + 3);
+    text.push_str("x'");
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a string takes all that is written to it");
+    }
+    text + "'"
+}
+
+fn handle(row: &Row) -> Result<Handle> {
+    let key: Vec<u8> = row.get("handle").context("a row has no handle")?;
+    let bytes = key.try_into().ok().context("a handle has 16 bytes")?;
+    Ok(Handle::from_bytes(bytes))
+}
