@@ -36,18 +36,18 @@ pub struct Bar {
     pub text: String,
 }
 
-const WIDTH: usize = 900;
+const WIDTH: usize = 960;
 const MARGIN: usize = 20;
 /// Where the columns begin; the names of groups stand before.
-const LEFT: usize = 120;
+const LEFT: usize = 124;
 /// Where the groups begin; the title, the note and the heads stand above.
 const TOP: usize = 104;
 const LINE: usize = 20;
 const BAR: usize = 12;
 const BETWEEN_GROUPS: usize = 18;
 /// What a bar's label and its figure take of a cell.
-const LABEL: usize = 96;
-const FIGURE: usize = 70;
+const LABEL: usize = 104;
+const FIGURE: usize = 84;
 
 /// Colours of its own for the background too: a page may be dark where the system is light.
 const STYLE: &str = "\
@@ -133,9 +133,13 @@ impl Bar {
     }
 
     fn draw(&self, svg: &mut String, (x, y): (usize, usize), room: usize) {
-        let whose = if self.is_ours { "ours" } else { "peer" };
+        let (whose, name) = if self.is_ours {
+            ("ours", "strong")
+        } else {
+            ("peer", "weak")
+        };
         let baseline = y + BAR + 1;
-        text(svg, (x, baseline), "weak", self.label);
+        text(svg, (x, baseline), name, self.label);
         let width = pixels(room) * self.part;
         let start = x + LABEL;
         push(

@@ -1,6 +1,7 @@
 //! actix-session on Redis, and in the cookie itself: the same routes on actix-web, which has a server of its own.
 
 use std::io;
+use std::time::Duration;
 
 use actix_session::config::{PersistentSession, TtlExtensionPolicy};
 use actix_session::storage::{CookieSessionStore, RedisSessionStore, SessionStore};
@@ -50,7 +51,11 @@ async fn serve<S: SessionStore + 'static>(
             .service(touching)
             .service(layered)
     });
-    let server = server.bind("127.0.0.1:0")?;
+    // Connections wait for their turns.
+    let server = server
+        .keep_alive(Duration::from_secs(3600))
+        .client_request_timeout(Duration::ZERO)
+        .bind("127.0.0.1:0")?;
     announce(server.addrs()[0].port());
     server.run().await
 }

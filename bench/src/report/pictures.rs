@@ -82,7 +82,7 @@ fn cost(stores: &[OnStore]) -> Picture {
     Picture {
         name: "cost",
         title: "Server CPU per request, beyond a route without sessions",
-        note: "Asked by 32 connections; ten values of 100 bytes. Shorter is better; each store has a scale of its own.",
+        note: "Asked by 32 connections; ten values of 100 bytes. Shorter is better; each comparison has a scale of its own.",
         columns: columns.map(|(_, head)| head).into(),
         groups: groups(stores, |on| on.serving.is_empty(), group),
     }
@@ -105,7 +105,7 @@ fn tail(stores: &[OnStore]) -> Picture {
     Picture {
         name: "tail",
         title: "99 of 100 answers come within",
-        note: "32 connections, some sessions asked for far more often. Shorter is better; each store has a scale of its own.",
+        note: "32 connections, some sessions asked for far more often. Shorter is better; each comparison has a scale of its own.",
         columns: columns.map(|(_, head)| head).into(),
         groups: groups(stores, |on| on.tail.is_empty(), group),
     }

@@ -6,8 +6,8 @@ use super::{Target, ours};
 use crate::limit::{Limit, Operation};
 use crate::samples::{Row, over_plain};
 
-const READING: &str = "reading costs at most";
-const WRITING: &str = "reading and writing cost at most";
+const READING: &str = "reading a value is cheap";
+const WRITING: &str = "reading and adding one is cheap";
 
 /// Server CPU beyond that of a route outside the layer, in µs: of reading one value, and of reading and writing one.
 fn limits(store: Store) -> Option<[(&'static str, Scenario, f64); 2]> {
