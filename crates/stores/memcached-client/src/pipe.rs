@@ -9,6 +9,7 @@ use std::io;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{Error, ErrorKind};
@@ -108,7 +109,8 @@ impl<'a> Pipe<'a> {
                     }
                     self.traffic.receive()?;
                 }
-                () = self.lane.arrival(), if room => {}
+                // Once the tasks have run that are ready by then, so that what they ask goes out in the same write.
+                () = self.lane.arrival(), if room => yield_now().await,
                 () = at(due) => {
                     self.lane.expire();
                     self.traffic.expire(self.lane)?;
