@@ -2,6 +2,8 @@
 //! libraries use the same one, each a place of its own in it.
 
 use std::fs::read_to_string;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use fasthttpsession_servers::{
 };
 use tempfile::TempDir;
 
-use crate::processes;
+use crate::{machine, processes};
 
 /// A started backend.
 pub struct Backend {
@@ -69,6 +71,23 @@ impl Backend {
                 }
             }
         }
+    }
+
+    /// The bytes that it holds with all that is kept for them, in memory or on the disk. Comparable with itself alone: what
+    /// sessions take is by how much it grows.
+    pub fn held(&self) -> Result<u64> {
+        Ok(match &self.running {
+            Running::Database(server) if self.store == Store::Postgres => {
+                query(server, POSTGRES_HELD).parse()?
+            }
+            Running::Database(server) => query(server, MARIADB_HELD).parse()?,
+            Running::Redis(server) => {
+                word(&server.cli(&["INFO", "memory"]), "used_memory:").parse()?
+            }
+            Running::Memcached(server) => server.stat("bytes"),
+            Running::Folder(_) if self.store == Store::Memory => machine::resident()?,
+            Running::Folder(folder) => on_disk(folder.path())?,
+        })
     }
 
     /// How durable it is, for a report.
@@ -142,6 +161,21 @@ fn setting(server: &RedisServer, name: &str) -> String {
     answer.lines().nth(1).unwrap_or_default().trim().to_owned()
 }
 
+/// The bytes of the disk that the files below `folder` take.
+fn on_disk(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let file = entry.metadata()?;
+        bytes += if file.is_dir() {
+            on_disk(&entry.path())?
+        } else {
+            file.blocks() * 512
+        };
+    }
+    Ok(bytes)
+}
+
 /// What follows `name` in the same line of `text`.
 fn word(text: &str, name: &str) -> String {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -155,6 +189,10 @@ fn query(server: &Server, sql: &str) -> String {
 /// Queries for a file that begins with the id of the server's first process.
 const POSTGRES_PROCESS: &str = "SELECT current_setting('data_directory') || '/postmaster.pid'";
 const MARIADB_PROCESS: &str = "SELECT @@pid_file";
+
+/// Of the largest database: all but the one that is filled have next to nothing.
+const POSTGRES_HELD: &str = "SELECT max(pg_database_size(oid)) FROM pg_database";
+const MARIADB_HELD: &str = "SELECT SUM(file_size) FROM information_schema.innodb_sys_tablespaces";
 
 const POSTGRES_SETTINGS: &str = "
     SELECT 'PostgreSQL ' || current_setting('server_version')

@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result};
 use contestants::Store;
 use fasthttpsession::{HeaderEdit, Sessions, connect};
 use serde::Serialize;
-use tokio::runtime;
 
 use crate::backend::Backend;
 use crate::records::with_tables;
+use crate::two_threads;
 use counted::Counted;
 
 /// What one number of writers did.
@@ -40,15 +40,7 @@ const COUNTER: &str = "count";
 /// Each number of writers for as long as `turn`.
 pub fn measure(backend: &Backend, turn: Duration) -> Result<Vec<Contention>> {
     eprintln!("{}: many writers on one session", backend.store.title());
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    // A thread of its own: the caller's runs a runtime already.
-    std::thread::scope(|scope| {
-        let measured = scope.spawn(|| runtime.block_on(on_store(backend, turn)));
-        measured.join().expect("measuring does not panic")
-    })
+    two_threads::run(on_store(backend, turn))
 }
 
 async fn on_store(backend: &Backend, turn: Duration) -> Result<Vec<Contention>> {
@@ -123,7 +115,7 @@ async fn first(sessions: &Sessions) -> Result<String> {
     let exchange = sessions.begin([("host", "example.org")], None);
     let session = exchange.session().await?;
     for number in 0..10 {
-        session.set(&format!("key{number}"), &"x".repeat(100))?;
+        session.set(format!("key{number}"), &"x".repeat(100))?;
     }
     session.set(COUNTER, &0_u64)?;
     let edits = exchange.finish().await?;

@@ -20,11 +20,11 @@ use anyhow::{Context as _, Result};
 use contestants::Store;
 use cpu_time::ProcessTime;
 use serde::Serialize;
-use tokio::runtime;
 
 use crate::backend::Backend;
 use crate::records::{handle, record};
 use crate::samples::Spread;
+use crate::two_threads;
 use bare::Bare;
 use ours::Ours;
 
@@ -74,19 +74,10 @@ pub enum Operation {
 }
 
 const TASKS: u64 = 64;
-const THREADS: usize = 2;
 
 /// Both operations on `backend`; nothing where this library keeps no sessions.
 pub fn measure(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()?;
-    // A thread of its own: the caller's runs a runtime already.
-    std::thread::scope(|scope| {
-        let measured = scope.spawn(|| runtime.block_on(on_store(backend, plan)));
-        measured.join().expect("measuring does not panic")
-    })
+    two_threads::run(on_store(backend, plan))
 }
 
 async fn on_store(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {

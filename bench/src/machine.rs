@@ -4,6 +4,7 @@ use std::fs::read_to_string;
 use std::process::Command;
 use std::thread::available_parallelism;
 
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 /// What is measured and the drivers below it, as the lock files name them.
@@ -60,6 +61,15 @@ pub fn load() -> Option<f64> {
         .next()?
         .parse()
         .ok()
+}
+
+/// Bytes of this process that are in memory. Fails where the system does not say.
+pub fn resident() -> Result<u64> {
+    let status = read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = line.context("the system does not say what is in memory")?;
+    let kilobytes: u64 = line.trim_end_matches("kB").trim().parse()?;
+    Ok(kilobytes * 1024)
 }
 
 fn processor() -> String {

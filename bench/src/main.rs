@@ -16,10 +16,13 @@ mod records;
 mod report;
 mod router;
 mod samples;
+mod scale;
 mod server;
 mod serving;
 mod sqlx_peers;
 mod targets;
+mod two_threads;
+mod weight;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -92,6 +95,10 @@ enum Part {
     Limit,
     /// Many writers on one session, without HTTP.
     Contention,
+    /// What sessions take, what operations cost among more and more of them, and purges; without HTTP.
+    Scale,
+    /// How many crates each library brings; how long a clean build takes, if asked for by name or in the long form.
+    Weight,
 }
 
 /// What this program does when it runs itself.
@@ -164,6 +171,9 @@ async fn measure(what: &What) -> Result<()> {
             eprintln!("valgrind is not installed: no instructions were counted");
         }
     }
+    if what.has(Part::Weight) {
+        report.weight = weight::measure(what.long || what.only.contains(&Part::Weight))?;
+    }
     report.end();
     println!("{}", report.markdown(&[])?);
     if let Some(folder) = what.folder() {
@@ -183,7 +193,11 @@ async fn on_store(what: &What, store: Store) -> Result<OnStore> {
         loss: Vec::new(),
         limit: Vec::new(),
         contention: Vec::new(),
+        scale: Vec::new(),
     };
+    if what.has(Part::Scale) && store.is_ours() {
+        on.scale = scale::measure(store, what.sizes(store))?;
+    }
     if what.has(Part::Loss) {
         on.loss = loss::measure(&backend, what.loss_rounds()).await?;
     }
@@ -281,6 +295,14 @@ impl What {
 
     fn contention(&self) -> Duration {
         Duration::from_secs(if self.long { 20 } else { 2 })
+    }
+
+    fn sizes(&self, store: Store) -> &'static [u64] {
+        match (self.long, store) {
+            (true, Store::Memory) => &[10_000, 100_000, 1_000_000, 10_000_000],
+            (true, _) | (false, Store::Memory) => &[10_000, 100_000, 1_000_000],
+            (false, _) => &[10_000, 100_000],
+        }
     }
 
     fn loss_rounds(&self) -> usize {

@@ -7,6 +7,7 @@ mod pictures;
 mod promises;
 mod served;
 mod table;
+mod weight;
 
 use std::fs;
 use std::path::Path;
@@ -21,8 +22,10 @@ use crate::limit::Limit;
 use crate::loss::Losses;
 use crate::machine::{self, Machine};
 use crate::samples::Row;
+use crate::scale::Scale;
 use crate::serving::{Served, costs};
 use crate::targets::{self, Target};
+use crate::weight::Weight;
 
 /// All that was measured.
 #[derive(Debug, Default, Serialize)]
@@ -41,6 +44,8 @@ pub struct Report {
     pub in_process_us: Option<Vec<Row>>,
     /// Instructions per call of the router; `None` if left out.
     pub instructions: Option<Vec<Count>>,
+    /// What libraries weigh before the first request; empty if left out.
+    pub weight: Vec<Weight>,
 }
 
 /// What was measured on one store.
@@ -60,6 +65,8 @@ pub struct OnStore {
     pub limit: Vec<Limit>,
     /// Many writers on one session; empty if left out.
     pub contention: Vec<Contention>,
+    /// The store while it grows; empty if left out.
+    pub scale: Vec<Scale>,
 }
 
 impl Report {
@@ -81,6 +88,7 @@ impl Report {
         let called = self.in_process_us.as_deref().unwrap_or_default();
         self.targets
             .extend(targets::half_of_peers("router", called));
+        self.targets.extend(targets::of_weight(&self.weight));
     }
 
     /// Writes the page with its pictures and `report.json` to `folder`, which is made.
@@ -108,6 +116,7 @@ impl OnStore {
         }
         targets.extend(targets::of_tail(self.store, &self.tail, &self.serving));
         targets.extend(targets::below_http(&self.limit, &self.contention));
+        targets.extend(targets::of_scale(&self.scale));
         targets
     }
 }

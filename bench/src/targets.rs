@@ -2,7 +2,9 @@
 
 mod cost;
 mod loss;
+mod scale;
 mod tail;
+mod weight;
 
 use contestants::{Contestant, Library, Store};
 use serde::Serialize;
@@ -12,7 +14,9 @@ use crate::limit::Limit;
 
 pub use cost::{half_of_peers, of_cost};
 pub use loss::of_loss;
+pub use scale::of_scale;
 pub use tail::of_tail;
+pub use weight::of_weight;
 
 /// A promise, and whether it was kept.
 #[derive(Clone, Debug, Serialize)]

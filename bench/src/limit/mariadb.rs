@@ -2,7 +2,6 @@
 //! a transaction that locks all and writes all.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
 use fasthttpsession::{Handle, Record};
@@ -122,18 +121,23 @@ impl Writer {
 }
 
 fn replace(calls: &[&Swap]) -> String {
-    let mut sql = String::from("UPDATE fasthttpsession");
-    for (at, (column, value)) in WRITTEN.iter().enumerate() {
-        let separator = if at == 0 { " SET" } else { "," };
-        sql += &format!("{separator} {column} = CASE handle");
-        for call in calls {
-            sql += &format!(" WHEN {} THEN ", hex(call.handle.as_bytes()));
-            sql += &value(&call.record);
-        }
-        sql += " END";
-    }
+    let columns: Vec<_> = WRITTEN
+        .iter()
+        .map(|(column, value)| format!("{column} = CASE handle{} END", cases(calls, *value)))
+        .collect();
     let handles = list(calls.iter().map(|call| &call.handle));
-    sql + &format!(" WHERE handle IN ({handles}); COMMIT")
+    format!(
+        "UPDATE fasthttpsession SET {} WHERE handle IN ({handles}); COMMIT",
+        columns.join(", ")
+    )
+}
+
+fn cases(calls: &[&Swap], value: Value) -> String {
+    let case = |call: &&Swap| {
+        let handle = hex(call.handle.as_bytes());
+        format!(" WHEN {handle} THEN {}", value(&call.record))
+    };
+    calls.iter().map(case).collect()
 }
 
 type Value = fn(&Record) -> String;
@@ -164,10 +168,12 @@ fn list<'a>(handles: impl Iterator<Item = &'a Handle>) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(2 * bytes.len() + 3);
     text.push_str("x'");
     for byte in bytes {
-        write!(text, "{byte:02x}").expect("a string takes all that is written to it");
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     text + "'"
 }

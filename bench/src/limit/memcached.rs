@@ -51,7 +51,7 @@ impl Bare for Server {
             .await?;
         match added {
             Added::Added(number) => self.note(handle, number),
-            _ => bail!("a session was there already"),
+            Added::Exists => bail!("a session was there already"),
         }
         Ok(())
     }

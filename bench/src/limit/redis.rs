@@ -44,23 +44,17 @@ impl Server {
         load.query_async::<String>(&mut connection).await?;
         Ok(Self { connection, script })
     }
-
-    fn of(&self, command: &str, handle: Handle) -> Cmd {
-        let mut command = cmd(command);
-        command.arg(format!("bare:{handle}"));
-        command
-    }
 }
 
 impl Bare for Server {
     async fn create(&self, handle: Handle, record: &Record) -> Result<()> {
-        let mut set = self.of("SET", handle);
+        let mut set = of("SET", handle);
         set.arg(record.to_bytes()).arg("PX").arg(3_600_000);
         Ok(set.query_async(&mut self.connection.clone()).await?)
     }
 
     async fn load(&self, handle: Handle) -> Result<()> {
-        let get = self.of("GET", handle);
+        let get = of("GET", handle);
         let found: Vec<u8> = get.query_async(&mut self.connection.clone()).await?;
         ensure!(!found.is_empty(), "a session is missing");
         Ok(())
@@ -82,4 +76,10 @@ impl Bare for Server {
         );
         Ok(())
     }
+}
+
+fn of(command: &str, handle: Handle) -> Cmd {
+    let mut command = cmd(command);
+    command.arg(format!("bare:{handle}"));
+    command
 }

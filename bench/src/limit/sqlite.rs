@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::bare::Bare;
+use crate::two_threads::THREADS;
 
 const LOAD: &str = "SELECT version, created_at, idle_deadline, absolute_deadline, principal, label, body \
     FROM fasthttpsession WHERE handle = ?1";
@@ -23,7 +24,7 @@ const GROUP: usize = 256;
 /// A database that has the store's table and records.
 pub struct Database {
     /// One for each thread that asks.
-    readers: [Mutex<Connection>; super::THREADS],
+    readers: [Mutex<Connection>; THREADS],
     writer: mpsc::Sender<Write>,
 }
 
@@ -38,12 +39,12 @@ impl Database {
     /// Opens the file that the URL names; its writer ends when this is dropped.
     pub fn open(url: &str) -> Result<Self> {
         let file = Path::new(url.trim_start_matches("sqlite:"));
-        let (writer, writes) = mpsc::channel();
+        let (writer, queue) = mpsc::channel();
         let connection = Connection::open(file)?;
         connection.execute_batch(
             "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;",
         )?;
-        thread::spawn(move || write(&connection, &writes));
+        thread::spawn(move || write(&connection, &queue));
         let reader = || anyhow::Ok(Mutex::new(Connection::open(file)?));
         Ok(Self {
             readers: [reader()?, reader()?],

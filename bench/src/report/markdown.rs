@@ -6,7 +6,7 @@ use anyhow::Result;
 use contestants::{Contestant, Library, Scenario, Store};
 
 use super::table::{grid, precise};
-use super::{Report, below_http, lost, promises, served};
+use super::{Report, below_http, lost, promises, served, weight};
 use crate::instructions::Count;
 use crate::machine::Machine;
 use crate::pictures::Picture;
@@ -32,6 +32,7 @@ impl Report {
             instructions(&mut text, counts)?;
         }
         below_http::write(&mut text, &self.stores)?;
+        weight::write(&mut text, &self.weight)?;
         self.details(&mut text)?;
         Ok(text)
     }

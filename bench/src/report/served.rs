@@ -32,17 +32,17 @@ pub fn write(text: &mut String, stores: &[OnStore]) -> Result<()> {
 
 fn store(text: &mut String, on: &OnStore) -> Result<()> {
     writeln!(text, "\n### {}\n\n{}.", on.store.title(), on.settings)?;
-    if !on.serving.is_empty() {
-        text.push_str("\nCPU per request, µs:\n");
+    if let Some(Served { sessions, .. }) = on.serving.first() {
+        writeln!(text, "\nCPU per request, µs, on {sessions} sessions:")?;
         costs(text, on.store, &cpu_costs(&on.serving), 2)?;
         database(text, on)?;
     }
-    if !on.tail.is_empty() {
-        text.push_str("\nRequests a second:\n");
+    if let Some(Served { sessions, .. }) = on.tail.first() {
+        writeln!(text, "\nRequests a second, on {sessions} sessions:")?;
         by_kind(text, on.store, &on.tail, |served| {
             precise(served.per_second, 0)
         })?;
-        text.push_str("\nTime of an answer, ms: half of them within, 99 of 100, 999 of 1000:\n");
+        text.push_str("\nTime of an answer, ms: half of them within, 99 of 100, and of all rounds together 999 of 1000:\n");
         by_kind(text, on.store, &on.tail, times)?;
     }
     let all = on.serving.iter().chain(&on.tail);
