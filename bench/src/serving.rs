@@ -42,6 +42,8 @@ pub struct Served {
     pub scenario: Scenario,
     /// How many asked at once.
     pub connections: usize,
+    /// How many sessions were asked for.
+    pub sessions: usize,
     /// CPU time of the server process per request, in µs.
     pub server_cpu_us: Spread,
     /// The same beyond that of the scenario's baseline in the same round; `None` where that was not measured.
@@ -79,7 +81,7 @@ pub async fn measure(backend: &Backend, plan: &Plan) -> Result<Vec<Served>> {
             }
         }
     }
-    Ok(rows(backend.store, &subjects, &plan.kinds))
+    Ok(rows(backend.store, &subjects, plan))
 }
 
 /// Each kind of request once, by many: for what it costs.
@@ -174,9 +176,9 @@ impl Subject {
         Ok(Turn::of(answers, server, database))
     }
 
-    /// What was seen of `kind`.
-    fn row(&self, kind: usize, kinds: &[Kind]) -> Served {
-        let (scenario, connections) = kinds[kind];
+    /// What was seen of the plan's kind of this number.
+    fn row(&self, kind: usize, plan: &Plan) -> Served {
+        let (scenario, connections) = plan.kinds[kind];
         let turns = &self.turns[kind];
         let spread = |figure: fn(&Turn) -> f64| Spread::of(turns.iter().map(figure));
         let has_processes = self.contestant.store.has_processes();
@@ -184,8 +186,9 @@ impl Subject {
             contestant: self.contestant,
             scenario,
             connections,
+            sessions: plan.order.sessions(),
             server_cpu_us: spread(|turn| turn.server_cpu_us),
-            over_plain_us: self.over_plain(kind, kinds),
+            over_plain_us: self.over_plain(kind, &plan.kinds),
             database_cpu_us: has_processes.then(|| spread(|turn| turn.database_cpu_us)),
             per_second: spread(|turn| turn.per_second),
             median_us: spread(|turn| micros(turn.answers.within(500))),
@@ -207,12 +210,12 @@ impl Subject {
 }
 
 /// Contestant by contestant.
-fn rows(store: Store, subjects: &[Subject], kinds: &[Kind]) -> Vec<Served> {
+fn rows(store: Store, subjects: &[Subject], plan: &Plan) -> Vec<Served> {
     let contestants = store.contestants().into_iter();
     let subjects = contestants
         .filter_map(|contestant| subjects.iter().find(|has| has.contestant == contestant));
     subjects
-        .flat_map(|subject| (0..kinds.len()).map(|kind| subject.row(kind, kinds)))
+        .flat_map(|subject| (0..plan.kinds.len()).map(|kind| subject.row(kind, plan)))
         .collect()
 }
 
