@@ -9,7 +9,7 @@
 //! | [`signing_in`] | signing in and out, devices, changed passwords |
 //! | [`your_own_store`] | the contract, and a whole store |
 //! | [`testing`] | an application on memory, with a clock of its own |
-//! | [`operations`] | watching, keys, deployments, outages |
+//! | [`operations`] | settings, watching, deployments, outages |
 //! | [`from_go`] | for those who come from fasthttpsession in Go |
 //! | [`from_peers`] | for those who come from tower-sessions or actix-session |
 

@@ -28,7 +28,8 @@
 //! # Where to read on
 //!
 //! * [`guide`]: getting started, choosing a store, security, devices, testing, operations, coming from elsewhere.
-//! * [`Sessions`]: what an application builds once, and its [settings](SessionsBuilder).
+//! * [`Sessions`]: what an application builds once, and its [settings](SessionsBuilder), also from a
+//!   [file and the environment](Settings).
 //! * [`Session`]: what a handler can do.
 //! * [`tower`](https://docs.rs/fasthttpsession-tower): the layer for axum, hyper and everything on tower, and what
 //!   happens on streams, errors and panics.
@@ -57,6 +58,7 @@
 
 mod connect;
 pub mod guide;
+mod open;
 mod stores;
 
 pub use connect::{ConnectError, connect};
@@ -79,6 +81,7 @@ pub use fasthttpsession_redis as redis;
 pub use fasthttpsession_sqlite as sqlite;
 #[cfg(feature = "tower")]
 pub use fasthttpsession_tower as tower;
+pub use open::{OpenError, open};
 pub use stores::Stores;
 
 /// The version of this library.
