@@ -107,6 +107,20 @@ impl Report {
 }
 
 impl OnStore {
+    /// Nothing yet.
+    pub fn begin(store: Store, settings: String) -> Self {
+        Self {
+            store,
+            settings,
+            serving: Vec::new(),
+            tail: Vec::new(),
+            loss: Vec::new(),
+            limit: Vec::new(),
+            contention: Vec::new(),
+            scale: Vec::new(),
+        }
+    }
+
     fn targets(&self) -> Vec<Target> {
         let rows = costs(&self.serving);
         let mut targets = targets::of_loss(&self.loss);
