@@ -88,6 +88,6 @@ pub use stores::Stores;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The programs in the README are compiled with the tests of the documentation.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "actix", feature = "axum"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
