@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use contestants::Store;
-use fasthttpsession::{HeaderEdit, Sessions, connect};
+use fasthttpsession::{Sessions, connect};
 use serde::Serialize;
 
 use crate::backend::Backend;
-use crate::records::with_tables;
+use crate::records::{COUNTER, with_session, with_tables};
 use crate::two_threads;
 use counted::Counted;
 
@@ -35,7 +35,6 @@ pub struct Contention {
 }
 
 const WRITERS: [u64; 4] = [1, 4, 16, 64];
-const COUNTER: &str = "count";
 
 /// Each number of writers for as long as `turn`.
 pub fn measure(backend: &Backend, turn: Duration) -> Result<Vec<Contention>> {
@@ -61,7 +60,7 @@ async fn with(
     writers: u64,
     turn: Duration,
 ) -> Result<Contention> {
-    let cookie = first(sessions).await?;
+    let cookie = with_session(sessions).await?;
     let (began, called) = (Instant::now(), calls.load(Ordering::Relaxed));
     let tasks: Vec<_> = (0..writers)
         .map(|_| tokio::spawn(write(sessions.clone(), cookie.clone(), began + turn)))
@@ -108,21 +107,4 @@ async fn count(sessions: &Sessions, cookie: &str) -> Result<u64> {
     let exchange = sessions.begin([("cookie", cookie)], None);
     let session = exchange.session().await?;
     Ok(session.get::<u64>(COUNTER)?.unwrap_or_default())
-}
-
-/// Makes a session of ten values of 100 bytes and a counter; returns its cookie.
-async fn first(sessions: &Sessions) -> Result<String> {
-    let exchange = sessions.begin([("host", "example.org")], None);
-    let session = exchange.session().await?;
-    for number in 0..10 {
-        session.set(format!("key{number}"), &"x".repeat(100))?;
-    }
-    session.set(COUNTER, &0_u64)?;
-    let edits = exchange.finish().await?;
-    let cookie = edits.into_iter().find_map(|edit| match edit {
-        HeaderEdit::SetCookie { value, .. } => Some(value),
-        _ => None,
-    });
-    let cookie = cookie.context("a new session has a cookie")?;
-    Ok(cookie.split(';').next().unwrap_or_default().to_owned())
 }

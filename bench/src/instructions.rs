@@ -1,12 +1,16 @@
-//! Instructions per request, counted by valgrind: the only figure here that noise does not reach. It differs from time
+//! Instructions per request and per hot path of the core, counted by valgrind: the only figure here that noise does not reach. It differs from time
 //! where valgrind hides what a processor can do (it has no SHA instructions), and says nothing of cache misses.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use contestants::{Contestant, Library, Scenario, Store};
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::core_paths::CorePath;
 use crate::in_process::Subject;
 
 /// Sessions in the store of a counted run.
@@ -28,15 +32,29 @@ pub struct Count {
     pub over_plain: f64,
 }
 
+/// What is reported of one hot path of the core.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoreCount {
+    /// Which.
+    pub path: CorePath,
+    /// Instructions, with those of its baseline.
+    pub total: f64,
+    /// Its own.
+    pub instructions: f64,
+    /// Its own in the report from before, if that has them.
+    pub earlier: Option<f64>,
+}
+
 /// Instructions per request of everyone; `None` without valgrind.
 pub fn measure() -> Result<Option<Vec<Count>>> {
-    if Command::new("valgrind").arg("--version").output().is_err() {
+    if !is_there() {
         return Ok(None);
     }
     let mut counts: Vec<Count> = Vec::new();
     for contestant in Store::Memory.contestants() {
-        for scenario in Scenario::ALL {
-            let total = per_request(contestant, scenario)?;
+        for scenario in Scenario::simple() {
+            let (library, asked) = (contestant.library.label(), scenario.label());
+            let total = per_turn(&["loop", "--library", library, "--scenario", asked])?;
             let baseline = counts.iter().find(|count| {
                 (count.contestant, count.scenario) == (contestant, scenario.baseline())
             });
@@ -65,25 +83,66 @@ pub async fn run(library: Library, scenario: Scenario, count: u32) -> Result<()>
         .await
 }
 
-fn per_request(contestant: Contestant, scenario: Scenario) -> Result<f64> {
-    let (few, many) = (
-        counted(contestant, scenario, FEW)?,
-        counted(contestant, scenario, MANY)?,
-    );
+/// Instructions of each hot path of the core; `None` without valgrind. Compared with those of the report that the results
+/// have from before.
+pub fn measure_core() -> Result<Option<Vec<CoreCount>>> {
+    if !is_there() {
+        return Ok(None);
+    }
+    let earlier = earlier();
+    let mut counts: Vec<CoreCount> = Vec::new();
+    for path in CorePath::ALL {
+        let total = per_turn(&["core", "--path", path.label()])?;
+        let baseline = counts
+            .iter()
+            .find(|count| path.baseline() == Some(count.path));
+        let instructions = total - baseline.map_or(0.0, |baseline| baseline.total);
+        counts.push(CoreCount {
+            path,
+            total,
+            instructions,
+            earlier: earlier
+                .iter()
+                .find_map(|(name, count)| (name == path.label()).then_some(*count)),
+        });
+    }
+    Ok(Some(counts))
+}
+
+/// What a counted run of a hot path does.
+#[tokio::main(flavor = "current_thread")]
+pub async fn run_core(path: CorePath, count: u32) -> Result<()> {
+    path.run(count).await
+}
+
+/// The names of paths and their instructions; nothing where there was no report, or it counted none.
+fn earlier() -> Vec<(String, f64)> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/report.json");
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let report: Value = serde_json::from_str(&text).unwrap_or_default();
+    let counts = report["core"].as_array().into_iter().flatten();
+    let count = |count: &Value| {
+        let path = count["path"].as_str()?.to_owned();
+        Some((path, count["instructions"].as_f64()?))
+    };
+    counts.filter_map(count).collect()
+}
+
+fn is_there() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok()
+}
+
+/// What each of many turns costs, without what comes before them.
+fn per_turn(arguments: &[&str]) -> Result<f64> {
+    let (few, many) = (counted(arguments, FEW)?, counted(arguments, MANY)?);
     Ok((many - few) / f64::from(MANY - FEW))
 }
 
-fn counted(contestant: Contestant, scenario: Scenario, count: u32) -> Result<f64> {
+fn counted(arguments: &[&str], count: u32) -> Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
-        .args([
-            "loop",
-            "--library",
-            contestant.library.label(),
-            "--scenario",
-            scenario.label(),
-        ])
+        .args(arguments)
         .args(["--count", &count.to_string()])
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -3,6 +3,7 @@
 
 mod backend;
 mod contention;
+mod core_paths;
 mod http;
 mod in_process;
 mod instructions;
@@ -30,6 +31,7 @@ use clap::{Parser, Subcommand};
 use contestants::{Contestant, Library, Scenario, Store, actix_session};
 
 use backend::Backend;
+use core_paths::CorePath;
 use report::{OnStore, Report};
 use what::{Part, What};
 
@@ -77,6 +79,13 @@ enum Child {
         #[arg(long)]
         count: u32,
     },
+    /// Takes one path of the core over and over, for a profiler to watch.
+    Core {
+        #[arg(long, value_enum)]
+        path: CorePath,
+        #[arg(long)]
+        count: u32,
+    },
 }
 
 fn main() -> Result<()> {
@@ -92,6 +101,7 @@ fn main() -> Result<()> {
             scenario,
             count,
         }) => instructions::run(library, scenario, count),
+        Some(Child::Core { path, count }) => instructions::run_core(path, count),
         None => measure(&cli.what),
     }
 }
@@ -171,6 +181,7 @@ async fn without_servers(what: &What, report: &mut Report) -> Result<()> {
     }
     if what.has(Part::Instructions) {
         report.instructions = instructions::measure()?;
+        report.core = instructions::measure_core()?;
         if report.instructions.is_none() {
             eprintln!("valgrind is not installed: no instructions were counted");
         }

@@ -1,10 +1,16 @@
-//! Sessions for what is measured below HTTP: records as of ten values of 100 bytes, and handles that can be told again from
-//! their number; and the URL of a place for them.
+//! Sessions for what is measured below HTTP: ten values of 100 bytes, as such or as records with handles that can be told
+//! again from their number; and the URL of a place for them.
 
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use fasthttpsession::{Clock as _, Handle, Header, Record, SystemClock, Timestamp};
+use fasthttpsession::{
+    Clock as _, Handle, Header, HeaderEdit, Record, Sessions, SystemClock, Timestamp,
+};
+
+/// The key of a number that begins at 0.
+pub const COUNTER: &str = "count";
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Ten values of 100 bytes with their keys, and what the core adds.
@@ -38,6 +44,23 @@ pub fn record(version: u64) -> Record {
         header,
         body: Bytes::from_static(&BODY),
     }
+}
+
+/// Makes a session of ten values of 100 bytes and a counter; returns its cookie.
+pub async fn with_session(sessions: &Sessions) -> Result<String> {
+    let exchange = sessions.begin([("host", "example.org")], None);
+    let session = exchange.session().await?;
+    for number in 0..10 {
+        session.set(format!("key{number}"), &"x".repeat(100))?;
+    }
+    session.set(COUNTER, &0_u64)?;
+    let edits = exchange.finish().await?;
+    let cookie = edits.into_iter().find_map(|edit| match edit {
+        HeaderEdit::SetCookie { value, .. } => Some(value),
+        _ => None,
+    });
+    let cookie = cookie.context("a new session has a cookie")?;
+    Ok(cookie.split(';').next().unwrap_or_default().to_owned())
 }
 
 /// The same URL, with the tables or folders made. Stores without them know no such setting.

@@ -17,7 +17,7 @@ use contestants::Store;
 use serde::Serialize;
 
 use crate::contention::Contention;
-use crate::instructions::Count;
+use crate::instructions::{CoreCount, Count};
 use crate::limit::Limit;
 use crate::loss::Losses;
 use crate::machine::{self, Machine};
@@ -44,6 +44,8 @@ pub struct Report {
     pub in_process_us: Option<Vec<Row>>,
     /// Instructions per call of the router; `None` if left out.
     pub instructions: Option<Vec<Count>>,
+    /// Instructions of the core's hot paths; `None` if left out.
+    pub core: Option<Vec<CoreCount>>,
     /// What libraries weigh before the first request; empty if left out.
     pub weight: Vec<Weight>,
 }
@@ -89,6 +91,8 @@ impl Report {
         self.targets
             .extend(targets::half_of_peers("router", called));
         self.targets.extend(targets::of_weight(&self.weight));
+        let core = self.core.as_deref().unwrap_or_default();
+        self.targets.extend(targets::of_core(core));
     }
 
     /// Writes the page with its pictures and `report.json` to `folder`, which is made.

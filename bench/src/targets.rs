@@ -1,5 +1,6 @@
 //! What this library promises, held against what was measured.
 
+mod core;
 mod cost;
 mod loss;
 mod scale;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::contention::Contention;
 use crate::limit::Limit;
 
+pub use core::of_core;
 pub use cost::{half_of_peers, of_cost};
 pub use loss::of_loss;
 pub use scale::of_scale;

@@ -1,0 +1,102 @@
+//! The hot paths of the core, each by itself: what a request does of them, without HTTP and without a framework.
+
+use anyhow::{Result, ensure};
+use bytes::Bytes;
+use fasthttpsession::memory::MemoryStore;
+use fasthttpsession::{Record, Sessions};
+use serde::Serialize;
+
+use crate::records::{COUNTER, record, with_session};
+
+/// What is done over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CorePath {
+    /// Begins a request and finishes it.
+    Begin,
+    /// Asks for the session meanwhile.
+    Open,
+    /// And reads a value.
+    Get,
+    /// Or adds one to a value, and writes that at the end.
+    Update,
+    /// Makes bytes of a record.
+    Encode,
+    /// Makes a record of bytes.
+    Decode,
+}
+
+impl CorePath {
+    /// All of them; each after its baseline.
+    pub const ALL: [Self; 6] = [
+        Self::Begin,
+        Self::Open,
+        Self::Get,
+        Self::Update,
+        Self::Encode,
+        Self::Decode,
+    ];
+
+    /// Its name on the command line.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Open => "open",
+            Self::Get => "get",
+            Self::Update => "update",
+            Self::Encode => "encode",
+            Self::Decode => "decode",
+        }
+    }
+
+    /// What it does, for reports.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Begin => "begin a request and finish it",
+            Self::Open => "open the session: parse and check the token, load from memory",
+            Self::Get => "get one of ten values",
+            Self::Update => "update a value, and swap the record at the end",
+            Self::Encode => "encode a record",
+            Self::Decode => "decode a record",
+        }
+    }
+
+    /// What it does besides, if anything.
+    pub fn baseline(self) -> Option<Self> {
+        match self {
+            Self::Open => Some(Self::Begin),
+            Self::Get | Self::Update => Some(Self::Open),
+            Self::Begin | Self::Encode | Self::Decode => None,
+        }
+    }
+
+    /// Does it `count` times.
+    pub async fn run(self, count: u32) -> Result<()> {
+        let sessions = Sessions::new(MemoryStore::new());
+        let cookie = with_session(&sessions).await?;
+        let record = record(1);
+        let bytes = Bytes::from(record.to_bytes());
+        for _ in 0..count {
+            match self {
+                Self::Encode => drop(std::hint::black_box(record.to_bytes())),
+                Self::Decode => drop(std::hint::black_box(Record::from_bytes(bytes.clone())?)),
+                _ => self.request(&sessions, &cookie).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn request(self, sessions: &Sessions, cookie: &str) -> Result<()> {
+        let exchange = sessions.begin([("cookie", cookie)], None);
+        if self != Self::Begin {
+            let session = exchange.session().await?;
+            match self {
+                Self::Get => ensure!(session.get::<u64>(COUNTER)?.is_some(), "a value is missing"),
+                Self::Update => session.update(COUNTER, |count: &mut u64| *count += 1)?,
+                _ => {}
+            }
+        }
+        exchange.finish().await?;
+        Ok(())
+    }
+}
