@@ -63,6 +63,7 @@ impl Target {
 /// With as many digits as tell it from its neighbours.
 fn figure(figure: f64) -> String {
     match figure {
+        _ if figure.fract() == 0.0 => format!("{figure:.0}"),
         ..10.0 => format!("{figure:.2}"),
         10.0..1000.0 => format!("{figure:.1}"),
         _ => format!("{figure:.0}"),
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn a_miss_says_by_how_much() {
         assert_eq!(verdict_of(15.0, 12.0), "**missed by 25 %**");
-        assert_eq!(verdict_of(3.0, 0.0), "**missed by 3.00**");
+        assert_eq!(verdict_of(3.0, 0.0), "**missed by 3**");
         assert_eq!(verdict_of(12.0, 12.0), "met");
     }
 }

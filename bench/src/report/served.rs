@@ -45,9 +45,8 @@ fn store(text: &mut String, on: &OnStore) -> Result<()> {
         text.push_str("\nTime of an answer, ms: half of them within, 99 of 100, and of all rounds together 999 of 1000:\n");
         by_kind(text, on.store, &on.tail, times)?;
     }
-    let all = on.serving.iter().chain(&on.tail);
-    all.filter(|served| served.failed > 0)
-        .try_for_each(|served| failed(text, served))
+    let mut contestants = on.store.contestants().into_iter();
+    contestants.try_for_each(|who| failed(text, on, who))
 }
 
 fn database(text: &mut String, on: &OnStore) -> Result<()> {
@@ -110,12 +109,16 @@ fn find(served: &[Served], who: Contestant, kind: Kind) -> Option<&Served> {
         .find(|served| (served.contestant, (served.scenario, served.connections)) == wanted)
 }
 
-fn failed(text: &mut String, served: &Served) -> Result<()> {
-    let kind = title((served.scenario, served.connections));
-    let (failed, library) = (served.failed, served.contestant.library.label());
-    writeln!(
-        text,
-        "\n{library}, {kind}: {failed} requests were not answered with 200."
-    )?;
+fn failed(text: &mut String, on: &OnStore, who: Contestant) -> Result<()> {
+    let all = on.serving.iter().chain(&on.tail);
+    let theirs = all.filter(|served| served.contestant == who);
+    let failed: usize = theirs.map(|served| served.failed).sum();
+    if failed > 0 {
+        let library = who.library.label();
+        writeln!(
+            text,
+            "\n{library}: {failed} requests had no answer with status 200."
+        )?;
+    }
     Ok(())
 }
