@@ -1,5 +1,7 @@
 //! What the driver, the pool and the server say, as errors of a store. The only place that maps them.
 
+use std::io;
+
 use fasthttpsession_core::{StoreError, StoreErrorKind};
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
@@ -108,15 +110,22 @@ fn comes_of_a_pooler(refusal: &DbError) -> bool {
     of_a_statement || of_a_setting
 }
 
-/// A certificate that is not trusted is a matter of settings; all else that keeps a connection from being made may
-/// pass.
+/// A server without TLS, or with a certificate that is not trusted, is a matter of settings; all else that keeps a
+/// connection from being made may pass.
 fn kind_of_failed_connect(error: &Error) -> StoreErrorKind {
     let text = error.to_string();
     if text.starts_with("timeout") {
         StoreErrorKind::Timeout
-    } else if text.contains("TLS") {
+    } else if text.contains("TLS") && !broke(error) {
         StoreErrorKind::Misconfigured
     } else {
         StoreErrorKind::Unavailable
     }
+}
+
+/// Whether the connection broke. What TLS itself objects to is invalid data.
+fn broke(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let of_the_connection = source.and_then(|source| source.downcast_ref::<io::Error>());
+    of_the_connection.is_some_and(|error| error.kind() != io::ErrorKind::InvalidData)
 }

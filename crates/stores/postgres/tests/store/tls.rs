@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fasthttpsession_core::StoreErrorKind;
-use fasthttpsession_postgres::SslMode;
+use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_postgres::{PostgresConfig, SslMode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::support::{Place, create, load, record};
 
@@ -73,11 +75,39 @@ async fn a_certificate_for_another_host_is_refused() {
         "{socket}?sslmode=verify-full&sslrootcert={}",
         server.ca_certificate().display()
     );
-    let config = fasthttpsession_postgres::PostgresConfig::from_url(&wanted).expect("a URL");
+    let config = PostgresConfig::from_url(&wanted).expect("a URL");
     let error = config
         .open()
         .await
         .expect_err("a socket has no certificate");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+}
+
+/// The error about a server that gives `answer` to the request for encryption, and goes.
+async fn error_after(answer: &[u8; 1]) -> StoreError {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let answering = async {
+        let (mut stream, _) = listener.accept().await.expect("somebody comes");
+        stream.read_exact(&mut [0; 8]).await.expect("a request");
+        stream.write_all(answer).await.expect("it is answered");
+    };
+    let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=require");
+    let config = PostgresConfig::from_url(&url).expect("a URL");
+    let (opened, ()) = tokio::join!(config.open(), answering);
+    opened.expect_err("it has gone")
+}
+
+#[tokio::test]
+async fn a_server_that_goes_while_encryption_is_agreed_on_may_come_back() {
+    let error = error_after(b"S").await;
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(error.is_retryable() && !error.may_have_applied());
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_encryption_is_a_matter_of_settings() {
+    let error = error_after(b"N").await;
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
 }
 
