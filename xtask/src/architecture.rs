@@ -10,7 +10,14 @@ use crate::step::{Failed, output};
 pub(crate) const FEATURES: &[(&str, &[&str])] = &[
     (
         "fasthttpsession-core",
-        &["messagepack", "cbor", "tracing", "metrics", "testing"],
+        &[
+            "encryption",
+            "messagepack",
+            "cbor",
+            "tracing",
+            "metrics",
+            "testing",
+        ],
     ),
     ("fasthttpsession-tower", &["axum"]),
     (
@@ -27,6 +34,7 @@ pub(crate) const FEATURES: &[(&str, &[&str])] = &[
             "tower",
             "axum",
             "actix",
+            "encryption",
             "messagepack",
             "cbor",
             "tracing",

@@ -186,6 +186,11 @@ pub enum Unreadable {
         /// The part that could not be read.
         at: &'static str,
     },
+    /// It is encrypted, and this program was built without encryption.
+    #[error(
+        "it is encrypted, and this program was built without encryption: turn on the feature `encryption`"
+    )]
+    EncryptionOff,
     /// It was encrypted with a key that this process was not given.
     #[error("it is encrypted with the key {id:?}, which this process does not have")]
     UnknownKey {

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub(crate) use self::subkey::{Cipher, NONCE_BYTES, Signer, TAG_BYTES};
+#[cfg(feature = "encryption")]
+pub(crate) use self::subkey::Cipher;
+pub(crate) use self::subkey::Signer;
 
 /// Keys, each with an id. The first signs and encrypts; all of them verify and decrypt, each what names its id.
 ///
@@ -34,7 +36,6 @@ pub(crate) use self::subkey::{Cipher, NONCE_BYTES, Signer, TAG_BYTES};
 /// let keys = Keys::from_file("/etc/app/session-keys")?; // or Keys::from_env("SESSION_KEYS")?
 /// let sessions = Sessions::builder(store)
 ///     .token_codec(TokenCodec::signed(&keys))
-///     .encrypt_records(&keys)
 ///     .build()?;
 /// # Ok(()) }
 /// ```
@@ -51,9 +52,9 @@ pub(crate) use self::subkey::{Cipher, NONCE_BYTES, Signer, TAG_BYTES};
 ///
 /// # What is done with them
 ///
-/// No key is used itself. From each, HKDF-SHA-256 (RFC 5869) derives one for each purpose: to sign tokens, to encrypt
-/// tokens, to encrypt records. So one ring serves all of them. They are wiped from memory when dropped, as are the bytes
-/// they were read from, and are printed by nothing: `Debug` shows ids.
+/// No key is used itself. From each, HKDF-SHA-256 (RFC 5869) derives one for each purpose: to sign tokens and, with
+/// the feature `encryption`, to encrypt tokens and to encrypt records. So one ring serves all of them. They are wiped from
+/// memory when dropped, as are the bytes they were read from, and are printed by nothing: `Debug` shows ids.
 ///
 /// [`Unreadable::UnknownKey`]: crate::Unreadable::UnknownKey
 #[derive(Clone)]
@@ -122,7 +123,9 @@ impl fmt::Debug for Keys {
 pub(crate) struct Key {
     id: Box<str>,
     pub(crate) token_signing: Signer,
+    #[cfg(feature = "encryption")]
     pub(crate) token_encryption: Cipher,
+    #[cfg(feature = "encryption")]
     pub(crate) record_encryption: Cipher,
 }
 

@@ -4,6 +4,10 @@
 mod bytes;
 pub(crate) mod commits;
 pub(crate) mod envelope;
+#[cfg(feature = "encryption")]
+pub(crate) mod protection;
+#[cfg(not(feature = "encryption"))]
+#[path = "record/unprotected.rs"]
 pub(crate) mod protection;
 pub(crate) mod secrets;
 

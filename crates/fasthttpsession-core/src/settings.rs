@@ -1,5 +1,6 @@
 //! What a file and the environment say about [`Sessions`], as data that serde reads.
 
+mod encryption;
 mod keys;
 mod list;
 mod store_url;
@@ -162,23 +163,6 @@ impl Settings {
             self.keys_env.as_deref(),
             are_used,
         )
-    }
-
-    fn encrypt(
-        &self,
-        mut builder: SessionsBuilder,
-        keys: &Ring,
-    ) -> Result<SessionsBuilder, BuildError> {
-        if self.encrypt_records {
-            builder = builder.encrypt_records(keys.needed_by("encrypt_records")?);
-        }
-        if self.also_read_encrypted {
-            builder = builder.also_read_encrypted(keys.needed_by("also_read_encrypted")?);
-        }
-        if self.also_read_unencrypted {
-            builder = builder.also_read_unencrypted();
-        }
-        Ok(builder)
     }
 }
 

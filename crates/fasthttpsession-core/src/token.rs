@@ -91,12 +91,6 @@ impl Secret {
         }
     }
 
-    /// The bytes of a secret as [`Self::as_bytes`] gives them.
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (system, added) = bytes.split_first_chunk()?;
-        (added.len() <= Self::MAX_ADDED_BYTES).then(|| Self::new(*system, added))
-    }
-
     fn decode(text: &[u8]) -> Option<Self> {
         let mut secret = Self {
             bytes: [0; Self::MAX_BYTES],
@@ -156,8 +150,6 @@ pub(crate) struct Token {
 impl Token {
     /// The longest text that is looked at.
     pub(crate) const MAX_TEXT_BYTES: usize = Handle::TEXT_BYTES + 1 + 64;
-    /// The most bytes that handle and secret have together.
-    pub(crate) const MAX_BYTES: usize = Handle::BYTES + Secret::MAX_BYTES;
 
     pub(crate) fn new(handle: Handle, secret: Secret) -> Self {
         Self { handle, secret }
@@ -182,21 +174,6 @@ impl Token {
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(self.secret.as_bytes(), &mut text);
         text
-    }
-
-    /// Reads what [`write_to`](Self::write_to) wrote.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (handle, secret) = bytes.split_first_chunk()?;
-        Some(Self {
-            handle: Handle(*handle),
-            secret: Secret::from_bytes(secret)?,
-        })
-    }
-
-    /// Handle and secret without an encoding, for who encrypts them.
-    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.handle.0);
-        out.extend_from_slice(self.secret.as_bytes());
     }
 
     /// What the record keeps of this token's secret.

@@ -52,6 +52,7 @@
 //! | `tower` | `SessionLayer`, for hyper and everything on tower |
 //! | `axum` | `tower`, and its extractor for axum |
 //! | `actix` | `SessionMiddleware` and the extractor for actix-web |
+//! | `encryption` | `TokenCodec::encrypted` and `SessionsBuilder::encrypt_records`: tokens and records that nobody reads |
 //! | `messagepack`, `cbor` | codecs beside JSON |
 //! | `tracing`, `metrics` | [what happens](guide::operations), told to these crates |
 //! | `testing` | a replaceable system generator |

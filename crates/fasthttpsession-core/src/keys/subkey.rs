@@ -1,19 +1,15 @@
 //! Keys for one purpose each, derived from a configured one: what signs, and what encrypts. The only place that knows the
 //! cryptographic crates.
 
-use chacha20poly1305::aead::AeadInOut as _;
-use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
+#[cfg(feature = "encryption")]
+use chacha20poly1305::{XChaCha20Poly1305, aead::AeadInOut as _};
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::Key;
 
-/// How many bytes a nonce has: so many that random ones don't meet (draft-irtf-cfrg-xchacha-03, section 1).
-pub(crate) const NONCE_BYTES: usize = 24;
-/// How many bytes a tag has.
-pub(crate) const TAG_BYTES: usize = 16;
 /// How many bytes a signature has.
 const SIGNATURE_BYTES: usize = 32;
 
@@ -31,7 +27,9 @@ impl Key {
         Self {
             id: id.into(),
             token_signing: Signer(subkey("token signing")),
+            #[cfg(feature = "encryption")]
             token_encryption: Cipher::new(&subkey("token encryption")),
+            #[cfg(feature = "encryption")]
             record_encryption: Cipher::new(&subkey("record encryption")),
         }
     }
@@ -59,9 +57,16 @@ impl Signer {
 }
 
 /// XChaCha20-Poly1305 under one key.
+#[cfg(feature = "encryption")]
 pub(crate) struct Cipher(XChaCha20Poly1305);
 
+#[cfg(feature = "encryption")]
 impl Cipher {
+    /// How many bytes a nonce has: so many that random ones don't meet (draft-irtf-cfrg-xchacha-03, section 1).
+    pub(crate) const NONCE_BYTES: usize = 24;
+    /// How many bytes a tag has.
+    pub(crate) const TAG_BYTES: usize = 16;
+
     fn new(key: &[u8; 32]) -> Self {
         Self(XChaCha20Poly1305::new(key.into()))
     }
@@ -69,10 +74,10 @@ impl Cipher {
     /// Encrypts `text` where it lies, and returns the tag that vouches for it and for `beside`.
     pub(crate) fn seal(
         &self,
-        nonce: &[u8; NONCE_BYTES],
+        nonce: &[u8; Self::NONCE_BYTES],
         beside: &[u8],
         text: &mut [u8],
-    ) -> [u8; TAG_BYTES] {
+    ) -> [u8; Self::TAG_BYTES] {
         self.0
             .encrypt_inout_detached(nonce.into(), beside, text.into())
             .expect("a text is shorter than 256 GiB")
@@ -82,10 +87,10 @@ impl Cipher {
     /// Decrypts `text` where it lies; `None`, and nothing of it decrypted, unless `tag` vouches for it and for `beside`.
     pub(crate) fn open(
         &self,
-        nonce: &[u8; NONCE_BYTES],
+        nonce: &[u8; Self::NONCE_BYTES],
         beside: &[u8],
         text: &mut [u8],
-        tag: &[u8; TAG_BYTES],
+        tag: &[u8; Self::TAG_BYTES],
     ) -> Option<()> {
         self.0
             .decrypt_inout_detached(nonce.into(), beside, text.into(), tag.into())

@@ -22,7 +22,6 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::commits::Commits;
-use super::protection::Sealing;
 use super::secrets::Secrets;
 use super::{Header, Record};
 use crate::codec::{Codecs, MapCodec};
@@ -36,9 +35,9 @@ use crate::token::Handle;
 use crate::values::{Malformed, Region, Rules, Values};
 use crate::wire::{self, Reader};
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 const UNPROTECTED: u8 = 0;
-const ENCRYPTED: u8 = 1;
+pub(super) const ENCRYPTED: u8 = 1;
 /// Version and protection.
 const HEAD_BYTES: usize = 2;
 const ONE_BY_ONE: u8 = 0;
@@ -99,32 +98,31 @@ impl Manager {
 
     /// Puts `stored` together again.
     pub(crate) fn put_together(&self, handle: Handle, stored: &Stored) -> Result<Record, Error> {
-        let key = self.protection.key();
-        let mut body = Vec::with_capacity(
-            key.map_or(0, Sealing::added_bytes)
-                + stored.control.encoded_len()
-                + stored.values.encoded_len(),
-        );
-        let head = [VERSION, key.map_or(UNPROTECTED, |_| ENCRYPTED)];
-        body.extend_from_slice(&head);
-        let sealing = key
-            .map(|key| Sealing::begin(key, &self.generator, head, &mut body))
-            .transpose()?;
-        stored.control.write_to(&mut body);
+        Ok(Record {
+            header: stored.header.clone(),
+            body: self.body(handle, stored)?.into(),
+        })
+    }
+
+    /// A body that anybody can read.
+    pub(super) fn unencrypted_body(&self, stored: &Stored) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::with_capacity(stored.body_len());
+        body.extend_from_slice(&[VERSION, UNPROTECTED]);
+        self.write_contents(stored, &mut body)?;
+        Ok(body)
+    }
+
+    /// Writes what stands behind the head, and what is encrypted if anything is.
+    pub(super) fn write_contents(&self, stored: &Stored, body: &mut Vec<u8>) -> Result<(), Error> {
+        stored.control.write_to(body);
         match self.codecs.map_to_write() {
             None => {
                 body.push(ONE_BY_ONE);
-                stored.values.write_to(&mut body);
+                stored.values.write_to(body);
+                Ok(())
             }
-            Some(codec) => write_map(codec, &stored.values, &mut body)?,
+            Some(codec) => write_map(codec, &stored.values, body),
         }
-        if let Some(sealing) = sealing {
-            sealing.finish(handle, &stored.header, &mut body);
-        }
-        Ok(Record {
-            header: stored.header.clone(),
-            body: body.into(),
-        })
     }
 
     /// What stands behind the head of a body that is encrypted; `None` if it is not, and may be read as it is.
@@ -148,6 +146,13 @@ impl Manager {
             [found, ..] => Err(Unreadable::Version { found }),
             [] => Err(Unreadable::Malformed { at: "the version" }),
         }
+    }
+}
+
+impl Stored {
+    /// How many bytes an unencrypted body has, if its values are written one by one.
+    pub(super) fn body_len(&self) -> usize {
+        self.control.encoded_len() + self.values.encoded_len()
     }
 }
 

@@ -16,9 +16,10 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::Header;
+use super::envelope::{ENCRYPTED, Stored, VERSION};
 use crate::error::{Error, Unreadable};
-use crate::keys::{Key, Keys, NONCE_BYTES, TAG_BYTES};
-use crate::random::Generator;
+use crate::keys::{Cipher, Key, Keys};
+use crate::sessions::Manager;
 use crate::token::Handle;
 use crate::wire::{Reader, short_len};
 
@@ -34,15 +35,7 @@ pub(crate) enum Protection {
 }
 
 impl Protection {
-    /// The key to encrypt with, if that is what was chosen.
-    pub(crate) fn key(&self) -> Option<&Key> {
-        match self {
-            Self::Encrypted { keys, .. } => Some(keys.first()),
-            Self::None | Self::Readable(_) => None,
-        }
-    }
-
-    pub(crate) fn takes_unencrypted(&self) -> bool {
+    pub(super) fn takes_unencrypted(&self) -> bool {
         match self {
             Self::None | Self::Readable(_) => true,
             Self::Encrypted {
@@ -59,7 +52,7 @@ impl Protection {
     }
 
     /// What is in an encrypted body: `sealed` is what stands behind its `head`.
-    pub(crate) fn open(
+    pub(super) fn open(
         &self,
         handle: Handle,
         header: &Header,
@@ -86,41 +79,31 @@ impl Protection {
     }
 }
 
-/// A body that is being written and will be encrypted.
-pub(crate) struct Sealing<'a> {
-    key: &'a Key,
-    nonce: [u8; NONCE_BYTES],
-    head: [u8; 2],
-}
-
-impl<'a> Sealing<'a> {
-    /// Begins to write a body that has nothing but the two bytes of its head.
-    pub(crate) fn begin(
-        key: &'a Key,
-        generator: &Generator,
-        head: [u8; 2],
-        body: &mut Vec<u8>,
-    ) -> Result<Self, Error> {
-        let mut nonce = [0; NONCE_BYTES];
-        generator.fill(&mut nonce)?;
-        body.push(short_len(key.id().len()));
-        body.extend_from_slice(key.id().as_bytes());
-        body.extend_from_slice(&nonce);
-        Ok(Self { key, nonce, head })
+impl Manager {
+    /// The body of a record, encrypted if that is what was chosen.
+    pub(super) fn body(&self, handle: Handle, stored: &Stored) -> Result<Vec<u8>, Error> {
+        match &self.protection {
+            Protection::None | Protection::Readable(_) => self.unencrypted_body(stored),
+            Protection::Encrypted { keys, .. } => self.encrypted_body(keys.first(), handle, stored),
+        }
     }
 
-    /// Encrypts all that was written since.
-    pub(crate) fn finish(self, handle: Handle, header: &Header, body: &mut Vec<u8>) {
-        let id = self.key.id().as_bytes();
-        let text = &mut body[self.head.len() + 1 + id.len() + NONCE_BYTES..];
-        let beside = beside(self.head, id, handle, header);
-        let tag = (self.key.record_encryption).seal(&self.nonce, &beside, text);
+    fn encrypted_body(&self, key: &Key, handle: Handle, stored: &Stored) -> Result<Vec<u8>, Error> {
+        const HEAD: [u8; 2] = [VERSION, ENCRYPTED];
+        let id = key.id().as_bytes();
+        let mut nonce = [0; Cipher::NONCE_BYTES];
+        self.generator.fill(&mut nonce)?;
+        let added = 1 + id.len() + nonce.len() + Cipher::TAG_BYTES;
+        let mut body = Vec::with_capacity(stored.body_len() + added);
+        for part in [&HEAD[..], &[short_len(id.len())], id, &nonce] {
+            body.extend_from_slice(part);
+        }
+        let text_at = body.len();
+        self.write_contents(stored, &mut body)?;
+        let beside = beside(HEAD, id, handle, &stored.header);
+        let tag = (key.record_encryption).seal(&nonce, &beside, &mut body[text_at..]);
         body.extend_from_slice(&tag);
-    }
-
-    /// How many bytes a body has more when it is encrypted with `key`.
-    pub(crate) fn added_bytes(key: &Key) -> usize {
-        1 + key.id().len() + NONCE_BYTES + TAG_BYTES
+        Ok(body)
     }
 }
 

@@ -1,19 +1,22 @@
 //! Everything that can be set about [`Sessions`], each with its default and the reason for it.
 
+#[cfg(feature = "encryption")]
+mod encryption;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "encryption")]
+use self::encryption::Encryption;
 use super::{Manager, Renewal, Sessions};
 use crate::codec::{Codec, Codecs};
 use crate::commit::Lanes;
 use crate::cookie::Cookie;
 use crate::error::BuildError;
 use crate::events::Listeners;
-use crate::keys::Keys;
 use crate::lifetimes::{Lifetimes, TouchAfter};
 use crate::limits::Limits;
 use crate::random::{Fill, Generator};
-use crate::record::protection::Protection;
 use crate::store::AnyStore;
 use crate::time::{Clock, SystemClock, whole_millis};
 use crate::token::codec::{TokenCodec, TokenCodecs};
@@ -30,9 +33,8 @@ pub struct SessionsBuilder {
     also_accept: Vec<TokenCodec>,
     codec: Codec,
     also_read: Vec<Codec>,
-    encrypt: Option<Keys>,
-    also_unencrypted: bool,
-    also_encrypted: Option<Keys>,
+    #[cfg(feature = "encryption")]
+    encryption: Encryption,
     limits: Limits,
     touch_after_percent: u8,
     renewal: Renewal,
@@ -55,9 +57,8 @@ impl SessionsBuilder {
             also_accept: Vec::new(),
             codec: Codec::json(),
             also_read: Vec::new(),
-            encrypt: None,
-            also_unencrypted: false,
-            also_encrypted: None,
+            #[cfg(feature = "encryption")]
+            encryption: Encryption::default(),
             limits: Limits::default(),
             touch_after_percent: Self::TOUCH_AFTER_PERCENT,
             renewal: Renewal {
@@ -113,65 +114,6 @@ impl SessionsBuilder {
     /// A codec that records may have been written with: needed for map codecs only. Default none.
     pub fn also_read(mut self, codec: Codec) -> Self {
         self.also_read.push(codec);
-        self
-    }
-
-    /// Encrypts what stores keep of a session (its values, the hashes of its secrets, its sign-in id) with the first of
-    /// `keys`, and reads records that one of them encrypted, and no others. Default: nothing is encrypted.
-    ///
-    /// XChaCha20-Poly1305 with a random nonce. It also vouches for the session's handle, version, creation, absolute
-    /// deadline, principal and label, which stores must be able to read and which therefore stay readable. So who can
-    /// write to the database can't change any of them, nor put the contents of one session into another; such a record is
-    /// [`Error::Unreadable`] with [`Unreadable::Changed`], and stays as it is.
-    ///
-    /// What is left to who can write to the database: to delete records; to bring a whole record back as it was before,
-    /// and so a token that was replaced or signed out since; and to move the *idle* deadline, which a touch must move
-    /// without the rest of the record, up to the absolute one. Its length tells how much a session holds.
-    ///
-    /// A load costs 3 µs more for a session of 100 bytes and 46 for one of 60 000, a commit about as much again (with values
-    /// on two busy cores), and the record has 41 bytes and the id of the key more:
-    /// `cargo bench -p fasthttpsession-core` measures it.
-    ///
-    /// # Under live traffic
-    ///
-    /// Each step is taken by one process after the other:
-    ///
-    /// ```
-    /// # use fasthttpsession_core::{Keys, SessionsBuilder};
-    /// # fn steps(builder: SessionsBuilder, keys: &Keys, step: u8) -> SessionsBuilder {
-    /// match step {
-    ///     // First, every process learns to read encrypted records;
-    ///     1 => builder.also_read_encrypted(keys),
-    ///     // then they write them;
-    ///     2 => builder.encrypt_records(keys).also_read_unencrypted(),
-    ///     // and when the last other record has run out, they read no other.
-    ///     _ => builder.encrypt_records(keys),
-    /// }
-    /// # }
-    /// ```
-    ///
-    /// A record is encrypted by its next commit; one that is only read stays as it is. So the last other record runs out
-    /// with the longest absolute lifetime.
-    ///
-    /// [`Error::Unreadable`]: crate::Error::Unreadable
-    /// [`Unreadable::Changed`]: crate::Unreadable::Changed
-    pub fn encrypt_records(mut self, keys: &Keys) -> Self {
-        self.encrypt = Some(keys.clone());
-        self
-    }
-
-    /// Also reads records that are not encrypted, while [`encrypt_records`](Self::encrypt_records) is being introduced.
-    /// Until this is taken out again, who can write to the database can put a record of their own in place of an encrypted
-    /// one.
-    pub fn also_read_unencrypted(mut self) -> Self {
-        self.also_unencrypted = true;
-        self
-    }
-
-    /// Also reads records that are encrypted, and writes them unencrypted: the first step towards
-    /// [`encrypt_records`](Self::encrypt_records), and the way back. Not together with it.
-    pub fn also_read_encrypted(mut self, keys: &Keys) -> Self {
-        self.also_encrypted = Some(keys.clone());
         self
     }
 
@@ -237,7 +179,6 @@ impl SessionsBuilder {
         self.check_times()?;
         self.check_limits()?;
         self.check_codecs()?;
-        let protection = self.protection()?;
         let token_codecs = TokenCodecs::new(self.token_codec, self.also_accept);
         let transports = Transports::new(self.transports, self.cookie, token_codecs)?;
         Ok(Sessions(Arc::new(Manager {
@@ -245,7 +186,10 @@ impl SessionsBuilder {
             lifetimes: self.lifetimes,
             transports,
             codecs: Codecs::new(self.codec, &self.also_read),
-            protection,
+            #[cfg(feature = "encryption")]
+            protection: self.encryption.protection()?,
+            #[cfg(not(feature = "encryption"))]
+            protection: crate::record::protection::Protection::None,
             limits: self.limits,
             touch_after: TouchAfter::percent(self.touch_after_percent),
             renewal: self.renewal,
@@ -289,23 +233,6 @@ impl SessionsBuilder {
         };
         least("record_bytes", self.limits.record_bytes, 256)?;
         least("values", self.limits.values, 1)
-    }
-
-    fn protection(&self) -> Result<Protection, BuildError> {
-        match (&self.encrypt, &self.also_encrypted) {
-            (Some(_), Some(_)) => Err(BuildError::Protection {
-                reason: "also_read_encrypted goes without encrypt_records, whose keys read what they write",
-            }),
-            (None, _) if self.also_unencrypted => Err(BuildError::Protection {
-                reason: "also_read_unencrypted goes with encrypt_records; without it they are read anyway",
-            }),
-            (Some(keys), None) => Ok(Protection::Encrypted {
-                keys: keys.clone(),
-                unencrypted_too: self.also_unencrypted,
-            }),
-            (None, Some(keys)) => Ok(Protection::Readable(keys.clone())),
-            (None, None) => Ok(Protection::None),
-        }
     }
 
     fn check_codecs(&self) -> Result<(), BuildError> {

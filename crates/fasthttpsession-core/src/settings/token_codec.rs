@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::encryption;
 use super::keys::Ring;
 use crate::error::BuildError;
 use crate::token::codec::TokenCodec;
@@ -25,7 +26,7 @@ impl TokenCodecName {
         Ok(match self {
             Self::Plain => TokenCodec::plain(),
             Self::Signed => TokenCodec::signed(keys.needed_by(name)?),
-            Self::Encrypted => TokenCodec::encrypted(keys.needed_by(name)?),
+            Self::Encrypted => encryption::token_codec(name, keys)?,
         })
     }
 }

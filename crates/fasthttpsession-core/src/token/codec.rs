@@ -1,17 +1,17 @@
-//! How a token goes over the wire: as it is, signed, encrypted, or wrapped by the application's own functions.
+//! How a token goes over the wire: as it is, or wrapped in one of the ways that stand in files of their own.
 
-use std::error::Error as StdError;
+#[cfg(feature = "encryption")]
+mod encrypted;
+mod functions;
+mod signed;
+
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::{Handle, Token};
-use crate::codec::BoxError;
 use crate::error::Error;
-use crate::keys::{Key, Keys, NONCE_BYTES, TAG_BYTES};
 use crate::random::Generator;
 use crate::transport::Way;
 use crate::wire::short_len;
@@ -25,7 +25,7 @@ use crate::wire::short_len;
 /// | --- | --- | --- | --- |
 /// | [`plain`](Self::plain), the default | nothing | is looked up at the store, where its hash matches none | 45 |
 /// | [`signed`](Self::signed) | HMAC-SHA-256 | never reaches the store | 97 |
-/// | [`encrypted`](Self::encrypted) | XChaCha20-Poly1305 | the same, and clients don't learn the handle | 104 |
+/// | `encrypted`, with the feature `encryption` | XChaCha20-Poly1305 | the same, and clients don't learn the handle | 104 |
 /// | [`functions`](Self::functions) | what the application wants | as it decides | up to 1024 |
 ///
 /// Whatever is wrong with a token, it is an unknown one: the request is that of a visitor, never an error.
@@ -63,56 +63,17 @@ pub struct TokenCodec(Kind);
 #[derive(Clone)]
 enum Kind {
     Plain,
-    Signed(Keys),
-    Encrypted(Keys),
-    Functions(Arc<Functions>),
+    Wrapped(Arc<dyn Wrapping>),
 }
-
-struct Functions {
-    encode: Box<EncodeToken>,
-    decode: Box<DecodeToken>,
-}
-
-type EncodeToken = dyn Fn(&str) -> Result<String, BoxError> + Send + Sync;
-type DecodeToken = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl TokenCodec {
-    /// The most bytes that the application's own function may make of a token, or gets to undo.
-    pub const MAX_BYTES: usize = 1024;
-
     /// The token as it is.
     pub fn plain() -> Self {
         Self(Kind::Plain)
     }
 
-    /// `handle.secret.key-id.signature`, signed by the first of `keys` and checked with the one that is named: forged
-    /// tokens cost no look-up at the store.
-    pub fn signed(keys: &Keys) -> Self {
-        Self(Kind::Signed(keys.clone()))
-    }
-
-    /// `key-id.encrypted`, encrypted by the first of `keys` and decrypted with the one that is named. As
-    /// [`signed`](Self::signed), and clients don't learn their handle, nor whether two tokens are of one session.
-    pub fn encrypted(keys: &Keys) -> Self {
-        Self(Kind::Encrypted(keys.clone()))
-    }
-
-    /// A pair of functions of the application's own, for instance to go on with what a former system wrapped its cookies
-    /// in.
-    ///
-    /// `encode` gets a token (45 to 87 characters of `A-Za-z0-9-_.`) and makes 1 to [1024](Self::MAX_BYTES) characters of
-    /// `A-Za-z0-9-._~+/=` of it; an error, or another text, is [`Error::EncodeToken`], and the response an error response.
-    ///
-    /// `decode` undoes it. It gets whatever clients send, of the same length and characters, and returns the token, or
-    /// `None` for what `encode` did not make.
-    pub fn functions<E: Into<Box<dyn StdError + Send + Sync>>>(
-        encode: impl Fn(&str) -> Result<String, E> + Send + Sync + 'static,
-        decode: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Kind::Functions(Arc::new(Functions {
-            encode: Box::new(move |token| encode(token).map_err(Into::into)),
-            decode: Box::new(decode),
-        })))
+    fn wrapped(wrapping: impl Wrapping) -> Self {
+        Self(Kind::Wrapped(Arc::new(wrapping)))
     }
 }
 
@@ -120,39 +81,41 @@ impl fmt::Debug for TokenCodec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Plain => f.write_str("Plain"),
-            Kind::Signed(keys) => f.debug_tuple("Signed").field(keys).finish(),
-            Kind::Encrypted(keys) => f.debug_tuple("Encrypted").field(keys).finish(),
-            Kind::Functions(_) => f.write_str("Functions"),
+            Kind::Wrapped(wrapping) => wrapping.fmt(f),
         }
     }
 }
 
-impl TokenCodec {
-    /// A key id, a dot, and base64url of a nonce, the longest token and a tag.
-    const MAX_ENCRYPTED: usize =
-        Key::MAX_ID_BYTES + 1 + (NONCE_BYTES + Token::MAX_BYTES + TAG_BYTES).div_ceil(3) * 4;
-    /// The longest token, a dot, a key id, a dot, and base64url of 32 bytes.
-    const MAX_SIGNED: usize = Token::MAX_TEXT_BYTES + 1 + Key::MAX_ID_BYTES + 1 + 43;
+/// One way to wrap a token. `Debug` shows the ids of its keys, and no key.
+trait Wrapping: fmt::Debug + Send + Sync + 'static {
+    /// The longest text that it makes.
+    fn max_text_bytes(&self) -> usize;
 
+    /// Whether `text`, which is not longer than that, could be of its making, at a glance: most requests never look closer.
+    fn may_be(&self, text: &[u8]) -> bool;
+
+    /// The token in a text that may be one; `None` if it is not one after all.
+    fn decode(&self, text: &[u8]) -> Option<Token>;
+
+    /// The text that goes to the client.
+    fn encode(&self, token: &Token, generator: &Generator) -> Result<String, Error>;
+}
+
+impl TokenCodec {
     #[inline]
     fn max_text_bytes(&self) -> usize {
         match &self.0 {
             Kind::Plain => Token::MAX_TEXT_BYTES,
-            Kind::Signed(_) => Self::MAX_SIGNED,
-            Kind::Encrypted(_) => Self::MAX_ENCRYPTED,
-            Kind::Functions(_) => Self::MAX_BYTES,
+            Kind::Wrapped(wrapping) => wrapping.max_text_bytes(),
         }
     }
 
-    /// Whether `text` could be a token, at a glance: most requests never look closer.
     #[inline]
     fn may_be(&self, text: &[u8]) -> bool {
-        let dot_at = |at: usize| text.get(at) == Some(&b'.');
         text.len() <= self.max_text_bytes()
             && match &self.0 {
-                Kind::Plain | Kind::Signed(_) => dot_at(Handle::TEXT_BYTES),
-                Kind::Encrypted(_) => (1..=Key::MAX_ID_BYTES).any(dot_at),
-                Kind::Functions(_) => !text.is_empty() && text.iter().copied().all(is_wire_char),
+                Kind::Plain => has_dot_at(text, Handle::TEXT_BYTES),
+                Kind::Wrapped(wrapping) => wrapping.may_be(text),
             }
     }
 
@@ -160,93 +123,20 @@ impl TokenCodec {
     fn decode(&self, text: &[u8]) -> Option<Token> {
         match &self.0 {
             Kind::Plain => Token::parse(text),
-            _ if !self.may_be(text) => None,
-            Kind::Signed(keys) => verify(keys, text),
-            Kind::Encrypted(keys) => decrypt(keys, text),
-            Kind::Functions(functions) => {
-                let token = Zeroizing::new((functions.decode)(std::str::from_utf8(text).ok()?)?);
-                Token::parse(token.as_bytes())
-            }
+            Kind::Wrapped(wrapping) => self.may_be(text).then(|| wrapping.decode(text))?,
         }
     }
 
     fn encode(&self, token: &Token, generator: &Generator) -> Result<String, Error> {
         match &self.0 {
             Kind::Plain => Ok(token.expose()),
-            Kind::Signed(keys) => Ok(sign(keys, token)),
-            Kind::Encrypted(keys) => encrypt(keys, token, generator),
-            Kind::Functions(functions) => functions.encode(token),
+            Kind::Wrapped(wrapping) => wrapping.encode(token, generator),
         }
     }
 }
 
-impl Functions {
-    fn encode(&self, token: &Token) -> Result<String, Error> {
-        let failed = |source: BoxError| Error::EncodeToken {
-            source: source.into(),
-        };
-        let text = (self.encode)(&Zeroizing::new(token.expose())).map_err(failed)?;
-        if (1..=TokenCodec::MAX_BYTES).contains(&text.len()) && text.bytes().all(is_wire_char) {
-            Ok(text)
-        } else {
-            Err(failed(Unsendable.into()))
-        }
-    }
-}
-
-/// A text that can't be sent everywhere. Not shown: it may hold a token.
-#[derive(Debug, thiserror::Error)]
-#[error("its function made a text that is not 1 to 1024 characters of A-Za-z0-9-._~+/=")]
-struct Unsendable;
-
-/// What a cookie, a header and `Bearer` (RFC 6750, section 2.1) can carry.
-fn is_wire_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
-}
-
-fn sign(keys: &Keys, token: &Token) -> String {
-    let key = keys.first();
-    let mut text = token.expose();
-    text.reserve_exact(2 + key.id().len() + 43);
-    text.push('.');
-    text.push_str(key.id());
-    let signature = key.token_signing.sign(text.as_bytes());
-    text.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
-    text
-}
-
-fn verify(keys: &Keys, text: &[u8]) -> Option<Token> {
-    let (signed, signature) = split_at_last_dot(text)?;
-    let (token, id) = split_at_last_dot(signed)?;
-    let signature = super::decode_exact(signature)?;
-    keys.named(id)?.token_signing.verify(signed, &signature)?;
-    Token::parse(token)
-}
-
-fn encrypt(keys: &Keys, token: &Token, generator: &Generator) -> Result<String, Error> {
-    let key = keys.first();
-    let mut nonce = [0; NONCE_BYTES];
-    generator.fill(&mut nonce)?;
-    let mut bytes = Vec::with_capacity(NONCE_BYTES + Token::MAX_BYTES + TAG_BYTES);
-    bytes.extend_from_slice(&nonce);
-    token.write_to(&mut bytes);
-    let tag = key
-        .token_encryption
-        .seal(&nonce, key.id().as_bytes(), &mut bytes[NONCE_BYTES..]);
-    bytes.extend_from_slice(&tag);
-    Ok(format!("{}.{}", key.id(), URL_SAFE_NO_PAD.encode(&bytes)))
-}
-
-fn decrypt(keys: &Keys, text: &[u8]) -> Option<Token> {
-    let (id, sealed) = split_at_last_dot(text)?;
-    let key = keys.named(id)?;
-    let mut bytes = Zeroizing::new([0; NONCE_BYTES + Token::MAX_BYTES + TAG_BYTES]);
-    let len = URL_SAFE_NO_PAD.decode_slice(sealed, &mut *bytes).ok()?;
-    let (nonce, sealed) = bytes[..len].split_first_chunk_mut()?;
-    let (token, tag) = sealed.split_last_chunk_mut()?;
-    key.token_encryption.open(nonce, id, token, tag)?;
-    Token::from_bytes(token)
+fn has_dot_at(text: &[u8], at: usize) -> bool {
+    text.get(at) == Some(&b'.')
 }
 
 fn split_at_last_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -304,6 +304,7 @@ async fn an_encrypted_commit_without_answer_counts_once() {
     assert_eq!(client.get(&sessions, "n").await, Some(2));
 }
 
+#[cfg(feature = "testing")]
 #[tokio::test]
 async fn a_generator_that_fails_writes_nothing() {
     let world = World::new();

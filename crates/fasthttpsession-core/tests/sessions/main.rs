@@ -11,6 +11,7 @@ mod credentials;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
+#[cfg(feature = "encryption")]
 mod encryption;
 #[cfg(test)]
 mod endings;
@@ -27,6 +28,7 @@ mod limits;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+#[cfg(feature = "encryption")]
 mod rollout;
 #[cfg(test)]
 mod secrecy;
@@ -46,6 +48,9 @@ mod transports;
 mod typed;
 #[cfg(test)]
 mod unanswered;
+#[cfg(test)]
+#[cfg(not(feature = "encryption"))]
+mod unencrypted;
 #[cfg(test)]
 mod unreadable;
 #[cfg(test)]

@@ -3,7 +3,9 @@
 
 use std::io::Write as _;
 
-use fasthttpsession_core::{BuildError, Error, HeaderEdit, Sessions, SessionsBuilder, Settings};
+use fasthttpsession_core::{
+    BuildError, Error, HeaderEdit, Sessions, SessionsBuilder, Settings, TokenCodec,
+};
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
@@ -169,7 +171,11 @@ async fn tokens_are_wrapped_as_the_file_says() {
         .await
         .token()
         .unwrap();
-    for (name, length) in [("signed", 97), ("encrypted", 104)] {
+    for (name, length) in [
+        ("signed", 97),
+        #[cfg(feature = "encryption")]
+        ("encrypted", 104),
+    ] {
         let alone = with_keys(&file, &format!("token_codec = {name:?}"));
         let token = Client::with(&sessions(&world, &alone), "n", 1)
             .await
@@ -197,6 +203,7 @@ async fn tokens_are_wrapped_as_the_file_says() {
     }
 }
 
+#[cfg(feature = "encryption")]
 #[tokio::test]
 async fn records_are_encrypted_as_the_file_says() {
     let world = World::new();
@@ -310,16 +317,13 @@ async fn secrets_are_renewed_as_the_file_says() {
 async fn what_the_program_says_to_the_builder_replaces_what_was_read() {
     let world = World::new();
     let file = keys_file(&["k"]);
-    let toml = with_keys(&file, "encrypt_records = true\ntoken_codec = \"signed\"");
-    let other = ring(&["another"]);
-    let builder = builder(&world, &toml).unwrap().encrypt_records(&other);
+    let toml = with_keys(&file, "token_codec = \"signed\"");
+    let other = TokenCodec::signed(&ring(&["another"]));
+    let builder = builder(&world, &toml).unwrap().token_codec(other);
     let client = Client::with(&builder.build().unwrap(), "n", 1).await;
-    let error = client
-        .begin(&sessions(&world, &toml))
-        .session()
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("\"another\""), "{error}");
+    let token = client.token().unwrap();
+    assert!(token.contains(".another."), "{token}");
+    assert!(!opens(&sessions(&world, &toml), &token).await);
 }
 
 #[test]
@@ -392,24 +396,8 @@ fn what_does_not_fit_together_is_refused_by_a_sentence_that_names_it() {
             "token_codec keys_file keys_env",
         ),
         (
-            "also_accept = [\"encrypted\"]".to_owned(),
+            "also_accept = [\"signed\"]".to_owned(),
             "also_accept keys_file keys_env",
-        ),
-        (
-            "encrypt_records = true".to_owned(),
-            "encrypt_records keys_file keys_env",
-        ),
-        (
-            "also_read_encrypted = true".to_owned(),
-            "also_read_encrypted keys_file keys_env",
-        ),
-        (
-            "also_read_unencrypted = true".to_owned(),
-            "also_read_unencrypted encrypt_records",
-        ),
-        (
-            keys("encrypt_records = true\nalso_read_encrypted = true"),
-            "encrypt_records also_read_encrypted",
         ),
         (
             keys("keys_env = \"K\"\nencrypt_records = true"),
@@ -439,11 +427,45 @@ fn what_does_not_fit_together_is_refused_by_a_sentence_that_names_it() {
             "renew_every renew_grace",
         ),
     ] {
-        let refused = builder(&World::new(), &toml).and_then(SessionsBuilder::build);
-        let sentence = refused.expect_err(&toml).to_string().to_lowercase();
-        for name in names.to_lowercase().split(' ') {
-            assert!(sentence.contains(name), "{toml}: {sentence}");
-        }
+        assert_refused_by(&toml, names);
+    }
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn what_does_not_fit_encryption_is_refused_by_a_sentence_that_names_it() {
+    let contradiction = "encrypt_records = true\nalso_read_encrypted = true";
+    let file = keys_file(&["k"]);
+    let contradiction = with_keys(&file, contradiction);
+    for (toml, names) in [
+        (
+            "also_accept = [\"encrypted\"]",
+            "also_accept keys_file keys_env",
+        ),
+        (
+            "encrypt_records = true",
+            "encrypt_records keys_file keys_env",
+        ),
+        (
+            "also_read_encrypted = true",
+            "also_read_encrypted keys_file keys_env",
+        ),
+        (
+            "also_read_unencrypted = true",
+            "also_read_unencrypted encrypt_records",
+        ),
+        (&contradiction, "encrypt_records also_read_encrypted"),
+    ] {
+        assert_refused_by(toml, names);
+    }
+}
+
+/// The sentence that refuses `toml` has all `names`.
+fn assert_refused_by(toml: &str, names: &str) {
+    let refused = builder(&World::new(), toml).and_then(SessionsBuilder::build);
+    let sentence = refused.expect_err(toml).to_string().to_lowercase();
+    for name in names.to_lowercase().split(' ') {
+        assert!(sentence.contains(name), "{toml}: {sentence}");
     }
 }
 
