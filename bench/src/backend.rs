@@ -43,7 +43,7 @@ impl Backend {
                 Running::Folder(TempDir::new()?)
             }
             Store::Postgres => Running::Database(Postgres::start()),
-            Store::Mariadb => Running::Database(Mariadb::start()),
+            Store::Mariadb => Running::Database(mariadb_with_room()),
             Store::Redis => Running::Redis(redis_in_memory()),
             Store::Memcached => Running::Memcached(Memcached::start_with(&["-m", "1024"])),
         };
@@ -142,6 +142,18 @@ impl Running {
     }
 }
 
+/// What is read and written is in its memory, as on a server that was made for its data; that of tests is small.
+fn mariadb_with_room() -> Server {
+    let server = Mariadb::start();
+    for room in [
+        "innodb_buffer_pool_size = 1073741824",
+        "innodb_log_file_size = 268435456",
+    ] {
+        server.database().run_sql(&format!("SET GLOBAL {room}"));
+    }
+    server
+}
+
 /// As durable as memcached, so that both are measured alike: private servers log each change otherwise.
 fn redis_in_memory() -> RedisServer {
     let server = Redis::start();
@@ -206,6 +218,7 @@ const MARIADB_SETTINGS: &str = "
         ', `innodb_flush_log_at_trx_commit` ', @@innodb_flush_log_at_trx_commit,
         ', `innodb_flush_method` ', @@innodb_flush_method,
         ', `innodb_doublewrite` ', @@innodb_doublewrite,
+        ', `innodb_buffer_pool_size` ', @@innodb_buffer_pool_size DIV 1048576, ' MB',
         ', `innodb_log_file_size` ', @@innodb_log_file_size DIV 1048576, ' MB',
         ', `log_bin` ', @@log_bin,
         ', through TCP')";
