@@ -12,7 +12,7 @@ use crate::{in_process, limit, serving};
 /// The options.
 #[derive(Args)]
 pub struct What {
-    /// Few rounds and 20 000 sessions, some ten minutes; the default.
+    /// Few rounds and 20 000 sessions, a quarter of an hour; the default.
     #[arg(long, conflicts_with = "long")]
     short: bool,
     /// Many rounds and 100 000 sessions, about an hour.
