@@ -166,7 +166,11 @@ impl Store for MemoryStore {
                 .lock(at.shard())
                 .session_of(principal.as_str(), at.id(), now)
         };
-        Ok(locations.into_iter().filter_map(session).collect())
+        let mut sessions: Vec<_> = locations.into_iter().filter_map(session).collect();
+        // One that is ended and made again meanwhile may have moved to a place that is still to be read.
+        sessions.sort_unstable_by_key(|(handle, _)| *handle);
+        sessions.dedup_by_key(|(handle, _)| *handle);
+        Ok(sessions)
     }
 
     async fn scan(
