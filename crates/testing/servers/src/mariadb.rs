@@ -86,6 +86,8 @@ impl Kind for Mariadb {
     fn placed(&self, place: &Place) -> Vec<String> {
         vec![
             format!("--datadir={}", place.data().display()),
+            // A server that starts clears the folder for temporary tables, also of others' if it is shared.
+            format!("--tmpdir={}", place.data().display()),
             format!("--socket={}", Self::socket(place).display()),
             format!("--pid-file={}", place.folder.join("mariadbd.pid").display()),
             "--bind-address=127.0.0.1".to_owned(),
