@@ -38,10 +38,10 @@ pub struct GroupLimits {
     pub waiting: usize,
 }
 
-/// Makes calls in groups. A call that finds fewer than [`at_once`](GroupLimits::at_once) groups under way has the tasks
-/// run first that are ready; those that call too are one group with it, otherwise it is made by its caller, alone.
-/// Further calls wait, and are one group as soon as a group has ended. So a lone call waits for nobody, and the busier
-/// it is, the larger the groups are.
+/// Makes calls in groups. A call that finds none under way is made at once, by its caller, alone. One that finds fewer
+/// groups under way than [`at_once`](GroupLimits::at_once) has the tasks run first that are ready, and makes one group with
+/// those that call too. Further calls wait, and are one group as soon as a group has ended. So a lone call waits for
+/// nobody, and the busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be.
 pub struct Grouped<G: Group>(Arc<Inner<G>>);
@@ -67,8 +67,10 @@ struct Waiting<G: Group> {
 
 /// What a caller is to do.
 enum Next<G: Group> {
-    /// Make the call itself, or see that it is made with those that have joined it.
-    Lead(Slot<G>, G::Call),
+    /// Make the call itself.
+    Make(Slot<G>, G::Call),
+    /// See who joins, and that it is made with them.
+    Gather(Slot<G>, G::Call),
     /// Wait for whoever makes it.
     Wait(Answer<G>),
 }
@@ -101,7 +103,8 @@ impl<G: Group> Grouped<G> {
     /// Makes `call`, alone or with others.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
         match Inner::enter(&self.0, call)? {
-            Next::Lead(slot, call) => slot.lead(call).await,
+            Next::Make(slot, call) => slot.run_alone(call).await,
+            Next::Gather(slot, call) => slot.lead(call).await,
             Next::Wait(answer) => received(answer).await,
         }
     }
@@ -110,10 +113,14 @@ impl<G: Group> Grouped<G> {
 impl<G: Group> Inner<G> {
     fn enter(this: &Arc<Self>, call: G::Call) -> Result<Next<G>, StoreError> {
         let mut queue = this.lock();
-        if !queue.gathering && queue.under_way < this.limits.at_once.max(1) {
+        if queue.under_way == 0 {
+            queue.under_way = 1;
+            return Ok(Next::Make(Slot(Arc::clone(this)), call));
+        }
+        if !queue.gathering && queue.under_way < this.limits.at_once {
             queue.under_way += 1;
             queue.gathering = true;
-            return Ok(Next::Lead(Slot(Arc::clone(this)), call));
+            return Ok(Next::Gather(Slot(Arc::clone(this)), call));
         }
         if queue.waiting.len() >= this.limits.waiting {
             return Err(too_many(this.limits.waiting));

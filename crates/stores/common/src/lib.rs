@@ -15,7 +15,7 @@ mod purging;
 mod settings;
 mod table;
 
-pub use gathering::Gathering;
+pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
 pub use pace::Pace;
 pub use purging::{PurgeTask, Purging};

@@ -75,6 +75,14 @@ impl Stage {
         call
     }
 
+    /// Makes tasks ready that call, and none of which has run yet.
+    fn ready<const N: usize>(&self, calls: [(u8, u32); N]) -> [Running; N] {
+        calls.map(|(handle, number)| {
+            let grouped = Arc::clone(&self.grouped);
+            tokio::spawn(async move { grouped.call(Call { handle, number }).await })
+        })
+    }
+
     async fn begun(&mut self) -> Vec<u32> {
         self.begun.recv().await.unwrap()
     }
@@ -189,14 +197,14 @@ async fn as_many_groups_as_may_are_under_way_at_once() {
 }
 
 #[tokio::test]
-async fn calls_of_tasks_that_are_ready_together_are_one_group() {
+async fn calls_of_tasks_that_are_ready_together_are_one_group_while_others_are_under_way() {
     let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
-    let calls = [(3, 1), (2, 2), (1, 3)].map(|(handle, number)| {
-        let grouped = Arc::clone(&stage.grouped);
-        tokio::spawn(async move { grouped.call(Call { handle, number }).await })
-    });
+    let first = stage.call(0, 0).await;
+    assert_eq!(stage.begun().await, [0]);
+    let calls = stage.ready([(3, 1), (2, 2), (1, 3)]);
     assert_eq!(stage.begun().await, [3, 2, 1]);
-    stage.let_one_end();
+    stage.permits.add_permits(2);
+    assert_eq!(first.await.unwrap().unwrap(), 0);
     for (call, answer) in calls.into_iter().zip([10, 20, 30]) {
         assert_eq!(call.await.unwrap().unwrap(), answer);
     }
@@ -204,17 +212,16 @@ async fn calls_of_tasks_that_are_ready_together_are_one_group() {
 
 #[tokio::test]
 async fn a_caller_who_gives_up_before_others_have_joined_holds_up_nobody() {
-    let mut stage = Stage::new(ONE);
-    let [first, second] = [0, 1].map(|number| {
-        let grouped = Arc::clone(&stage.grouped);
-        let handle = u8::try_from(number).unwrap();
-        tokio::spawn(async move { grouped.call(Call { handle, number }).await })
-    });
+    let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
+    let other = stage.call(0, 0).await;
+    assert_eq!(stage.begun().await, [0]);
+    let [first, second] = stage.ready([(1, 1), (2, 2)]);
     yield_now().await;
     first.abort();
-    assert_eq!(stage.begun().await, [1]);
-    stage.let_one_end();
-    assert_eq!(second.await.unwrap().unwrap(), 10);
+    assert_eq!(stage.begun().await, [2]);
+    stage.permits.add_permits(2);
+    assert_eq!(second.await.unwrap().unwrap(), 20);
+    assert_eq!(other.await.unwrap().unwrap(), 0);
     assert!(first.await.unwrap_err().is_cancelled());
 }
 

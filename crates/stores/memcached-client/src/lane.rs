@@ -20,6 +20,8 @@ pub(crate) struct Lane {
     /// Somebody has queued up.
     arrival: Notify,
     load: Arc<Load>,
+    /// How many ask at present. Whoever was just answered counts until it goes on, for it is about to ask again.
+    asking: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -58,6 +60,9 @@ struct Share {
     bytes: usize,
 }
 
+/// Somebody who asks, until it is dropped.
+struct Asking<'a>(&'a AtomicUsize);
+
 impl Lane {
     pub(crate) fn new(server: Address, limits: Limits) -> Self {
         Self {
@@ -66,6 +71,7 @@ impl Lane {
             state: Mutex::default(),
             arrival: Notify::new(),
             load: Arc::default(),
+            asking: AtomicUsize::new(0),
         }
     }
 
@@ -75,6 +81,7 @@ impl Lane {
 
     /// Queues `request` up, and waits for its answer, which comes in time.
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {
+        let _asking = Asking::begin(&self.asking);
         let doing = request.doing();
         let answer = self
             .submit(request)
@@ -121,6 +128,11 @@ impl Lane {
             return Err(Error::new(ErrorKind::Overloaded, sentence));
         }
         Ok(Share::of(&self.load, bytes))
+    }
+
+    /// Whether more than one asks at present.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.asking.load(Ordering::Relaxed) > 1
     }
 
     /// Returns when somebody has queued up since it was last asked.
@@ -186,6 +198,19 @@ impl Lane {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that runs under this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Asking<'a> {
+    fn begin(asking: &'a AtomicUsize) -> Self {
+        asking.fetch_add(1, Ordering::Relaxed);
+        Self(asking)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

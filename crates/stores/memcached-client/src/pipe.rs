@@ -109,8 +109,12 @@ impl<'a> Pipe<'a> {
                     }
                     self.traffic.receive()?;
                 }
-                // Once the tasks have run that are ready by then, so that what they ask goes out in the same write.
-                () = self.lane.arrival(), if room => yield_now().await,
+                () = self.lane.arrival(), if room => {
+                    if self.lane.is_shared() {
+                        // Until the tasks have run that are ready, so that what they ask goes out in the same write.
+                        yield_now().await;
+                    }
+                }
                 () = at(due) => {
                     self.lane.expire();
                     self.traffic.expire(self.lane)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::Gathering;
+use fasthttpsession_store_common::{Calls, Gathering};
 use futures_util::future::{Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
@@ -38,6 +38,7 @@ pub(crate) struct Connection {
     /// Where it leads.
     pub(crate) address: Address,
     commands: MultiplexedConnection,
+    calls: Calls,
     response_timeout: Duration,
     driver: AbortHandle,
     /// Its other end goes with the driver.
@@ -91,7 +92,8 @@ impl Connector {
         let settings = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let stream = Gathering::new(stream);
+        let calls = Calls::default();
+        let stream = Gathering::new(stream, calls.clone());
         let greeted =
             MultiplexedConnection::new_with_config(&self.greeting(), stream, settings).await;
         let (commands, driver) =
@@ -104,6 +106,7 @@ impl Connector {
         Ok(Connection {
             address: address.clone(),
             commands,
+            calls,
             response_timeout: self.response_timeout,
             driver: driver.abort_handle(),
             ended,
@@ -134,6 +137,7 @@ impl Connection {
     /// Sends `commands` in one go, and returns the answer to each; an error is one of the connection. May be dropped:
     /// answers stay with the commands that they belong to.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+        let _under_way = self.calls.begin();
         let answered = tokio::time::timeout(self.response_timeout, self.answers(commands)).await;
         answered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
     }
