@@ -26,9 +26,9 @@ macro_rules! script {
 
 const REPLACE: [&str; 4] = [
     script!("record"),
+    script!("replace"),
     script!("index"),
     script!("bind"),
-    script!("replace"),
 ];
 
 impl Server {

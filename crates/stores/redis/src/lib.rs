@@ -179,45 +179,47 @@
 //! a `GET` for each session. A Cluster is asked `CLUSTER SLOTS`, sentinels `SENTINEL GET-MASTER-ADDR-BY-NAME`, and what
 //! they name `ROLE`.
 //!
-//! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Each begins with the parts that it
-//! needs. Parts on records, in all of them:
+//! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Each consists of one or more of
+//! these parts. The first of all of those on a record:
 //!
 //! ```lua
 #![doc = include_str!("scripts/record.lua")]
 //! ```
 //!
-//! Parts on indexes, in [`create`] and [`replace`] and in the last two:
-//!
-//! ```lua
-#![doc = include_str!("scripts/index.lua")]
-//! ```
-//!
-//! ```lua
-#![doc = include_str!("scripts/bind.lua")]
-//! ```
-//!
-//! [`create`]:
+//! Then comes, for [`create`]:
 //!
 //! ```lua
 #![doc = include_str!("scripts/create.lua")]
 //! ```
 //!
-//! [`replace`]:
+//! for [`replace`]:
 //!
 //! ```lua
 #![doc = include_str!("scripts/replace.lua")]
 //! ```
 //!
-//! [`touch`]:
+//! for [`touch`]:
 //!
 //! ```lua
 #![doc = include_str!("scripts/touch.lua")]
 //! ```
 //!
-//! [`delete`]:
+//! for [`delete`]:
 //!
 //! ```lua
 #![doc = include_str!("scripts/delete.lua")]
+//! ```
+//!
+//! What follows in [`create`] and [`replace`], and comes first in the last two, is about indexes:
+//!
+//! ```lua
+#![doc = include_str!("scripts/index.lua")]
+//! ```
+//!
+//! The end of [`create`] and [`replace`]:
+//!
+//! ```lua
+#![doc = include_str!("scripts/bind.lua")]
 //! ```
 //!
 //! Entering a session into an index of another slot:

@@ -1,4 +1,4 @@
-//! The Lua scripts: each is one file of `scripts/`, preceded by the parts that it uses.
+//! The Lua scripts: each is one or more files of `scripts/`, one after the other.
 
 use std::sync::LazyLock;
 
@@ -21,17 +21,17 @@ macro_rules! scripts {
 
 scripts! {
     /// Writes a record where there is none.
-    CREATE = "record" "index" "bind" "create";
+    CREATE = "record" "create" "index" "bind";
     /// Writes a record in place of the version that is expected.
-    REPLACE = "record" "index" "bind" "replace";
+    REPLACE = "record" "replace" "index" "bind";
     /// Moves an idle deadline.
     TOUCH = "record" "touch";
     /// Removes a record.
     DELETE = "record" "delete";
     /// Enters a session into an index that is on another server than its record.
-    ENTER = "record" "index" "enter";
+    ENTER = "index" "enter";
     /// Removes entries of an index that are left over.
-    TIDY = "record" "index" "tidy";
+    TIDY = "index" "tidy";
 }
 
 impl Script {

@@ -1,5 +1,4 @@
 -- KEYS: the record. ARGV: now, whether the caller waits for replicas ('1').
-local state = look(KEYS[1], tonumber(ARGV[1]))
 -- It may be an earlier try that removed it, and WAIT waits for nothing but what its own connection wrote.
 if state == 'missing' and ARGV[2] == '1' then redis.pcall('SET', KEYS[1], '') end
 redis.call('UNLINK', KEYS[1])

@@ -9,6 +9,17 @@ local function microseconds()
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
+-- The number in the eight bytes of `bytes` after the first `at`.
+local function number(bytes, at)
+  local number = struct.unpack('>I8', bytes, at + 1)
+  return number
+end
+
+-- Milliseconds as the server takes them.
+local function milliseconds(span)
+  return string.format('%.0f', math.min(span, 2 ^ 53))
+end
+
 -- Makes an entry; drops those whose sessions are over. Returns its microsecond, and where there are many entries a few
 -- of them at random, for somebody to look whether their sessions still live. Clocks that differ by an hour do no harm.
 local function enter(index, handle, absolute, now)

@@ -1,6 +1,8 @@
 //! Memory that is full, records that are too large, users who may not do everything.
 
-use fasthttpsession_core::{Deleted, Replaced, Store as _, StoreErrorKind};
+use fasthttpsession_core::{
+    Created, Deleted, Record, Replaced, Store as _, StoreErrorKind, Touched,
+};
 use fasthttpsession_redis::RedisConfig;
 use fasthttpsession_servers::Redis;
 
@@ -145,4 +147,38 @@ async fn a_key_of_another_type_is_no_record_and_stays() {
     assert_eq!(server.cli(&["TYPE", &key]).trim(), "list");
     let deleted = store.delete(handle, now()).await.expect("it answers");
     assert_eq!(deleted, Deleted::Deleted);
+}
+
+/// The scripts read 1024 bytes of a record, and then know how long it is, or ask.
+#[tokio::test]
+async fn a_record_is_whole_or_corrupt_whatever_its_length() {
+    let server = Redis::shared();
+    let prefix = crate::support::prefix();
+    let store = config(&server).prefix(&prefix).open().await;
+    let store = store.expect("it answers");
+    let overhead = record_of_size(0).to_bytes().len();
+    for length in [overhead, 1023, 1024, 1025, 5000] {
+        let (handle, first) = (handle(), record_of_size(length - overhead));
+        let second = Record {
+            body: first.body.clone(),
+            ..next(&first)
+        };
+        let created = store.create(handle, &first, now()).await;
+        assert_eq!(created.expect("it answers"), Created::Created, "{length}");
+        let replaced = store.replace(handle, 1, &second, now()).await;
+        assert_eq!(replaced.expect("it answers"), Replaced::Replaced);
+        let touched = store.touch(handle, 2, now().after(2 * HOUR), now()).await;
+        assert_eq!(touched.expect("it answers"), Touched::Touched, "{length}");
+
+        server.cli(&["APPEND", &format!("{prefix}{handle}"), "!"]);
+        let wrong = [
+            store.create(handle, &first, now()).await.map(drop),
+            store.replace(handle, 2, &second, now()).await.map(drop),
+            store.touch(handle, 2, now(), now()).await.map(drop),
+        ];
+        for wrong in wrong {
+            let error = wrong.expect_err("it has a byte too many");
+            assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{length}: {error}");
+        }
+    }
 }
