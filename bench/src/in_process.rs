@@ -37,13 +37,14 @@ pub struct Subject {
 /// Microseconds per request, on one thread. A first round is not counted.
 pub async fn measure(plan: Plan) -> Result<Vec<Row>> {
     let mut subjects = Vec::new();
-    for contestant in Store::Memory.contestants() {
+    for contestant in Store::Memory.served() {
         subjects.push(Subject::new(contestant, plan.sessions).await?);
     }
     let mut samples = Samples::default();
     for round in 0..=plan.rounds {
         for scenario in Scenario::simple() {
-            for subject in &mut subjects {
+            let serves = |has: &&mut Subject| has.contestant.library.serves(scenario);
+            for subject in subjects.iter_mut().filter(serves) {
                 let start = ThreadTime::now();
                 subject.ask(scenario, plan.requests).await?;
                 let sample = start.elapsed().as_secs_f64() * 1e6 / f64::from(plan.requests);

@@ -51,8 +51,9 @@ pub fn measure() -> Result<Option<Vec<Count>>> {
         return Ok(None);
     }
     let mut counts: Vec<Count> = Vec::new();
-    for contestant in Store::Memory.contestants() {
-        for scenario in Scenario::simple() {
+    for contestant in Store::Memory.served() {
+        let serves = |scenario: &Scenario| contestant.library.serves(*scenario);
+        for scenario in Scenario::simple().filter(serves) {
             let (library, asked) = (contestant.library.label(), scenario.label());
             let total = per_turn(&["loop", "--library", library, "--scenario", asked])?;
             let baseline = counts.iter().find(|count| {

@@ -10,6 +10,7 @@ mod memory;
 mod ours;
 mod postgres;
 mod redis;
+mod served;
 mod sqlite;
 
 use std::sync::Arc;
@@ -25,8 +26,10 @@ use crate::backend::Backend;
 use crate::records::{handle, record};
 use crate::samples::Spread;
 use crate::two_threads;
-use bare::Bare;
+use bare::{Bare, WithBare, with_bare};
 use ours::Ours;
+
+pub use served::router;
 
 /// How long to measure.
 #[derive(Clone, Copy)]
@@ -85,34 +88,12 @@ async fn on_store(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {
         "{}: this library beside the bare driver",
         backend.store.title()
     );
-    let (store, place) = (backend.store, backend.place());
-    let ours = Ours::open(&backend.place()).await?;
-    match store {
-        Store::Memory => compare(store, ours, memory::Map::default(), plan).await,
-        Store::File => compare(store, ours, file::Folder::at(&place)?, plan).await,
-        Store::Sqlite => {
-            seed_table(&place, plan).await?;
-            compare(store, ours, sqlite::Database::open(&place)?, plan).await
-        }
-        Store::Postgres => {
-            seed_table(&place, plan).await?;
-            let bare = postgres::Database::connect(&place).await?;
-            compare(store, ours, bare, plan).await
-        }
-        Store::Mariadb => {
-            seed_table(&place, plan).await?;
-            let bare = mariadb::Database::connect(&place).await?;
-            compare(store, ours, bare, plan).await
-        }
-        Store::Redis => compare(store, ours, redis::Server::connect(&place).await?, plan).await,
-        Store::Memcached => compare(store, ours, memcached::Server::connect(&place)?, plan).await,
-        Store::Cookie => Ok(Vec::new()),
-    }
-}
-
-/// The bare drivers of databases work on a table that this library made and filled.
-async fn seed_table(place: &str, plan: Plan) -> Result<()> {
-    seed(&Ours::open(place).await?, plan.sessions).await
+    let compared = Compared {
+        store: backend.store,
+        ours: Ours::open(&backend.place()).await?,
+        plan,
+    };
+    with_bare(backend.store, &backend.place(), compared).await
 }
 
 async fn seed<B: Bare>(bare: &B, sessions: u64) -> Result<()> {
@@ -122,20 +103,32 @@ async fn seed<B: Bare>(bare: &B, sessions: u64) -> Result<()> {
     Ok(())
 }
 
-async fn compare<B: Bare>(store: Store, ours: Ours, bare: B, plan: Plan) -> Result<Vec<Limit>> {
-    seed(&ours, plan.sessions).await?;
-    seed(&bare, plan.sessions).await?;
-    let (ours, bare) = (Side::new(ours, plan), Side::new(bare, plan));
-    let mut limits = Vec::new();
-    for operation in [Operation::Load, Operation::Replace] {
-        let (mut of_ours, mut of_bare) = (Vec::new(), Vec::new());
-        for _ in 0..plan.turns {
-            of_ours.push(ours.turn(operation, plan).await?);
-            of_bare.push(bare.turn(operation, plan).await?);
+/// This library's store, to be held against a driver.
+struct Compared {
+    store: Store,
+    ours: Ours,
+    plan: Plan,
+}
+
+impl WithBare for Compared {
+    type Done = Vec<Limit>;
+
+    async fn run<B: Bare>(self, bare: B) -> Result<Vec<Limit>> {
+        let Self { store, ours, plan } = self;
+        seed(&ours, plan.sessions).await?;
+        seed(&bare, plan.sessions).await?;
+        let (ours, bare) = (Side::new(ours, plan), Side::new(bare, plan));
+        let mut limits = Vec::new();
+        for operation in [Operation::Load, Operation::Replace] {
+            let (mut of_ours, mut of_bare) = (Vec::new(), Vec::new());
+            for _ in 0..plan.turns {
+                of_ours.push(ours.turn(operation, plan).await?);
+                of_bare.push(bare.turn(operation, plan).await?);
+            }
+            limits.push(Limit::of(store, operation, &of_ours, &of_bare));
         }
-        limits.push(Limit::of(store, operation, &of_ours, &of_bare));
+        Ok(limits)
     }
-    Ok(limits)
 }
 
 /// One of the two, and the version that each of its records has.

@@ -54,7 +54,7 @@ struct Cli {
 
 const EXAMPLES: &str = "Examples:
   cargo xtask bench                     all of it, in a quarter of an hour
-  cargo xtask bench --long              more rounds: figures to publish, in about an hour
+  cargo xtask bench --long              more rounds and sessions: figures to publish, in some three quarters of an hour
   cargo xtask bench --store sqlite      one store, while you change something
   cargo xtask bench --only in-process   one part";
 
@@ -160,7 +160,7 @@ async fn under_load(what: &What, backend: &Backend, on: &mut OnStore) -> Result<
         on.serving = serving::measure(backend, &what.serving(on.store)).await?;
     }
     if what.has(Part::Tail) {
-        on.tail = serving::measure(backend, &what.tail()).await?;
+        on.tail = serving::measure(backend, &what.tail(on.store)).await?;
     }
     Ok(())
 }

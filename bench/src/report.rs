@@ -128,7 +128,7 @@ impl OnStore {
     fn targets(&self) -> Vec<Target> {
         let rows = costs(&self.serving);
         let mut targets = targets::of_loss(&self.loss);
-        targets.extend(targets::of_cost(self.store, &rows, &self.limit));
+        targets.extend(targets::of_cost(self.store, &rows));
         if self.store == Store::Memory {
             targets.extend(targets::half_of_peers("server CPU", &rows));
         }

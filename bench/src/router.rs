@@ -9,6 +9,8 @@ use redis_pool::SingleRedisPool;
 use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
+use crate::limit;
+
 const OPENS: &str = "the store opens";
 
 /// All routes, with the library's layer around those that have one and its sessions at `url`, which is empty.
@@ -29,6 +31,7 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
         (Library::TowerSessions, Store::Redis) => tower_sessions::on(redis(url).await),
         (Library::AxumSession, Store::Memory) => axum_session::in_memory().await,
         (Library::AxumSession, Store::Redis) => axum_session::on(redis_pool(url)).await,
+        (Library::BareDriver, store) => limit::router(store, url).await.expect(OPENS),
         _ => panic!("this program can't serve {contestant:?}"),
     }
 }

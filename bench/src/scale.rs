@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use contestants::Store;
 use cpu_time::ProcessTime;
+use fasthttpsession::memory::MemoryStore;
 use fasthttpsession::{AnyStore, Clock as _, Store as _, SystemClock, connect};
 use serde::Serialize;
 
@@ -44,6 +45,8 @@ pub struct Cost {
 
 /// How many sessions each operation is timed with: all others stay as they are.
 const TIMED: u64 = 10_000;
+/// How many sessions the memory store is to hold.
+const ROOM: usize = 11_000_000;
 const PURGES: usize = 5;
 /// Beyond the numbers of those that last.
 const FIRST_EXPIRING: u64 = u64::MAX / 4;
@@ -58,7 +61,7 @@ pub fn measure(store: Store, sizes: &[u64]) -> Result<Vec<Scale>> {
 }
 
 async fn on_store(backend: &Backend, sizes: &[u64]) -> Result<Vec<Scale>> {
-    let store = connect(&with_tables(&backend.place())).await?;
+    let store = opened(backend).await?;
     let growing = Growing {
         backend,
         empty: backend.held()?,
@@ -72,6 +75,14 @@ async fn on_store(backend: &Backend, sizes: &[u64]) -> Result<Vec<Scale>> {
         before = *size;
     }
     Ok(all)
+}
+
+/// With room for the largest and for what is purged, which is more than memory has by default.
+async fn opened(backend: &Backend) -> Result<AnyStore> {
+    Ok(match backend.store {
+        Store::Memory => AnyStore::new(MemoryStore::builder().capacity(ROOM).build()),
+        _ => connect(&with_tables(&backend.place())).await?,
+    })
 }
 
 /// A store that grows, and how it was.

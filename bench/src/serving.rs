@@ -20,6 +20,8 @@ pub const CONNECTIONS: [usize; 3] = [1, MANY, 256];
 
 /// What is measured, and how much of it.
 pub struct Plan {
+    /// Who.
+    pub contestants: Vec<Contestant>,
     /// What is asked for and by how many at once; each after its baseline, if that is among them.
     pub kinds: Vec<Kind>,
     /// How often each server has its turn.
@@ -65,15 +67,15 @@ pub struct Served {
 /// Everyone on one store. All servers run at once and have their turns one after another; a first round is not counted.
 pub async fn measure(backend: &Backend, plan: &Plan) -> Result<Vec<Served>> {
     let mut subjects = Vec::new();
-    for contestant in backend.store.contestants() {
-        subjects.push(Subject::start(contestant, backend, plan).await?);
+    for contestant in &plan.contestants {
+        subjects.push(Subject::start(*contestant, backend, plan).await?);
     }
     plan.announce(backend.store, subjects.len());
     for round in 0..=plan.rounds {
         // Nobody always comes first.
         subjects.rotate_left(1);
         for (index, kind) in plan.kinds.iter().enumerate() {
-            for subject in &mut subjects {
+            for subject in subjects.iter_mut().filter(|has| has.serves(*kind)) {
                 let turn = subject.turn(*kind, plan.turn, backend).await?;
                 if round > 0 {
                     subject.turns[index].push(turn);
@@ -81,7 +83,7 @@ pub async fn measure(backend: &Backend, plan: &Plan) -> Result<Vec<Served>> {
             }
         }
     }
-    Ok(rows(backend.store, &subjects, plan))
+    Ok(rows(&subjects, plan))
 }
 
 /// Each kind of request once, by many: for what it costs.
@@ -163,6 +165,10 @@ impl Subject {
         })
     }
 
+    fn serves(&self, (scenario, _): Kind) -> bool {
+        self.contestant.library.serves(scenario)
+    }
+
     async fn turn(
         &mut self,
         (scenario, connections): Kind,
@@ -210,13 +216,18 @@ impl Subject {
 }
 
 /// Contestant by contestant.
-fn rows(store: Store, subjects: &[Subject], plan: &Plan) -> Vec<Served> {
-    let contestants = store.contestants().into_iter();
+fn rows(subjects: &[Subject], plan: &Plan) -> Vec<Served> {
+    let contestants = plan.contestants.iter();
     let subjects = contestants
-        .filter_map(|contestant| subjects.iter().find(|has| has.contestant == contestant));
-    subjects
-        .flat_map(|subject| (0..plan.kinds.len()).map(|kind| subject.row(kind, plan)))
-        .collect()
+        .filter_map(|contestant| subjects.iter().find(|has| has.contestant == *contestant));
+    let rows = |subject: &Subject| {
+        let kinds = plan.kinds.iter().enumerate();
+        let asked = kinds.filter(|(_, kind)| subject.serves(**kind));
+        asked
+            .map(|(kind, _)| subject.row(kind, plan))
+            .collect::<Vec<_>>()
+    };
+    subjects.flat_map(rows).collect()
 }
 
 fn within_999(turns: &[Turn]) -> Duration {

@@ -15,7 +15,7 @@ pub struct What {
     /// Few rounds and 20 000 sessions, a quarter of an hour; the default.
     #[arg(long, conflicts_with = "long")]
     short: bool,
-    /// Many rounds and 100 000 sessions, about an hour.
+    /// More rounds, and up to 100 000 sessions under load and ten million in memory; some three quarters of an hour.
     #[arg(long)]
     long: bool,
     /// Leave the other parts out; may be given several times.
@@ -96,18 +96,20 @@ impl What {
             _ => (5, 200),
         };
         serving::Plan {
+            contestants: store.served(),
             kinds: serving::each_by_many(store),
-            rounds: if self.long { 5 * rounds } else { rounds },
+            rounds: if self.long { 3 * rounds } else { rounds },
             turn: Duration::from_millis(millis),
             order: Order::in_turn(4000),
         }
     }
 
     /// Longer turns: the slowest answers are few.
-    pub fn tail(&self) -> serving::Plan {
+    pub fn tail(&self, store: Store) -> serving::Plan {
         serving::Plan {
+            contestants: store.contestants(),
             kinds: serving::by_few_and_many(),
-            rounds: if self.long { 10 } else { 3 },
+            rounds: if self.long { 6 } else { 3 },
             turn: Duration::from_millis(if self.long { 500 } else { 200 }),
             order: Order::skewed(if self.long { 100_000 } else { 20_000 }),
         }
@@ -126,7 +128,7 @@ impl What {
     /// Beside the bare driver.
     pub fn limit(&self) -> limit::Plan {
         limit::Plan {
-            turns: if self.long { 40 } else { 8 },
+            turns: if self.long { 20 } else { 8 },
             turn: Duration::from_millis(400),
             sessions: 4096,
         }
@@ -134,7 +136,7 @@ impl What {
 
     /// How long each number of writers writes.
     pub fn contention(&self) -> Duration {
-        Duration::from_secs(if self.long { 20 } else { 2 })
+        Duration::from_secs(if self.long { 5 } else { 2 })
     }
 
     /// How many sessions a store is to grow to.

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::scenario::Scenario;
 use crate::store::Store;
 use crate::{actix_session, axum_session, ours, tower_sessions};
 
@@ -18,10 +19,15 @@ pub struct Contestant {
 impl Contestant {
     /// Whether it needs sqlx, and with that a program of its own.
     pub fn is_on_sqlx(self) -> bool {
-        self.library != Library::Ours
+        self.library.is_peer()
             && matches!(self.store, Store::Sqlite | Store::Postgres | Store::Mariadb)
     }
 }
+
+/// What to know about what is no library.
+const BARE: &str = "what is left of a request if a library takes nothing: the cookie is a handle that is found by its text, the \
+    record stays bytes, and writing reads them and puts others in their place by the driver below; no secret is checked, nothing \
+    is decoded or applied";
 
 /// The libraries that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -35,16 +41,30 @@ pub enum Library {
     AxumSession,
     /// actix-session.
     ActixSession,
+    /// None: the driver that this library's store is built on, with nothing around it.
+    BareDriver,
 }
 
 impl Library {
-    /// All of them; this library first.
-    pub const ALL: [Self; 4] = [
+    /// All of them; this library first, and what is none last.
+    pub const ALL: [Self; 5] = [
         Self::Ours,
         Self::TowerSessions,
         Self::AxumSession,
         Self::ActixSession,
+        Self::BareDriver,
     ];
+
+    /// Whether it is somebody else's.
+    pub fn is_peer(self) -> bool {
+        !matches!(self, Self::Ours | Self::BareDriver)
+    }
+
+    /// Whether it has routes for `scenario`.
+    pub fn serves(self, scenario: Scenario) -> bool {
+        self != Self::BareDriver
+            || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)
+    }
 
     /// Its name on the command line and in reports.
     pub fn label(self) -> &'static str {
@@ -53,6 +73,7 @@ impl Library {
             Self::TowerSessions => "tower-sessions",
             Self::AxumSession => "axum-session",
             Self::ActixSession => "actix-session",
+            Self::BareDriver => "bare-driver",
         }
     }
 
@@ -63,6 +84,7 @@ impl Library {
             Self::TowerSessions => tower_sessions::NOTE,
             Self::AxumSession => axum_session::NOTE,
             Self::ActixSession => actix_session::NOTE,
+            Self::BareDriver => BARE,
         }
     }
 }

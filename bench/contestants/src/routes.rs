@@ -214,7 +214,7 @@ async fn logout<A: Api>(session: A::Session) -> &'static str {
 }
 
 /// The CPU time of this process, user and system, in nanoseconds.
-pub(crate) async fn cpu() -> String {
+pub async fn cpu() -> String {
     ProcessTime::now().as_duration().as_nanos().to_string()
 }
 

@@ -96,4 +96,13 @@ impl Store {
         };
         libraries.iter().map(on_this).collect()
     }
+
+    /// The same, and the driver that this library's store is built on, with nothing around it.
+    pub fn served(self) -> Vec<Contestant> {
+        let bare = self.is_ours().then_some(Contestant {
+            library: Library::BareDriver,
+            store: self,
+        });
+        self.contestants().into_iter().chain(bare).collect()
+    }
 }

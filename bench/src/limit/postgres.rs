@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::bare::Bare;
 use super::groups::{Connection, Groups, Swap};
+use super::ours::Ours;
 
 /// As many groups at once, and as many calls in one, as the store has by default.
 const CONNECTIONS: usize = 6;
@@ -35,21 +36,24 @@ FROM taken
 WHERE held.handle = taken.handle
 RETURNING held.handle";
 
-/// Connections to a table that has the store's records.
+/// Connections to a table that this library made, and has its records made by.
 pub struct Database {
+    table: Ours,
     loads: Groups<Reader>,
     swaps: Groups<Writer>,
 }
 
 impl Database {
-    /// Connects to the table that the URL names.
+    /// Connects to the database that the URL names.
     pub async fn connect(url: &str) -> Result<Self> {
+        let table = Ours::open(url).await?;
         let (mut readers, mut writers) = (Vec::new(), Vec::new());
         for _ in 0..CONNECTIONS {
             readers.push(Reader::connect(url).await?);
             writers.push(Writer::connect(url).await?);
         }
         Ok(Self {
+            table,
             loads: Groups::new(readers, GROUP),
             swaps: Groups::new(writers, GROUP),
         })
@@ -57,9 +61,8 @@ impl Database {
 }
 
 impl Bare for Database {
-    /// The store has made them.
-    async fn create(&self, _: Handle, _: &Record) -> Result<()> {
-        Ok(())
+    async fn create(&self, handle: Handle, record: &Record) -> Result<()> {
+        self.table.create(handle, record).await
     }
 
     async fn load(&self, handle: Handle) -> Result<()> {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::bare::Bare;
+use super::ours::Ours;
 use crate::two_threads::THREADS;
 
 const LOAD: &str = "SELECT version, created_at, idle_deadline, absolute_deadline, principal, label, body \
@@ -21,8 +22,9 @@ const REPLACE: &str = "UPDATE fasthttpsession SET version = ?2, idle_deadline = 
 /// How many wait for one commit at most.
 const GROUP: usize = 256;
 
-/// A database that has the store's table and records.
+/// A database with a table that this library made, and has its records made by.
 pub struct Database {
+    table: Ours,
     /// One for each thread that asks.
     readers: [Mutex<Connection>; THREADS],
     writer: mpsc::Sender<Write>,
@@ -37,7 +39,8 @@ struct Write {
 
 impl Database {
     /// Opens the file that the URL names; its writer ends when this is dropped.
-    pub fn open(url: &str) -> Result<Self> {
+    pub async fn open(url: &str) -> Result<Self> {
+        let table = Ours::open(url).await?;
         let file = Path::new(url.trim_start_matches("sqlite:"));
         let (writer, queue) = mpsc::channel();
         let connection = Connection::open(file)?;
@@ -47,6 +50,7 @@ impl Database {
         thread::spawn(move || write(&connection, &queue));
         let reader = || anyhow::Ok(Mutex::new(Connection::open(file)?));
         Ok(Self {
+            table,
             readers: [reader()?, reader()?],
             writer,
         })
@@ -90,9 +94,8 @@ fn replace(connection: &Connection, write: &Write) -> Result<bool> {
 }
 
 impl Bare for Database {
-    /// The store has made them.
-    async fn create(&self, _: Handle, _: &Record) -> Result<()> {
-        Ok(())
+    async fn create(&self, handle: Handle, record: &Record) -> Result<()> {
+        self.table.create(handle, record).await
     }
 
     async fn load(&self, handle: Handle) -> Result<()> {

@@ -25,7 +25,7 @@ impl Report {
         served::write(&mut text, &self.stores)?;
         if let Some(rows) = &self.in_process_us {
             text += IN_PROCESS;
-            costs(&mut text, Store::Memory, rows, 3)?;
+            costs(&mut text, &Store::Memory.served(), rows, 3)?;
         }
         if let Some(counts) = &self.instructions {
             text += INSTRUCTIONS;
@@ -104,8 +104,13 @@ counter. The load comes from the benchmark's own process.
 ";
 
 /// What is added to a route outside the layer, and that route's own first.
-pub fn costs(text: &mut String, store: Store, rows: &[Row], digits: usize) -> Result<()> {
-    by_scenario(text, store, |contestant, scenario| {
+pub fn costs(
+    text: &mut String,
+    contestants: &[Contestant],
+    rows: &[Row],
+    digits: usize,
+) -> Result<()> {
+    by_scenario(text, contestants, |contestant, scenario| {
         let row = rows
             .iter()
             .find(|row| (row.contestant, row.scenario) == (contestant, scenario))?;
@@ -116,7 +121,7 @@ pub fn costs(text: &mut String, store: Store, rows: &[Row], digits: usize) -> Re
 }
 
 fn instructions(text: &mut String, counts: &[Count]) -> Result<()> {
-    by_scenario(text, Store::Memory, |contestant, scenario| {
+    by_scenario(text, &Store::Memory.served(), |contestant, scenario| {
         let count = counts
             .iter()
             .find(|count| (count.contestant, count.scenario) == (contestant, scenario))?;
@@ -133,13 +138,12 @@ fn instructions(text: &mut String, counts: &[Count]) -> Result<()> {
 /// A line for each scenario that anybody was asked for.
 fn by_scenario(
     text: &mut String,
-    store: Store,
+    contestants: &[Contestant],
     cell: impl Fn(Contestant, Scenario) -> Option<String>,
 ) -> Result<()> {
-    let contestants = store.contestants();
     let rows = Scenario::ALL.map(|scenario| {
         let cells: Vec<_> = contestants.iter().map(|who| cell(*who, scenario)).collect();
         (scenario.title().to_owned(), cells)
     });
-    grid(text, &contestants, rows)
+    grid(text, contestants, rows)
 }

@@ -34,7 +34,7 @@ fn store(text: &mut String, on: &OnStore) -> Result<()> {
     writeln!(text, "\n### {}\n\n{}.", on.store.title(), on.settings)?;
     if let Some(Served { sessions, .. }) = on.serving.first() {
         writeln!(text, "\nCPU per request, µs, on {sessions} sessions:")?;
-        costs(text, on.store, &cpu_costs(&on.serving), 2)?;
+        costs(text, &on.store.served(), &cpu_costs(&on.serving), 2)?;
         database(text, on)?;
     }
     if let Some(Served { sessions, .. }) = on.tail.first() {
@@ -45,7 +45,7 @@ fn store(text: &mut String, on: &OnStore) -> Result<()> {
         text.push_str("\nTime of an answer, ms: half of them within, 99 of 100, and of all rounds together 999 of 1000:\n");
         by_kind(text, on.store, &on.tail, times)?;
     }
-    let mut contestants = on.store.contestants().into_iter();
+    let mut contestants = on.store.served().into_iter();
     contestants.try_for_each(|who| failed(text, on, who))
 }
 
@@ -54,7 +54,7 @@ fn database(text: &mut String, on: &OnStore) -> Result<()> {
         return Ok(());
     }
     text.push_str("\nThe database's own CPU for it, µs:\n");
-    let contestants = on.store.contestants();
+    let contestants = on.store.served();
     let rows = Scenario::ALL.map(|scenario| {
         let cell = |who: &Contestant| {
             let served = find(&on.serving, *who, (scenario, MANY))?;

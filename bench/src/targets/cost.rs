@@ -1,9 +1,8 @@
 //! What requests may cost.
 
-use contestants::{Library, Scenario, Store};
+use contestants::{Contestant, Library, Scenario, Store};
 
 use super::{Target, ours};
-use crate::limit::{Limit, Operation};
 use crate::samples::{Row, over_plain};
 
 const READING: &str = "reading a value is cheap";
@@ -26,11 +25,11 @@ fn limits(store: Store) -> Option<[(&'static str, Scenario, f64); 2]> {
     ])
 }
 
-/// The targets of `store` that the rows of servers can decide; `bare` says what stands in the way.
-pub fn of_cost(store: Store, rows: &[Row], bare: &[Limit]) -> Vec<Target> {
+/// The targets of `store` that the rows of servers can decide; those of the bare driver say what stands in the way.
+pub fn of_cost(store: Store, rows: &[Row]) -> Vec<Target> {
     let target = |(promise, scenario, limit)| {
         let target = cost(store, promise, "server CPU", rows, scenario, limit)?;
-        Some(target.below(bare_cpu(bare, scenario)))
+        Some(target.below(of_bare_driver(store, rows, scenario)))
     };
     let limits = limits(store).into_iter().flatten();
     limits.filter_map(target).collect()
@@ -40,7 +39,8 @@ pub fn of_cost(store: Store, rows: &[Row], bare: &[Limit]) -> Vec<Target> {
 pub fn half_of_peers(measured_by: &'static str, rows: &[Row]) -> Vec<Target> {
     let target = |(promise, scenario)| {
         let limit = best_peer(rows, scenario)? / 2.0;
-        cost(Store::Memory, promise, measured_by, rows, scenario, limit)
+        let target = cost(Store::Memory, promise, measured_by, rows, scenario, limit)?;
+        Some(target.below(of_bare_driver(Store::Memory, rows, scenario)))
     };
     let promises = [
         (
@@ -71,21 +71,20 @@ fn cost(
 fn best_peer(rows: &[Row], scenario: Scenario) -> Option<f64> {
     let peers = rows
         .iter()
-        .filter(|row| row.contestant.library != Library::Ours && row.scenario == scenario);
+        .filter(|row| row.contestant.library.is_peer() && row.scenario == scenario);
     peers
         .map(|row| row.over_plain.median)
         .min_by(f64::total_cmp)
 }
 
-/// What the driver alone takes of the process for the same.
-fn bare_cpu(bare: &[Limit], scenario: Scenario) -> Option<String> {
-    let cpu = |operation| {
-        let limit = bare.iter().find(|limit| limit.operation == operation)?;
-        Some(limit.bare.cpu_us.median)
+/// What the same request takes of a server that has the driver and no sessions.
+fn of_bare_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
+    let bare = Contestant {
+        library: Library::BareDriver,
+        store,
     };
-    let micros = match scenario {
-        Scenario::Write => cpu(Operation::Load)? + cpu(Operation::Replace)?,
-        _ => cpu(Operation::Load)?,
-    };
-    Some(format!("the bare driver alone takes {micros:.1} µs"))
+    let micros = over_plain(rows, bare, scenario)?;
+    Some(format!(
+        "with the bare driver and no sessions it takes {micros:.1} µs"
+    ))
 }

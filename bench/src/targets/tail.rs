@@ -2,18 +2,16 @@
 
 use contestants::{Library, Scenario, Store};
 
-use super::{Target, ours};
+use super::Target;
 use crate::serving::{MANY, Served};
 
-/// The targets of `store`; none where no peer is. `plain` has the same load on a route outside the layer.
-pub fn of_tail(store: Store, served: &[Served], plain: &[Served]) -> Vec<Target> {
-    let floor = asked(plain, Scenario::Plain).find(|served| served.contestant == ours(store));
-    let floor = floor.map(|served| {
-        let millis = served.within_99_us.median / 1e3;
-        format!("a route without sessions takes {millis:.2} ms")
-    });
-    let target =
-        |(promise, scenario)| Some(of(store, promise, scenario, served)?.below(floor.clone()));
+/// The targets of `store`; none where no peer is. What stands in the way is said by the bare driver, whose sessions are asked
+/// for `in_turn`.
+pub fn of_tail(store: Store, served: &[Served], in_turn: &[Served]) -> Vec<Target> {
+    let target = |(promise, scenario)| {
+        let target = of(store, promise, scenario, served)?;
+        Some(target.below(of_bare_driver(in_turn, scenario)))
+    };
     let promises = [
         (
             "reading takes no longer than with the best peer",
@@ -34,7 +32,7 @@ fn of(
     let ms = |served: &Served| served.within_99_us.median / 1e3;
     let is_ours = |served: &&Served| served.contestant.library == Library::Ours;
     let ours = asked(served, scenario).find(is_ours).map(ms)?;
-    let peers = asked(served, scenario).filter(|served| !is_ours(served));
+    let peers = asked(served, scenario).filter(|served| served.contestant.library.is_peer());
     let best = peers.map(ms).min_by(f64::total_cmp)?;
     let measured_by = "99 of 100 answers, 32 connections";
     Some(Target::at_most(
@@ -43,6 +41,16 @@ fn of(
         measured_by,
         (ours, "ms"),
         best,
+    ))
+}
+
+/// With the driver and no sessions.
+fn of_bare_driver(served: &[Served], scenario: Scenario) -> Option<String> {
+    let is_bare = |served: &&Served| served.contestant.library == Library::BareDriver;
+    let bare = asked(served, scenario).find(is_bare)?;
+    let millis = bare.within_99_us.median / 1e3;
+    Some(format!(
+        "with the bare driver, no sessions and all asked for equally it takes {millis:.2} ms"
     ))
 }
 
