@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use fasthttpsession_core::HeaderEdit;
-use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
+use http::header::{CACHE_CONTROL, Entry, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
 
 pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
     for edit in edits {
@@ -76,19 +76,25 @@ fn known(name: &'static str) -> HeaderName {
 
 /// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
 fn append(headers: &mut HeaderMap, name: &'static str, value: Cow<'static, str>) {
-    let name = known(name);
-    let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
-    let present = headers
-        .get_all(&name)
-        .into_iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .any(|entry| listed(entry.trim_ascii()));
-    if !present {
-        let value = match value {
-            Cow::Borrowed(value) => HeaderValue::from_static(value),
-            Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
-        };
-        headers.append(name, value);
+    let made = |value| match value {
+        Cow::Borrowed(value) => HeaderValue::from_static(value),
+        Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
+    };
+    match headers.entry(known(name)) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(made(value));
+        }
+        Entry::Occupied(mut lines) => {
+            let listed =
+                |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
+            let present = lines
+                .iter()
+                .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+                .any(|entry| listed(entry.trim_ascii()));
+            if !present {
+                lines.append(made(value));
+            }
+        }
     }
 }
 
