@@ -13,10 +13,10 @@ use std::time::Duration;
 use futures_timer::Delay;
 
 pub(crate) use change::{Applied, Authority, Change, Failure, Terms};
+use job::{Aboard, Flight, Seat, Seats, Swap};
 pub(crate) use job::{Done, End, Job};
-use job::{Flight, Seat, Swap};
 pub(crate) use lane::Lanes;
-use lane::{Reply, Turn};
+use lane::{Boarding, Reply, Turn};
 
 use crate::csrf::Seed;
 use crate::error::Error;
@@ -148,17 +148,14 @@ impl Manager {
         let mut conflicts = 0;
         loop {
             let mut ended = None;
-            if !turn.is_flying() {
-                let seats = own
-                    .take()
-                    .map(|job| Seat { job, reply: None })
-                    .into_iter()
-                    .chain(turn.board());
-                ended = self.take_off(&turn, seats.collect(), closure.as_deref_mut(), &mut own);
+            if let Some(Boarding { seats, newest }) = turn.board() {
+                let first = own.take().map(|job| Seat { job, reply: None });
+                let seats = first.into_iter().chain(seats).collect();
+                ended = self.take_off(&turn, seats, newest, closure.as_deref_mut(), &mut own);
             }
             if let Some((swap, sent)) = turn.send() {
                 let landing = self.fly(turn.handle(), &swap, sent).await;
-                ended = self.land(&turn, landing, &mut own).or(ended);
+                ended = self.land(&turn, &swap, landing, &mut own).or(ended);
             }
             if let Some(done) = ended {
                 return done;
@@ -173,14 +170,15 @@ impl Manager {
     fn take_off(
         &self,
         turn: &Turn,
-        seats: Vec<Seat>,
+        seats: Seats,
+        newest: Option<Arc<Stored>>,
         mut closure: Option<&mut Closure<'_>>,
         own: &mut Option<Box<Job>>,
     ) -> Option<Done> {
         let seats = apart(turn, seats);
-        let start = newest(turn, &seats);
+        let start = newest_known(&seats, newest);
         let terms = self.terms();
-        let (mut working, mut aboard, mut ended) = (None, Vec::new(), None);
+        let (mut working, mut aboard, mut ended) = (None, Aboard::new(), None);
         for mut seat in seats {
             let untouched =
                 aboard.is_empty() && seat.job.known.header.version == start.header.version;
@@ -223,21 +221,22 @@ impl Manager {
     fn swap(
         &self,
         handle: Handle,
-        mut stored: Stored,
+        mut stored: Arc<Stored>,
         expected: u64,
         now: Timestamp,
     ) -> Result<Swap, Error> {
         let commit = self.generator.commit();
-        stored.control.commits.push(commit);
+        let changed = Arc::make_mut(&mut stored);
+        changed.control.commits.push(commit);
         // Saturating, for a store may hand out any version; it would then answer with conflicts.
-        stored.header.version = expected.saturating_add(1);
+        changed.header.version = expected.saturating_add(1);
         let record = self.put_together(handle, &stored)?;
         Ok(Swap {
             expected,
             record,
             commit,
             now,
-            stored: Arc::new(stored),
+            stored,
         })
     }
 
@@ -281,24 +280,28 @@ impl Manager {
     fn land(
         &self,
         turn: &Turn,
+        swap: &Swap,
         landing: Result<Landing, Error>,
         own: &mut Option<Box<Job>>,
     ) -> Option<Done> {
+        let newest = match &landing {
+            Ok(Landing::Landed) => Some(Arc::clone(&swap.stored)),
+            Ok(Landing::Conflict(current)) => Some(Arc::clone(current)),
+            Ok(Landing::Gone) | Err(_) => None,
+        };
         let flight = turn
-            .take_flight()
+            .take_flight(newest)
             .expect("who holds the turn lands the flight");
         let mut ended = None;
         match landing {
-            Ok(Landing::Conflict(current)) => {
+            Ok(Landing::Conflict(_)) => {
                 self.note(Met::Conflict, turn.handle());
-                turn.set_newest(current);
                 return self.reboard(turn, flight, own);
             }
             Ok(Landing::Landed) => {
                 self.note(Met::Committed, turn.handle());
-                turn.set_newest(Arc::clone(&flight.swap.stored));
                 for (seat, applied) in flight.seats {
-                    let stored = Arc::clone(&flight.swap.stored);
+                    let stored = Arc::clone(&swap.stored);
                     ended = seat.end(Ok(End::Committed { stored, applied })).or(ended);
                 }
             }
@@ -372,9 +375,9 @@ impl Manager {
 }
 
 /// Takes the first seat only, if one of them goes without others. The rest waits for its turn.
-fn apart(turn: &Turn, mut seats: Vec<Seat>) -> Vec<Seat> {
+fn apart(turn: &Turn, mut seats: Seats) -> Seats {
     if seats.iter().any(|seat| seat.job.alone) {
-        turn.give_back(seats.split_off(1));
+        turn.give_back(seats.drain(1..));
     }
     seats
 }
@@ -382,12 +385,7 @@ fn apart(turn: &Turn, mut seats: Vec<Seat>) -> Vec<Seat> {
 /// Ends everybody aboard with `error`. If one of them may be to blame (a value that a map codec can't encode, a record
 /// that is too large for the store), each tries again alone instead, so that one log fails and not its neighbours; the
 /// turn's own comes back in `own`.
-fn fail(
-    turn: &Turn,
-    seats: Vec<(Seat, Applied)>,
-    error: &Error,
-    own: &mut Option<Box<Job>>,
-) -> Option<Done> {
+fn fail(turn: &Turn, seats: Aboard, error: &Error, own: &mut Option<Box<Job>>) -> Option<Done> {
     if seats.len() > 1 && !error.is_retryable() {
         separate(turn, seats, own);
         return None;
@@ -400,7 +398,7 @@ fn fail(
 }
 
 /// Makes everybody wait again, to go alone.
-fn separate(turn: &Turn, seats: Vec<(Seat, Applied)>, own: &mut Option<Box<Job>>) {
+fn separate(turn: &Turn, seats: Aboard, own: &mut Option<Box<Job>>) {
     let mut others = Vec::new();
     for (mut seat, _) in seats {
         seat.job.alone = true;
@@ -413,26 +411,27 @@ fn separate(turn: &Turn, seats: Vec<(Seat, Applied)>, own: &mut Option<Box<Job>>
 }
 
 /// What applying one job made.
-#[allow(clippy::large_enum_variant, reason = "made and taken apart at once")]
 enum Attempt {
-    Changed(Stored, Applied),
+    Changed(Arc<Stored>, Applied),
     Unchanged,
     Superseded,
 }
 
 /// Applies `job`, then `closure`, to a copy of `working`. `untouched` says that `working` is what the job was made on.
 fn attempt(
-    working: &Stored,
+    working: &Arc<Stored>,
     job: &mut Job,
     untouched: bool,
     closure: Option<&mut Closure<'_>>,
     terms: Terms,
 ) -> Result<Attempt, Failure> {
-    let mut changed = working.clone();
+    let mut working = Arc::clone(working);
+    // Copied to where it stays.
+    let changed = Arc::make_mut(&mut working);
     // If it meets a conflict, it is of no use any more.
     let view = job.view.take().filter(|_| untouched);
     let applied = change::apply(
-        &mut changed,
+        changed,
         job.authority.as_ref(),
         &mut job.changes,
         view,
@@ -454,23 +453,27 @@ fn attempt(
     Ok(if unchanged {
         Attempt::Unchanged
     } else {
-        Attempt::Changed(changed, applied)
+        Attempt::Changed(working, applied)
     })
 }
 
-/// The newest record that is known of a session: a good guess to start from, which the swap proves.
-fn newest(turn: &Turn, seats: &[Seat]) -> Arc<Stored> {
-    let known = seats
-        .iter()
-        .map(|seat| Arc::clone(&seat.job.known))
-        .chain(turn.newest());
+/// The newest record that is known of a session, be it to its lane or to who commits: a good guess to start from, which
+/// the swap proves.
+fn newest_known(seats: &[Seat], of_lane: Option<Arc<Stored>>) -> Arc<Stored> {
+    let known = seats.iter().map(|seat| Arc::clone(&seat.job.known));
     known
+        .chain(of_lane)
         .max_by_key(|stored| stored.header.version)
         .expect("a flight takes off with somebody aboard")
 }
 
 /// What a conflict means: another commit was first; or, if an earlier answer may have been lost, perhaps our own.
-fn judge(handle: Handle, swap: &Swap, current: Stored, unsure: bool) -> Result<Landing, Error> {
+fn judge(
+    handle: Handle,
+    swap: &Swap,
+    current: Arc<Stored>,
+    unsure: bool,
+) -> Result<Landing, Error> {
     let landed = if unsure {
         current.control.commits.landed(
             swap.commit,
@@ -482,7 +485,7 @@ fn judge(handle: Handle, swap: &Swap, current: Stored, unsure: bool) -> Result<L
     };
     match landed {
         Landed::Yes => Ok(Landing::Landed),
-        Landed::No => Ok(Landing::Conflict(Arc::new(current))),
+        Landed::No => Ok(Landing::Conflict(current)),
         Landed::Unknown => Err(Error::OutcomeUnknown {
             handle,
             source: None,

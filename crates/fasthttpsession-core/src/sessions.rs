@@ -105,7 +105,10 @@ impl Sessions {
     /// [`Error::Store`], [`Error::Unreadable`].
     pub async fn read(&self, handle: Handle) -> Result<Option<Snapshot>, Error> {
         let stored = self.0.load(handle, self.0.clock.now()).await?;
-        Ok(stored.map(|Stored { header, values, .. }| Snapshot { header, values }))
+        Ok(stored.map(|stored| {
+            let Stored { header, values, .. } = Arc::unwrap_or_clone(stored);
+            Snapshot { header, values }
+        }))
     }
 
     /// Changes the values of a session in one atomic step, as [`Session::transact`](crate::Session::transact) does;
@@ -239,13 +242,13 @@ impl Manager {
     async fn modify(
         &self,
         handle: Handle,
-        stored: Stored,
+        stored: Arc<Stored>,
         closure: &mut Closure<'_>,
     ) -> Result<Saved, Failure> {
         let job = Box::new(Job {
             authority: None,
             changes: Vec::new(),
-            known: Arc::new(stored),
+            known: stored,
             view: None,
             conflicts: 0,
             alone: false,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_channel::oneshot;
+use smallvec::SmallVec;
 
 use super::change::{Applied, Authority, Change, Failure};
 use super::lane::Reply;
@@ -58,9 +59,15 @@ pub(crate) struct Seat {
     pub(crate) reply: Option<oneshot::Sender<Reply>>,
 }
 
+/// Who commits together: mostly one, who then needs no list.
+pub(crate) type Seats = SmallVec<[Seat; 1]>;
+
+/// Those whose logs became part of a swap, and how.
+pub(crate) type Aboard = SmallVec<[(Seat, Applied); 1]>;
+
 /// One swap with all jobs that are part of it.
 pub(crate) struct Flight {
-    pub(crate) seats: Vec<(Seat, Applied)>,
+    pub(crate) seats: Aboard,
     pub(crate) swap: Arc<Swap>,
     /// Whether it was sent before, so that it may have landed without an answer.
     pub(crate) sent: bool,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_channel::oneshot;
 
-use super::job::{Done, Flight, Job, Seat, Swap};
+use super::job::{Done, Flight, Job, Seat, Seats, Swap};
 use crate::record::envelope::Stored;
 use crate::token::Handle;
 
@@ -58,6 +58,14 @@ pub(crate) enum Reply {
     Turn(Turn, Option<Box<Job>>),
     /// Your log was committed with others, or failed.
     Done(Done),
+}
+
+/// Who takes off next, and from where.
+pub(crate) struct Boarding {
+    /// The logs that waited, in order.
+    pub(crate) seats: Seats,
+    /// The newest record that the lane has seen.
+    pub(crate) newest: Option<Arc<Stored>>,
 }
 
 /// The right to commit to a session. There is one per lane.
@@ -145,6 +153,32 @@ impl Lanes {
 }
 
 impl Lane {
+    /// The logs that wait, in order.
+    fn board(&mut self) -> Seats {
+        let mut boarding = Seats::new();
+        if self.waiting.is_empty() {
+            return boarding;
+        }
+        let mut staying = VecDeque::new();
+        for mut waiting in self.waiting.drain(..) {
+            match waiting.job.take() {
+                _ if waiting.reply.is_canceled() => {}
+                Some(job) if boarding.len() < Lanes::BATCH => {
+                    boarding.push(Seat {
+                        job,
+                        reply: Some(waiting.reply),
+                    });
+                }
+                job => staying.push_back(Waiting {
+                    job,
+                    reply: waiting.reply,
+                }),
+            }
+        }
+        self.waiting = staying;
+        boarding
+    }
+
     /// The first of those who are part of the flight, then of those who wait. Whoever gave up is dropped.
     fn next_heir(&mut self) -> Option<Waiting> {
         if let Some(flight) = &mut self.flight {
@@ -171,35 +205,21 @@ impl Turn {
         self.handle
     }
 
-    /// The logs that wait, in order. Those who wait for a turn of their own go on waiting.
-    pub(crate) fn board(&self) -> Vec<Seat> {
+    /// Takes the logs that wait. Those who wait for a turn of their own go on waiting. `None` while a swap is under way.
+    pub(crate) fn board(&self) -> Option<Boarding> {
         self.with_lane(|lane| {
-            if lane.waiting.is_empty() {
-                return Vec::new();
-            }
-            let (mut boarding, mut staying) = (Vec::new(), VecDeque::new());
-            for mut waiting in lane.waiting.drain(..) {
-                match waiting.job.take() {
-                    _ if waiting.reply.is_canceled() => {}
-                    Some(job) if boarding.len() < Lanes::BATCH => {
-                        boarding.push(Seat {
-                            job,
-                            reply: Some(waiting.reply),
-                        });
-                    }
-                    job => staying.push_back(Waiting {
-                        job,
-                        reply: waiting.reply,
-                    }),
-                }
-            }
-            lane.waiting = staying;
-            boarding
+            lane.flight.is_none().then(|| Boarding {
+                seats: lane.board(),
+                newest: lane.newest.clone(),
+            })
         })
     }
 
     /// Puts logs back to the head of the queue, in order.
-    pub(crate) fn give_back(&self, seats: Vec<Seat>) {
+    pub(crate) fn give_back(
+        &self,
+        seats: impl IntoIterator<Item = Seat, IntoIter: DoubleEndedIterator>,
+    ) {
         self.with_lane(|lane| {
             for Seat { job, reply } in seats.into_iter().rev() {
                 if let Some(reply) = reply {
@@ -217,11 +237,6 @@ impl Turn {
         self.with_lane(|lane| lane.flight = Some(flight));
     }
 
-    /// Whether a swap is under way.
-    pub(crate) fn is_flying(&self) -> bool {
-        self.with_lane(|lane| lane.flight.is_some())
-    }
-
     /// What is to be sent, and whether it was sent before; it counts as sent from now on. `None` without a flight.
     pub(crate) fn send(&self) -> Option<(Arc<Swap>, bool)> {
         self.with_lane(|lane| {
@@ -233,17 +248,12 @@ impl Turn {
         })
     }
 
-    pub(crate) fn take_flight(&self) -> Option<Flight> {
-        self.with_lane(|lane| lane.flight.take())
-    }
-
-    /// The newest record that this lane has seen.
-    pub(crate) fn newest(&self) -> Option<Arc<Stored>> {
-        self.with_lane(|lane| lane.newest.clone())
-    }
-
-    pub(crate) fn set_newest(&self, stored: Arc<Stored>) {
-        self.with_lane(|lane| lane.newest = Some(stored));
+    /// Takes the flight out, and keeps the record that it led to, if it is known.
+    pub(crate) fn take_flight(&self, newest: Option<Arc<Stored>>) -> Option<Flight> {
+        self.with_lane(|lane| {
+            lane.newest = newest.or(lane.newest.take());
+            lane.flight.take()
+        })
     }
 
     fn with_lane<T>(&self, act: impl FnOnce(&mut Lane) -> T) -> T {
@@ -344,7 +354,11 @@ mod tests {
         let first = enter(&lanes).1.unwrap();
         let waiting: Vec<_> = (0..5).map(|_| enter(&lanes).0).collect();
         drop(waiting);
-        assert!(first.board().is_empty());
+        assert!(
+            first
+                .board()
+                .is_some_and(|boarding| boarding.seats.is_empty())
+        );
         drop(first);
         assert!(is_empty(&lanes));
     }

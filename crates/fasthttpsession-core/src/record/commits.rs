@@ -54,10 +54,11 @@ impl Commits {
         if len > Self::KEPT {
             return None;
         }
-        (0..len)
-            .map(|_| reader.fixed())
-            .collect::<Option<_>>()
-            .map(Self)
+        let mut commits = Self::default();
+        for _ in 0..len {
+            commits.0.push(reader.fixed()?);
+        }
+        Some(commits)
     }
 
     /// How many bytes [`write_to`](Self::write_to) writes.

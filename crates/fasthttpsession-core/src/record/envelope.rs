@@ -16,9 +16,10 @@
 //!
 //! Numbers are little-endian, moments and lifetimes in milliseconds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use serde_json::{Map, Value};
 
 use super::commits::Commits;
@@ -69,31 +70,37 @@ pub(crate) struct Control {
 }
 
 impl Manager {
-    /// Takes `record` apart. Costs one pass over its keys; values are not looked at.
-    pub(crate) fn take_apart(&self, handle: Handle, record: Record) -> Result<Stored, Error> {
+    /// Takes `record` apart. Costs one pass over its keys; values are not looked at. Shared at once, for it is large and
+    /// goes through many hands.
+    pub(crate) fn take_apart(&self, handle: Handle, record: Record) -> Result<Arc<Stored>, Error> {
         let Record { header, body } = record;
         let unreadable = |reason| Error::Unreadable { handle, reason };
         let malformed = |at| move || unreadable(Unreadable::Malformed { at });
         let opened = self.decrypt(handle, &header, &body).map_err(unreadable)?;
-        let (contents, at) = match &opened {
+        let (mut contents, at) = match opened {
             Some(opened) => (opened, 0),
-            None => (&body, HEAD_BYTES),
+            None => (body, HEAD_BYTES),
         };
         let mut reader = Reader::new(&contents[at..]);
         let control = Control::read_from(&mut reader).ok_or_else(malformed("the control part"))?;
         let values = match reader.byte() {
-            Some(ONE_BY_ONE) => contents.slice_ref(reader.rest()),
+            // What is left of it, and not a second handle to it, which would cost an allocation.
+            Some(ONE_BY_ONE) => {
+                let rest = reader.rest().len();
+                contents.advance(contents.len() - rest);
+                contents
+            }
             Some(WHOLE_MAP) => {
                 read_map(&mut reader, &self.codecs, self.rules()).map_err(unreadable)?
             }
             _ => return Err(malformed("the layout of the values")()),
         };
         let region = Region::parse(values).map_err(|Malformed| malformed("the values")())?;
-        Ok(Stored {
+        Ok(Arc::new(Stored {
             header,
             control,
             values: Values::from_region(region, self.rules()),
-        })
+        }))
     }
 
     /// Puts `stored` together again.

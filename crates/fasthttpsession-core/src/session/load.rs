@@ -27,7 +27,7 @@ impl Inner {
         if stored.control.sign_in != sign_in {
             return Err(Error::Ended);
         }
-        self.state().reloaded(Arc::new(stored));
+        self.state().reloaded(stored);
         Ok(())
     }
 }
@@ -84,7 +84,7 @@ impl Manager {
         if opened_by.is_none() {
             self.tell(EventKind::WrongSecret, token.handle);
         }
-        Ok(opened_by.map(|by| Base::new(token, presented, Arc::new(stored), by)))
+        Ok(opened_by.map(|by| Base::new(token, presented, stored, by)))
     }
 
     /// The record of `handle`, taken apart; `None` if there is none.
@@ -92,7 +92,7 @@ impl Manager {
         &self,
         handle: Handle,
         now: Timestamp,
-    ) -> Result<Option<Stored>, Error> {
+    ) -> Result<Option<Arc<Stored>>, Error> {
         let found = self
             .store
             .load(handle, now)

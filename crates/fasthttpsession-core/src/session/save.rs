@@ -8,7 +8,7 @@ use crate::events::{EventKind, Met};
 use crate::record::envelope::Stored;
 use crate::store::{Store as _, Touched};
 use crate::time::Timestamp;
-use crate::token::Token;
+use crate::token::{Handle, Token};
 use crate::values::Values;
 
 impl Saved {
@@ -40,7 +40,14 @@ impl Inner {
     }
 
     async fn commit_log(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
-        let (plan, target) = {
+        let (
+            Plan {
+                changes,
+                view,
+                next,
+            },
+            target,
+        ) = {
             let mut state = self.state();
             if state.changes.is_empty() && closure.is_none() {
                 return Ok(Saved::UNCHANGED);
@@ -48,8 +55,23 @@ impl Inner {
             (state.plan(), state.target())
         };
         match target {
-            None => self.create(plan.changes, plan.view, closure).await,
-            Some(target) => self.swap(plan, target, closure).await,
+            // Boxed, so that the far more frequent swap does not go about with room for a creation.
+            None => Box::pin(self.create(changes, view, closure)).await,
+            Some(Target {
+                handle,
+                authority,
+                known,
+            }) => {
+                let job = Box::new(Job {
+                    authority: Some(authority),
+                    changes,
+                    known,
+                    view,
+                    conflicts: 0,
+                    alone: false,
+                });
+                self.swap(handle, job, next, closure).await
+            }
         }
     }
 
@@ -86,36 +108,29 @@ impl Inner {
         }
     }
 
-    /// Commits to the record that the session stands on.
+    /// Commits `job` to the record that the session stands on. `next` is the token whose secret it brings.
     async fn swap(
         &self,
-        plan: Plan,
-        target: Target,
+        handle: Handle,
+        job: Box<Job>,
+        next: Option<Token>,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Result<Saved, Failure> {
-        let sign_in = plan.changes.iter().rev().find_map(Change::sign_in);
-        let job = Box::new(Job {
-            authority: Some(target.authority),
-            changes: plan.changes,
-            known: target.known,
-            view: plan.view,
-            conflicts: 0,
-            alone: false,
-        });
+        let sign_in = job.changes.iter().rev().find_map(Change::sign_in);
         let Done {
             end,
             changes,
             conflicts,
         } = self
             .manager
-            .commit(target.handle, job, closure.as_deref_mut())
+            .commit(handle, job, closure.as_deref_mut())
             .await;
         let outcome = match end {
-            Err(failure) => return Err(self.failed(failure, changes, plan.next)),
+            Err(failure) => return Err(self.failed(failure, changes, next)),
             Ok(End::Committed { stored, applied }) => {
-                let rotated = self.state().committed(stored, applied, plan.next, sign_in);
+                let rotated = self.state().committed(stored, applied, next, sign_in);
                 if rotated {
-                    self.manager.tell(EventKind::Rotated, target.handle);
+                    self.manager.tell(EventKind::Rotated, handle);
                 }
                 Outcome::Committed
             }
@@ -124,14 +139,14 @@ impl Inner {
                 Outcome::Unchanged
             }
             Ok(End::Superseded | End::Gone) if sign_in.is_some() => {
-                return self.create(since_login(changes), None, closure).await;
+                return Box::pin(self.create(since_login(changes), None, closure)).await;
             }
             Ok(End::Superseded) => {
-                self.manager.note(Met::Superseded, target.handle);
+                self.manager.note(Met::Superseded, handle);
                 self.lost(Outcome::Superseded)
             }
             Ok(End::Gone) => {
-                self.manager.note(Met::Gone, target.handle);
+                self.manager.note(Met::Gone, handle);
                 self.lost(Outcome::Gone)
             }
         };
