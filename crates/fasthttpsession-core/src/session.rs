@@ -117,9 +117,9 @@ impl Session {
         F: FnMut(&mut T) -> R + Send + 'static,
         R: UpdateResult,
     {
-        let key: Box<str> = key.into();
+        let key: Arc<str> = key.into();
         check_key(&key)?;
-        let (name, rules) = (key.clone(), self.0.manager.rules());
+        let (name, rules) = (Arc::clone(&key), self.0.manager.rules());
         let mut updater = move |old: Option<Encoded>| {
             let mut value = read(&name, old)?;
             change(&mut value)
@@ -445,7 +445,7 @@ impl Inner {
         if state.finished {
             return Some(Vec::new());
         }
-        if !state.is_settled(&self.manager, self.manager.clock.now()) {
+        if !state.is_settled(&self.manager) {
             return None;
         }
         let edits = self.header_edits(&mut state).ok()?;

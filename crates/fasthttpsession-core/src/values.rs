@@ -5,6 +5,7 @@ mod merged;
 mod region;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -23,7 +24,7 @@ use merged::Merged;
 pub struct Values {
     read: Region,
     /// Sorted by key; `None` stands for a removal.
-    changed: Vec<(Box<str>, Option<Encoded>)>,
+    changed: Vec<(Arc<str>, Option<Encoded>)>,
     count: usize,
     bytes: usize,
     edits: u64,
@@ -171,18 +172,30 @@ impl Values {
         self.rules.encode(key.name(), value)
     }
 
-    pub(crate) fn put(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
-        check_key(key)?;
-        self.rules
-            .limits
-            .check_growth(self.size(), self.size_with(key, &value))?;
-        self.place(key, value);
+    pub(crate) fn put(
+        &mut self,
+        key: impl AsRef<str> + Into<Arc<str>>,
+        value: Encoded,
+    ) -> Result<(), Error> {
+        check_key(key.as_ref())?;
+        let size = self.size_with(key.as_ref(), &value);
+        self.rules.limits.check_growth(self.size(), size)?;
+        self.place_sized(key, value, size);
         Ok(())
     }
 
     /// [`put`](Self::put) without a look at the limits.
-    pub(crate) fn place(&mut self, key: &str, value: Encoded) {
-        let Size { count, bytes } = self.size_with(key, &value);
+    pub(crate) fn place(&mut self, key: impl AsRef<str> + Into<Arc<str>>, value: Encoded) {
+        let size = self.size_with(key.as_ref(), &value);
+        self.place_sized(key, value, size);
+    }
+
+    fn place_sized(
+        &mut self,
+        key: impl AsRef<str> + Into<Arc<str>>,
+        value: Encoded,
+        Size { count, bytes }: Size,
+    ) {
         (self.count, self.bytes) = (count, bytes);
         self.write(key, Some(value));
     }
@@ -259,9 +272,9 @@ impl Values {
             .binary_search_by(|(changed, _)| (**changed).cmp(key))
     }
 
-    fn write(&mut self, key: &str, value: Option<Encoded>) {
+    fn write(&mut self, key: impl AsRef<str> + Into<Arc<str>>, value: Option<Encoded>) {
         self.edits += 1;
-        match self.position(key) {
+        match self.position(key.as_ref()) {
             Ok(at) => self.changed[at].1 = value,
             Err(at) => {
                 // Most requests write one value, and a vector would begin with room for four.

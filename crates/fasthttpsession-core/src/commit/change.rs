@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::csrf::Seed;
 use crate::error::Error;
@@ -18,15 +19,15 @@ use crate::values::{Encoded, Values};
 /// One thing that a handler did.
 pub(crate) enum Change {
     Set {
-        key: Box<str>,
+        key: Arc<str>,
         value: Encoded,
     },
     Remove {
-        key: Box<str>,
+        key: Arc<str>,
     },
     Clear,
     Update {
-        key: Box<str>,
+        key: Arc<str>,
         updater: Updater,
     },
     Label(Label),
@@ -258,13 +259,13 @@ impl Change {
 
 fn apply_to_values(values: &mut Values, change: &mut Change) -> Result<(), Failure> {
     match change {
-        Change::Set { key, value } => values.place(key, value.clone()),
+        Change::Set { key, value } => values.place(Arc::clone(key), value.clone()),
         Change::Remove { key } => drop(values.remove(key)),
         Change::Clear => values.clear(),
         Change::Update { key, updater } => {
             let old = values.encoded(key);
             let new = catch_unwind(AssertUnwindSafe(|| updater(old))).map_err(Failure::Panic)??;
-            values.place(key, new);
+            values.place(Arc::clone(key), new);
         }
         _ => {}
     }

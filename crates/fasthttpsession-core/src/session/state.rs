@@ -211,11 +211,9 @@ impl State {
     }
 
     pub(crate) fn set(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
-        self.view().values.put(key, value.clone())?;
-        self.log_of_key(Change::Set {
-            key: key.into(),
-            value,
-        });
+        let key: Arc<str> = key.into();
+        self.view().values.put(Arc::clone(&key), value.clone())?;
+        self.log_of_key(Change::Set { key, value });
         Ok(())
     }
 
@@ -246,11 +244,11 @@ impl State {
 
     pub(crate) fn update(
         &mut self,
-        key: Box<str>,
+        key: Arc<str>,
         value: Encoded,
         updater: Updater,
     ) -> Result<(), Error> {
-        self.view().values.put(&key, value)?;
+        self.view().values.put(Arc::clone(&key), value)?;
         self.changes.push(Change::Update { key, updater });
         Ok(())
     }
@@ -349,11 +347,12 @@ impl Change {
 /// The end of the request.
 impl State {
     /// Whether the store has nothing to do at the end of this request.
-    pub(crate) fn is_settled(&self, manager: &Manager, now: Timestamp) -> bool {
-        self.changes.is_empty()
-            && self.ended.is_none()
-            && !self.is_renewal_due(manager, now)
-            && self.due_touch(manager, now).is_none()
+    pub(crate) fn is_settled(&self, manager: &Manager) -> bool {
+        if !self.changes.is_empty() || self.ended.is_some() {
+            return false;
+        }
+        let now = manager.clock.now();
+        !self.is_renewal_due(manager, now) && self.due_touch(manager, now).is_none()
     }
 
     /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::slice::Iter;
+use std::sync::Arc;
 
 use super::Encoded;
 use super::region::{Entries, Entry};
 
-type Changed = (Box<str>, Option<Encoded>);
+type Changed = (Arc<str>, Option<Encoded>);
 
 /// Goes through both in step; a change hides what was read under its key.
 pub(crate) struct Merged<'a> {
