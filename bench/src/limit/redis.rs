@@ -1,4 +1,6 @@
-//! Bare Redis: one multiplexed connection, `GET`, and the store's own script by its hash.
+//! Bare Redis: multiplexed connections, `GET`, and the store's own script for the swaps that have queued up, by its hash.
+
+use std::collections::HashSet;
 
 use anyhow::{Result, ensure};
 use fasthttpsession::{Clock as _, Handle, Record, SystemClock};
@@ -6,11 +8,16 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Script, cmd};
 
 use super::bare::Bare;
+use super::groups::{Connection, Groups, Swap};
 
-/// A connection, whose clones share it, and the hash of the script.
+/// As many groups at once, and as many swaps in one, as the store has.
+const AT_ONCE: usize = 2;
+const GROUP: usize = 64;
+
+/// A connection, whose clones share it, and those that swap.
 pub struct Server {
     connection: MultiplexedConnection,
-    script: String,
+    swaps: Groups<Writer>,
 }
 
 macro_rules! script {
@@ -24,25 +31,20 @@ macro_rules! script {
     };
 }
 
-const REPLACE: [&str; 4] = [
-    script!("record"),
-    script!("replace"),
-    script!("index"),
-    script!("bind"),
-];
+const SWAPS: [&str; 3] = [script!("swaps"), script!("record"), script!("swap")];
 
 impl Server {
     /// Connects, and makes the script known.
     pub async fn connect(url: &str) -> Result<Self> {
-        let mut connection = Client::open(url)?
-            .get_multiplexed_async_connection()
-            .await?;
-        let source = REPLACE.concat();
-        let script = Script::new(&source).get_hash().to_owned();
-        let mut load = cmd("SCRIPT");
-        load.arg("LOAD").arg(source);
-        load.query_async::<String>(&mut connection).await?;
-        Ok(Self { connection, script })
+        let connection = connect(url).await?;
+        let mut writers = Vec::new();
+        for _ in 0..AT_ONCE {
+            writers.push(Writer::connect(url).await?);
+        }
+        Ok(Self {
+            connection,
+            swaps: Groups::new(writers, GROUP),
+        })
     }
 }
 
@@ -61,21 +63,64 @@ impl Bare for Server {
     }
 
     async fn replace(&self, handle: Handle, expected: u64, record: &Record) -> Result<()> {
-        let mut call = cmd("EVALSHA");
-        call.arg(&self.script).arg(1).arg(format!("bare:{handle}"));
-        call.arg(SystemClock.now().as_millis())
-            .arg(&expected.to_be_bytes()[..]);
-        call.arg(record.to_bytes())
-            .arg(3_600_000)
-            .arg(&handle.as_bytes()[..]);
-        call.arg("0").arg("0");
-        let answer: Vec<Vec<u8>> = call.query_async(&mut self.connection.clone()).await?;
-        ensure!(
-            answer.first().is_some_and(|word| word == b"replaced"),
-            "a session was not replaced"
-        );
-        Ok(())
+        let record = record.clone();
+        self.swaps
+            .call(Swap {
+                handle,
+                expected,
+                record,
+            })
+            .await
     }
+}
+
+/// A connection, and the hash of the script.
+struct Writer(MultiplexedConnection, String);
+
+impl Writer {
+    async fn connect(url: &str) -> Result<Self> {
+        let mut connection = connect(url).await?;
+        let source = SWAPS.concat();
+        let script = Script::new(&source).get_hash().to_owned();
+        let mut load = cmd("SCRIPT");
+        load.arg("LOAD").arg(source);
+        load.query_async::<String>(&mut connection).await?;
+        Ok(Self(connection, script))
+    }
+}
+
+impl Connection for Writer {
+    type Call = Swap;
+
+    fn handle(call: &Swap) -> Handle {
+        call.handle
+    }
+
+    async fn run(&mut self, calls: &[Swap]) -> Result<HashSet<Handle>> {
+        let mut script = cmd("EVALSHA");
+        script.arg(&self.1).arg(calls.len());
+        for call in calls {
+            script.arg(format!("bare:{}", call.handle));
+        }
+        script.arg(SystemClock.now().as_millis());
+        for call in calls {
+            script
+                .arg(&call.expected.to_be_bytes()[..])
+                .arg(call.record.to_bytes())
+                .arg(3_600_000);
+        }
+        let answer: Vec<Vec<u8>> = script.query_async(&mut self.0).await?;
+        let answers = answer.first().map(Vec::as_slice).unwrap_or_default();
+        let answered = calls.iter().zip(answers);
+        let replaced = answered.filter(|(_, answer)| **answer == b'1');
+        Ok(replaced.map(|(call, _)| call.handle).collect())
+    }
+}
+
+async fn connect(url: &str) -> Result<MultiplexedConnection> {
+    Ok(Client::open(url)?
+        .get_multiplexed_async_connection()
+        .await?)
 }
 
 fn of(command: &str, handle: Handle) -> Cmd {

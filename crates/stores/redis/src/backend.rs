@@ -81,6 +81,12 @@ impl Backend {
         !matches!(&*self.reads, Path::Cluster(..))
     }
 
+    /// Whether it is of use to write many records by one script: on one server, where nothing but its answer is waited
+    /// for. What an application's own connection does is not known.
+    pub(crate) fn takes_many(&self) -> bool {
+        matches!(&*self.writes, Path::One(_)) && !self.waits()
+    }
+
     /// The answer to `command` on `key`.
     pub(crate) async fn read(&self, key: &str, command: Cmd) -> Result<Value, StoreError> {
         first_of(self.reads.send(key, &[command]).await?)

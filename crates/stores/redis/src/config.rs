@@ -214,7 +214,13 @@ impl RedisConfig {
 
     async fn checked(self, backend: Backend) -> Result<RedisStore, StoreError> {
         backend.ping().await.map_err(StoreError::not_applied)?;
-        Ok(RedisStore::new(backend, self.prefix, self.max_record_bytes))
+        let limit = self.connect_timeout.saturating_add(self.response_timeout);
+        Ok(RedisStore::new(
+            backend,
+            self.prefix,
+            self.max_record_bytes,
+            limit,
+        ))
     }
 
     fn path(&self, place: &Place, connector: &Connector) -> Path {

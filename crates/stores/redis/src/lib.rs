@@ -30,7 +30,7 @@
 //! | G8, an error is no empty session | a server that is down, hangs, refuses or has no room: [an error each](#errors), and the record stays as it was |
 //! | G9, durability | what [persistence](#persistence) and [replication](#how-a-logout-can-be-undone) promise; by default of Redis that is not much |
 //! | G10, purging costs what has expired | the server removes each record by itself; there is no purge |
-//! | G13, bounded | a command is answered within `connect_timeout_ms` and `response_timeout_ms` together, wherever it is sent on to, and a script that the server has forgotten is sent once more; with [`wait_replicas`](#waiting-for-replicas) `wait_timeout_ms` comes on top |
+//! | G13, bounded | a command is answered within `connect_timeout_ms` and `response_timeout_ms` together, wherever it is sent on to, and a script that the server has forgotten is sent once more, as is a swap that [others went with](#what-is-sent) and that was not made; with [`wait_replicas`](#waiting-for-replicas) `wait_timeout_ms` comes on top |
 //!
 //! # What it can do
 //!
@@ -234,6 +234,21 @@
 #![doc = include_str!("scripts/tidy.lua")]
 //! ```
 //!
+//! Swaps that would wait for each other go as one script, at most 64 of them, of records of up to 16 KiB: on one server
+//! or behind Sentinel, over the store's own connections, and without `wait_replicas`. Two such scripts are under way at
+//! most; a lone swap waits for nobody. What is special about one is left to a script of its own, as above. The part
+//! on a record is between this
+//!
+//! ```lua
+#![doc = include_str!("scripts/swaps.lua")]
+//! ```
+//!
+//! and this:
+//!
+//! ```lua
+#![doc = include_str!("scripts/swap.lua")]
+//! ```
+//!
 //! # Rights
 //!
 //! A user who may do no more than this:
@@ -326,6 +341,7 @@ mod scan;
 mod scripts;
 mod sentinel;
 mod store;
+mod swaps;
 
 pub use config::RedisConfig;
 pub use store::RedisStore;

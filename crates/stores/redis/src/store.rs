@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fasthttpsession_core::{
@@ -14,27 +15,37 @@ use crate::backend::{Backend, Reply, millis};
 use crate::error::{corrupt, too_large, unexpected};
 use crate::keys::Keys;
 use crate::scripts::{self, Script};
+use crate::swaps::Swaps;
 
 /// Milliseconds that all servers take: beyond it the numbers of their scripts are no longer exact.
 const LONGEST: u64 = 1 << 53;
 
 /// Sessions in Redis. Clones are the same store.
 #[derive(Clone)]
-pub struct RedisStore(Arc<Inner>);
+pub struct RedisStore(Arc<Inner>, Option<Swaps>);
 
 pub(crate) struct Inner {
     pub(crate) backend: Backend,
     pub(crate) keys: Keys,
-    max_record_bytes: usize,
+    pub(crate) max_record_bytes: usize,
 }
 
 impl RedisStore {
-    pub(crate) fn new(backend: Backend, prefix: String, max_record_bytes: usize) -> Self {
-        Self(Arc::new(Inner {
+    /// A command takes at most `limit`.
+    pub(crate) fn new(
+        backend: Backend,
+        prefix: String,
+        max_record_bytes: usize,
+        limit: Duration,
+    ) -> Self {
+        let takes_many = backend.takes_many();
+        let inner = Arc::new(Inner {
             backend,
             keys: Keys::new(prefix),
             max_record_bytes,
-        }))
+        });
+        let swaps = takes_many.then(|| Swaps::new(Arc::clone(&inner), limit));
+        Self(inner, swaps)
     }
 }
 
@@ -85,18 +96,9 @@ impl Store for RedisStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let reply = self
-            .0
-            .write(&scripts::REPLACE, handle, Some(expected), record, now);
-        let mut reply = reply.await?;
-        match &reply.word[..] {
-            b"replaced" => Ok(Replaced::Replaced),
-            b"conflict" => {
-                let current = reply.rest.pop().ok_or_else(|| unexpected("a script"))?;
-                Ok(Replaced::Conflict(record_of(handle, current)?))
-            }
-            b"gone" => Ok(Replaced::Gone),
-            _ => Err(other(handle, &reply)),
+        match &self.1 {
+            Some(swaps) => swaps.replace(handle, expected, record, now).await,
+            None => self.0.replace(handle, expected, record, now).await,
         }
     }
 
@@ -162,6 +164,27 @@ impl Inner {
             Value::Nil => Ok(None),
             Value::BulkString(bytes) => record_of(handle, bytes).map(Some),
             _ => Err(unexpected("GET")),
+        }
+    }
+
+    /// Swaps a record alone.
+    pub(crate) async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let reply = self.write(&scripts::REPLACE, handle, Some(expected), record, now);
+        let mut reply = reply.await?;
+        match &reply.word[..] {
+            b"replaced" => Ok(Replaced::Replaced),
+            b"conflict" => {
+                let current = reply.rest.pop().ok_or_else(|| unexpected("a script"))?;
+                Ok(Replaced::Conflict(record_of(handle, current)?))
+            }
+            b"gone" => Ok(Replaced::Gone),
+            _ => Err(other(handle, &reply)),
         }
     }
 
@@ -242,7 +265,7 @@ impl Inner {
 }
 
 /// The milliseconds until `record` is over, as the server takes them; 0 if it is.
-fn span(record: &Record, now: Timestamp) -> Vec<u8> {
+pub(crate) fn span(record: &Record, now: Timestamp) -> Vec<u8> {
     let span = millis(record.header.expires_at().since(now)).min(LONGEST);
     span.to_string().into_bytes()
 }

@@ -10,3 +10,4 @@ mod principals;
 mod replicas;
 mod round_trips;
 mod servers;
+mod swaps;

@@ -1,0 +1,156 @@
+//! Swaps of many sessions that go as one script.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fasthttpsession_core::{Handle, Record, Replaced, StoreError, StoreErrorKind, Timestamp};
+use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
+
+use crate::error::unexpected;
+use crate::scripts;
+use crate::store::{Inner, decimal, span};
+
+/// How many groups may be under way, how large they may be, and how many calls may wait.
+const LIMITS: GroupLimits = GroupLimits {
+    at_once: 2,
+    calls: 64,
+    waiting: 16_384,
+};
+/// The largest record that is swapped with others, in bytes: a server does nothing else while it reads a group, which is
+/// at most 1 MiB.
+const LARGEST_SHARED: usize = 16 * 1024;
+/// The most that a record has beside its body, in bytes.
+const LARGEST_HEADER: usize = 40 + 255 + 255;
+
+/// Makes swaps in groups, if that is of use.
+#[derive(Clone)]
+pub(crate) struct Swaps(Arc<Grouped<Together>>, Duration);
+
+/// What makes a group of them.
+struct Together(Arc<Inner>);
+
+/// A swap: [`Store::replace`](fasthttpsession_core::Store::replace).
+struct Swap {
+    handle: Handle,
+    expected: u64,
+    record: Record,
+    now: Timestamp,
+}
+
+/// What became of a swap.
+enum Swapped {
+    Done(Replaced),
+    /// Something is special about it, and nothing was written: its caller goes on with it alone.
+    Alone,
+}
+
+impl Swaps {
+    /// Nobody waits for longer than `limit` for others.
+    pub(crate) fn new(inner: Arc<Inner>, limit: Duration) -> Self {
+        Self(Arc::new(Grouped::new(Together(inner), LIMITS)), limit)
+    }
+
+    pub(crate) async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let inner = &self.0.group().0;
+        let largest = LARGEST_SHARED.min(inner.max_record_bytes);
+        if record.body.len() + LARGEST_HEADER > largest || !record.is_live(now) {
+            return inner.replace(handle, expected, record, now).await;
+        }
+        let swap = Swap {
+            handle,
+            expected,
+            record: record.clone(),
+            now,
+        };
+        let swapped = tokio::time::timeout(self.1, self.0.call(swap)).await;
+        match swapped.unwrap_or_else(|_| Err(too_late()))? {
+            Swapped::Done(replaced) => Ok(replaced),
+            Swapped::Alone => inner.replace(handle, expected, record, now).await,
+        }
+    }
+}
+
+impl fmt::Debug for Swaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Swaps").finish_non_exhaustive()
+    }
+}
+
+impl Group for Together {
+    type Call = Swap;
+    type Answer = Swapped;
+
+    fn handle(swap: &Swap) -> Handle {
+        swap.handle
+    }
+
+    async fn run(&self, swaps: Vec<Swap>) -> Vec<Result<Swapped, StoreError>> {
+        if let [swap] = &swaps[..] {
+            let replaced = self
+                .0
+                .replace(swap.handle, swap.expected, &swap.record, swap.now);
+            return vec![replaced.await.map(Swapped::Done)];
+        }
+        match self.together(&swaps).await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(error) => swaps.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+}
+
+impl Together {
+    async fn together(&self, swaps: &[Swap]) -> Result<Vec<Swapped>, StoreError> {
+        let keys: Vec<_> = swaps
+            .iter()
+            .map(|swap| self.0.keys.record(swap.handle))
+            .collect();
+        let keys: Vec<_> = keys.iter().map(|key| &key[..]).collect();
+        // What lives at the latest moment lives at each; what does not is asked for again at its own.
+        let now = swaps.iter().map(|swap| swap.now).max();
+        let now = decimal(now.unwrap_or(Timestamp::from_millis(0)));
+        let parts: Vec<_> = swaps.iter().map(Swap::parts).collect();
+        let mut arguments: Vec<&[u8]> = vec![&now];
+        for (expected, record, span) in &parts {
+            arguments.extend([&expected[..], record, span]);
+        }
+        let reply = self.0.backend.run(&scripts::SWAPS, &keys, &arguments);
+        let answers = reply.await?.word;
+        if answers.len() != swaps.len() {
+            return Err(unexpected("a script"));
+        }
+        Ok(answers.into_iter().map(Swapped::of).collect())
+    }
+}
+
+impl Swap {
+    /// The expected version, the record and its time to live, as the script takes them.
+    fn parts(&self) -> ([u8; 8], Vec<u8>, Vec<u8>) {
+        let record = self.record.to_bytes();
+        (
+            self.expected.to_be_bytes(),
+            record,
+            span(&self.record, self.now),
+        )
+    }
+}
+
+impl Swapped {
+    fn of(answer: u8) -> Self {
+        match answer {
+            b'1' => Self::Done(Replaced::Replaced),
+            _ => Self::Alone,
+        }
+    }
+}
+
+fn too_late() -> StoreError {
+    let message = "Redis did not answer others, or this, within the limit";
+    StoreError::new(StoreErrorKind::Timeout, message)
+}

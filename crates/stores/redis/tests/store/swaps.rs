@@ -1,0 +1,150 @@
+//! Swaps of many sessions at once.
+
+use fasthttpsession_core::{Handle, Record, Replaced, Store as _, StoreError, StoreErrorKind};
+use fasthttpsession_redis::RedisStore;
+use fasthttpsession_servers::{Redis, RedisServer};
+
+use crate::counter::calls;
+use crate::support::sample::{handle, next, now, principal, record, record_of};
+use crate::support::{config, prefix, within};
+
+/// A swap, and what is there beforehand.
+struct Case {
+    handle: Handle,
+    kind: usize,
+    first: Record,
+    second: Record,
+}
+
+const KINDS: usize = 8;
+
+impl Case {
+    fn new(kind: usize) -> Self {
+        let first = match kind {
+            5 | 6 => record_of(&principal()),
+            _ => record(),
+        };
+        let mut second = next(&first);
+        if kind == 4 || kind == 6 {
+            second.header.principal = Some(principal());
+        }
+        Self {
+            handle: handle(),
+            kind,
+            first,
+            second,
+        }
+    }
+
+    async fn prepare(&self, server: &RedisServer, prefix: &str, store: &RedisStore) {
+        let key = format!("{prefix}{}", self.handle);
+        if self.kind != 2 {
+            let created = store.create(self.handle, &self.first, now()).await;
+            created.expect("it answers");
+        }
+        if self.kind == 3 {
+            server.cli(&["SET", &key, "nonsense"]);
+        }
+        if self.kind == 7 {
+            server.cli(&["DEL", &key]);
+            server.cli(&["LPUSH", &key, "nonsense"]);
+        }
+    }
+
+    fn expected(&self) -> u64 {
+        if self.kind == 1 { 9 } else { 1 }
+    }
+
+    fn check(&self, answer: Result<Replaced, StoreError>) {
+        match self.kind {
+            1 => assert_eq!(
+                answer.expect("it answers"),
+                Replaced::Conflict(self.first.clone())
+            ),
+            2 => assert_eq!(answer.expect("it answers"), Replaced::Gone),
+            3 | 7 => assert_eq!(
+                answer.expect_err("it is no record").kind(),
+                StoreErrorKind::Corrupt
+            ),
+            _ => assert_eq!(answer.expect("it answers"), Replaced::Replaced),
+        }
+    }
+
+    async fn check_stored(&self, store: &RedisStore) {
+        let found = store.load(self.handle, now()).await;
+        match self.kind {
+            1 => assert_eq!(found.expect("it answers"), Some(self.first.clone())),
+            2 => assert_eq!(found.expect("it answers"), None),
+            3 | 7 => assert_eq!(
+                found.expect_err("it is no record").kind(),
+                StoreErrorKind::Corrupt
+            ),
+            _ => assert_eq!(found.expect("it answers"), Some(self.second.clone())),
+        }
+        if let (4..=6, Some(principal)) = (self.kind, &self.second.header.principal) {
+            let sessions = store.sessions_of(principal, now()).await;
+            let expected = vec![(self.handle, self.second.clone())];
+            assert_eq!(sessions.expect("it answers"), expected);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_gets_its_own_answer() {
+    let (server, prefix) = (Redis::start(), prefix());
+    let store = config(&server).prefix(&prefix).open().await;
+    let store = store.expect("the server answers");
+    let mut swaps = Vec::new();
+    for at in 0..128 {
+        let case = Case::new(at % KINDS);
+        case.prepare(&server, &prefix, &store).await;
+        swaps.push(case);
+    }
+    let swaps = swaps.into_iter().map(|case| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let expected = case.expected();
+            let answer = store.replace(case.handle, expected, &case.second, now());
+            let answer = answer.await;
+            (case, answer)
+        })
+    });
+    let swaps: Vec<_> = swaps.collect();
+    for swap in swaps {
+        let (case, answer) = within(swap).await.expect("it does not panic");
+        case.check(answer);
+        case.check_stored(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn swaps_of_many_tasks_go_together() {
+    let server = Redis::start();
+    let store = config(&server).open().await.expect("the server answers");
+    let evaluations = || {
+        let all = calls(&server).into_iter();
+        let evaluations = all.filter(|(name, _)| name.starts_with("eval"));
+        evaluations.map(|(_, calls)| calls).sum::<u64>()
+    };
+    let sessions: Vec<_> = (0..64).map(|_| (handle(), record())).collect();
+    for (handle, record) in &sessions {
+        let created = store.create(*handle, record, now()).await;
+        created.expect("it answers");
+    }
+    let before = evaluations();
+    let tasks = sessions.into_iter().map(|(handle, mut record)| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for version in 1..=10 {
+                record = next(&record);
+                let replaced = store.replace(handle, version, &record, now()).await;
+                assert_eq!(replaced.expect("it answers"), Replaced::Replaced);
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        within(task).await.expect("it does not panic");
+    }
+    let calls = evaluations() - before;
+    assert!(calls < 200, "{calls} calls for 640 swaps");
+}
