@@ -1,5 +1,7 @@
 //! Swaps of many sessions at once.
 
+use std::time::{Duration, Instant};
+
 use fasthttpsession_core::{Handle, Record, Replaced, Store as _, StoreError, StoreErrorKind};
 use fasthttpsession_redis::RedisStore;
 use fasthttpsession_servers::{Redis, RedisServer};
@@ -126,11 +128,7 @@ async fn swaps_of_many_tasks_go_together() {
         let evaluations = all.filter(|(name, _)| name.starts_with("eval"));
         evaluations.map(|(_, calls)| calls).sum::<u64>()
     };
-    let sessions: Vec<_> = (0..64).map(|_| (handle(), record())).collect();
-    for (handle, record) in &sessions {
-        let created = store.create(*handle, record, now()).await;
-        created.expect("it answers");
-    }
+    let sessions = sessions(&store).await;
     let before = evaluations();
     let tasks = sessions.into_iter().map(|(handle, mut record)| {
         let store = store.clone();
@@ -147,4 +145,85 @@ async fn swaps_of_many_tasks_go_together() {
     }
     let calls = evaluations() - before;
     assert!(calls < 200, "{calls} calls for 640 swaps");
+}
+
+/// As many sessions as make a group, of version 1.
+async fn sessions(store: &RedisStore) -> Vec<(Handle, Record)> {
+    let sessions: Vec<_> = (0..64).map(|_| (handle(), record())).collect();
+    for (handle, record) in &sessions {
+        let created = store.create(*handle, record, now()).await;
+        created.expect("it answers");
+    }
+    sessions
+}
+
+/// Swaps all of them at once, each by a task of its own.
+async fn swap(
+    store: &RedisStore,
+    sessions: &[(Handle, Record)],
+) -> Vec<Result<Replaced, StoreError>> {
+    let tasks = sessions.iter().map(|(handle, record)| {
+        let (store, handle, next) = (store.clone(), *handle, next(record));
+        tokio::spawn(async move { store.replace(handle, 1, &next, now()).await })
+    });
+    let mut answers = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        answers.push(within(task).await.expect("it does not panic"));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_each_of_many_and_leaves_them_as_they_were() {
+    let server = Redis::start();
+    let store = config(&server).open().await.expect("the server answers");
+    let sessions = sessions(&store).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for answer in swap(&store, &sessions).await {
+        let error = answer.expect_err("there is no room");
+        assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
+        assert!(!error.may_have_applied());
+    }
+    for (handle, record) in &sessions {
+        let found = store.load(*handle, now()).await.expect("it answers");
+        assert_eq!(found.as_ref(), Some(record));
+    }
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    for answer in swap(&store, &sessions).await {
+        assert_eq!(answer.expect("there is room again"), Replaced::Replaced);
+    }
+}
+
+/// What a group was asked to do, a hung server may do later. Who was told that it was not even asked relies on that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_is_told_whether_a_hung_server_may_have_swapped_it() {
+    let server = Redis::start();
+    let limit = Duration::from_secs(1);
+    let config = config(&server).connect_timeout(limit);
+    let store = config.response_timeout(limit).open().await;
+    let store = store.expect("the server answers");
+    let sessions = sessions(&store).await;
+    server.pause();
+    let start = Instant::now();
+    let mut may_be_swapped = Vec::new();
+    for answer in swap(&store, &sessions).await {
+        let error = answer.expect_err("the server hangs");
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+        may_be_swapped.push(error.may_have_applied());
+    }
+    assert!(may_be_swapped.contains(&true));
+    // Twice two seconds at most, on a machine that may be busy.
+    assert!(start.elapsed() < Duration::from_secs(20));
+    server.resume();
+    for (answer, may) in swap(&store, &sessions)
+        .await
+        .into_iter()
+        .zip(may_be_swapped)
+    {
+        match answer.expect("it goes on") {
+            Replaced::Replaced => {}
+            Replaced::Conflict(current) => assert!(may && current.header.version == 2),
+            Replaced::Gone => panic!("nobody ended it"),
+        }
+    }
 }
