@@ -12,7 +12,7 @@ use crate::{in_process, limit, serving};
 /// The options.
 #[derive(Args)]
 pub struct What {
-    /// Few rounds and 20 000 sessions, a quarter of an hour; the default.
+    /// Few rounds and 20 000 sessions, some ten minutes; the default.
     #[arg(long, conflicts_with = "long")]
     short: bool,
     /// More rounds, and up to 100 000 sessions under load and ten million in memory; some three quarters of an hour.
@@ -92,13 +92,13 @@ impl What {
     /// differences are little moved by it. Durable stores do some of their work later, so that their turns are longer.
     pub fn serving(&self, store: Store) -> serving::Plan {
         let (rounds, millis) = match store {
-            Store::Memory => (30, 40),
-            _ => (5, 200),
+            Store::Memory => (20, 40),
+            _ => (3, 200),
         };
         serving::Plan {
             contestants: store.served(),
             kinds: serving::each_by_many(store),
-            rounds: if self.long { 3 * rounds } else { rounds },
+            rounds: if self.long { 5 * rounds } else { rounds },
             turn: Duration::from_millis(millis),
             order: Order::in_turn(4000),
         }
@@ -109,7 +109,7 @@ impl What {
         serving::Plan {
             contestants: store.contestants(),
             kinds: serving::by_few_and_many(),
-            rounds: if self.long { 6 } else { 3 },
+            rounds: if self.long { 6 } else { 2 },
             turn: Duration::from_millis(if self.long { 500 } else { 200 }),
             order: Order::skewed(if self.long { 100_000 } else { 20_000 }),
         }
@@ -128,7 +128,7 @@ impl What {
     /// Beside the bare driver.
     pub fn limit(&self) -> limit::Plan {
         limit::Plan {
-            turns: if self.long { 20 } else { 8 },
+            turns: if self.long { 20 } else { 3 },
             turn: Duration::from_millis(400),
             sessions: 4096,
         }
@@ -136,7 +136,7 @@ impl What {
 
     /// How long each number of writers writes.
     pub fn contention(&self) -> Duration {
-        Duration::from_secs(if self.long { 5 } else { 2 })
+        Duration::from_secs(if self.long { 5 } else { 1 })
     }
 
     /// How many sessions a store is to grow to.

@@ -2,6 +2,7 @@
 //! store adds to its client.
 
 use std::collections::HashMap;
+use std::process;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -76,8 +77,9 @@ impl Bare for Server {
     }
 }
 
+/// Of this process: one server has no places that others can't see.
 fn key(handle: Handle) -> String {
-    format!("bare:{handle}")
+    format!("bare{}:{handle}", process::id())
 }
 
 fn bytes(record: &Record) -> Bytes {
