@@ -65,6 +65,19 @@ impl<C: Connection> Groups<C> {
     }
 }
 
+impl<C: Connection<Call = Swap>> Groups<C> {
+    /// Writes `record` in place of that with the version `expected`, alone or with others.
+    pub async fn swap(&self, handle: Handle, expected: u64, record: &Record) -> Result<()> {
+        let record = record.clone();
+        self.call(Swap {
+            handle,
+            expected,
+            record,
+        })
+        .await
+    }
+}
+
 /// Makes calls until nobody can ask any more. Who is not answered has failed.
 async fn serve<C: Connection>(mut connection: C, queue: Queue<C>, largest: usize) -> Result<()> {
     loop {

@@ -70,14 +70,7 @@ impl Bare for Database {
     }
 
     async fn replace(&self, handle: Handle, expected: u64, record: &Record) -> Result<()> {
-        let record = record.clone();
-        self.swaps
-            .call(Swap {
-                handle,
-                expected,
-                record,
-            })
-            .await
+        self.swaps.swap(handle, expected, record).await
     }
 }
 
