@@ -8,7 +8,7 @@ use fasthttpsession_core::{
     AnyStore, Clock, Cookie, Handle, ManualClock, Session, Sessions, SessionsBuilder, Timestamp,
 };
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::ensure::ensure;
 use super::gates::Gate;
@@ -179,12 +179,15 @@ impl Browser {
         wire::post(self.address, path, &headers, body).await
     }
 
-    /// Has `/act` run a script that waits at `gate`, and goes on as soon as it waits there.
-    pub(crate) async fn starts(&self, gate: &Gate, script: &[Step]) -> Slow {
+    /// Has `/act` run a script that waits at `gate`, and goes on as soon as it waits there. A script that ends before it
+    /// comes there is a failure.
+    pub(crate) async fn starts(&self, gate: &Gate, script: &[Step]) -> Result<Slow, Failure> {
         let (browser, script) = (self.clone(), script.to_vec());
-        let slow = tokio::spawn(async move { browser.act(&script).await });
-        gate.arrived(1).await;
-        Slow(slow)
+        let mut slow = tokio::spawn(async move { browser.act(&script).await });
+        tokio::select! {
+            () = gate.arrived(1) => Ok(Slow(slow)),
+            ended = &mut slow => Err(never_came(&answer_of(ended)?)),
+        }
     }
 
     /// The token in the session's cookie.
@@ -217,10 +220,19 @@ pub(crate) struct Slow(JoinHandle<Result<Answer, Failure>>);
 impl Slow {
     /// The answer, once the gate is open.
     pub(crate) async fn answer(self) -> Result<Answer, Failure> {
-        self.0
-            .await
-            .map_err(|error| Failure::new(format!("a request ended early: {error}")))?
+        answer_of(self.0.await)
     }
+}
+
+fn answer_of(ended: Result<Result<Answer, Failure>, JoinError>) -> Result<Answer, Failure> {
+    ended.map_err(|error| Failure::new(format!("a request ended early: {error}")))?
+}
+
+fn never_came(answer: &Answer) -> Failure {
+    let (status, body) = (answer.status(), String::from_utf8_lossy(&answer.body));
+    Failure::new(format!(
+        "a request ended before it came to its gate: {status} with {body:?}"
+    ))
 }
 
 /// A response as a whole.

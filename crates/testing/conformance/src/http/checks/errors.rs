@@ -66,7 +66,7 @@ pub async fn a_refused_update_commits_nothing<A: Adapter>(stage: &Stage<A>) -> O
     let book = Step::IncrementUnless("seats".into(), 1);
     let slow = ada
         .starts(&gate, &[set("ticket", 1), book, wait("gate")])
-        .await;
+        .await?;
     ada.does(&[increment("seats")]).await?;
     gate.open();
     is_bare_error(&slow.answer().await?, 409)?;

@@ -204,7 +204,7 @@ pub async fn what_was_saved_early_gets_its_cookie<A: Adapter>(stage: &Stage<A>) 
     let (ada, gate) = (live.browser(), live.gate("gate"));
     let slow = ada
         .starts(&gate, &[set("a", 1), Step::Save, wait("gate"), set("b", 2)])
-        .await;
+        .await?;
     ensure!(live.store.calls().create == 1, "nothing was saved");
     gate.open();
     let answer = slow.answer().await?;

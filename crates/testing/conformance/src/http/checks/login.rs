@@ -102,7 +102,7 @@ pub async fn a_sign_in_over_a_busy_principal_starts_empty<A: Adapter>(stage: &St
     let gate = live.gate("gate");
     let slow = browser
         .starts(&gate, &[login("bob"), set("after", 1), wait("gate")])
-        .await;
+        .await?;
     browser.does(&[set("diary", "more private")]).await?;
     gate.open();
     slow.answer().await?.values()?;
@@ -164,7 +164,7 @@ pub async fn two_sign_ins_at_once_are_two_sessions<A: Adapter>(stage: &Stage<A>)
                 wait("gate"),
             ],
         )
-        .await;
+        .await?;
     ada.does(&[login("ada"), set("diary", "private")]).await?;
     gate.open();
     slow.answer().await?.values()?;
@@ -207,7 +207,7 @@ pub async fn a_sign_in_on_an_expired_session_makes_a_fresh_one<A: Adapter>(
                 set("after", 1),
             ],
         )
-        .await;
+        .await?;
     live.passes(Duration::from_secs(60 * 60));
     gate.open();
     slow.answer().await?.values()?;
@@ -234,7 +234,7 @@ async fn gains_nothing<A: Adapter>(stage: &Stage<A>, steps: &[Step]) -> Outcome 
     let victim = live.browser_with(&planted);
     let gate = live.gate("gate");
     let script = [steps, &[wait("gate"), Step::Save]].concat();
-    let slow = attacker.starts(&gate, &script).await;
+    let slow = attacker.starts(&gate, &script).await?;
     victim
         .does(&[login("victim"), set("diary", "private")])
         .await?;

@@ -46,7 +46,7 @@ pub async fn a_logout_during_a_slow_request_is_final<A: Adapter>(stage: &Stage<A
         let gate = live.gate(&format!("gate {number}"));
         let slow = ada
             .starts(&gate, &[step.clone(), wait(&format!("gate {number}"))])
-            .await;
+            .await?;
         ada.clone().does(&[Step::Logout]).await?;
         gate.open();
         let answer = slow.answer().await?;
@@ -76,7 +76,7 @@ pub async fn a_logout_during_a_slow_sign_in_leaves_a_fresh_session<A: Adapter>(
                 wait("gate"),
             ],
         )
-        .await;
+        .await?;
     ada.does(&[Step::Logout]).await?;
     gate.open();
     let fresh = slow.answer().await?.cookie()?.value;
@@ -112,7 +112,7 @@ pub async fn a_session_that_expires_during_a_slow_request_stays_dead<A: Adapter>
             &gate,
             &[set("a", 2), Step::Rotate, wait("gate"), Step::Save],
         )
-        .await;
+        .await?;
     live.passes(Duration::from_secs(60 * 60));
     gate.open();
     let answer = slow.answer().await?;
@@ -138,7 +138,7 @@ pub async fn a_session_revoked_while_it_is_made_gets_no_cookie<A: Adapter>(
         wait("gate"),
         set("b", 2),
     ];
-    let slow = ada.starts(&gate, &script).await;
+    let slow = ada.starts(&gate, &script).await?;
     let handle = live
         .kept("made")?
         .handle()
@@ -165,7 +165,7 @@ pub async fn whoever_finds_the_session_gone_clears_nothing<A: Adapter>(
     let ada = live.browser();
     ada.does(&[set("a", 1)]).await?;
     let (old, gate) = (ada.token()?, live.gate("gate"));
-    let slow = ada.starts(&gate, &[set("a", 2), wait("gate")]).await;
+    let slow = ada.starts(&gate, &[set("a", 2), wait("gate")]).await?;
     ada.does(&[Step::Logout]).await?;
     ada.does(&[set("b", 1)]).await?;
     gate.open();

@@ -58,7 +58,7 @@ pub async fn a_rotation_in_between_spares_values_and_drops_the_rest<A: Adapter>(
         let gate = live.gate(&name);
         let slow = ada
             .starts(&gate, &[set("b", 2), step.clone(), wait(&name)])
-            .await;
+            .await?;
         ada.does(&[Step::Rotate]).await?;
         let token = ada.token()?;
         gate.open();
@@ -219,7 +219,7 @@ async fn tabs_at_once(live: &Live, browser: &Browser, tabs: u32) -> Result<Vec<A
     let gate = live.gate("tabs");
     let mut slow = Vec::new();
     for _ in 0..tabs {
-        slow.push(browser.starts(&gate, &[wait("tabs"), get("a")]).await);
+        slow.push(browser.starts(&gate, &[wait("tabs"), get("a")]).await?);
     }
     gate.open();
     let mut answers = Vec::new();
