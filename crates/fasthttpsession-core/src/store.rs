@@ -38,7 +38,8 @@ use crate::token::Handle;
 /// * **Cancel-safe.** A future may be dropped at any await point. The operation then happened or did not; no later
 ///   caller gets its answer, and nothing stays locked.
 /// * **Says what may have happened.** An error after which a write may still take effect is
-///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again.
+///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again; a
+///   `load` only when it failed as [`Unavailable`](StoreErrorKind::Unavailable), and once.
 ///
 /// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
 /// secrets and the application's values; a store never prints them.

@@ -92,10 +92,8 @@ impl Users {
     pub async fn end(&self, principal: &str, handle: Handle) -> Result<bool, Error> {
         let principal = Principal::new(principal)?;
         let manager = self.0.manager();
-        let found = manager.store.load(handle, manager.clock.now()).await;
-        let owner = found
-            .map_err(Error::store("load"))?
-            .and_then(|record| record.header.principal);
+        let found = manager.fetch(handle, manager.clock.now()).await?;
+        let owner = found.and_then(|record| record.header.principal);
         if owner == Some(principal) {
             manager.delete(handle).await
         } else {

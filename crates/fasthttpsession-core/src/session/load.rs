@@ -6,9 +6,10 @@ use super::Inner;
 use super::state::{Base, State};
 use crate::error::Error;
 use crate::events::EventKind;
+use crate::record::Record;
 use crate::record::envelope::Stored;
 use crate::sessions::Manager;
-use crate::store::Store as _;
+use crate::store::{Store as _, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 use crate::token::codec::TokenText;
 use crate::token::{Handle, Token};
@@ -93,13 +94,30 @@ impl Manager {
         handle: Handle,
         now: Timestamp,
     ) -> Result<Option<Arc<Stored>>, Error> {
-        let found = self
-            .store
-            .load(handle, now)
-            .await
-            .map_err(Error::store("load"))?;
+        let found = self.fetch(handle, now).await?;
         found
             .map(|record| self.take_apart(handle, record))
             .transpose()
     }
+
+    /// The record of `handle` as the store has it; `None` if there is none. A question whose connection was cut before the
+    /// answer came is asked once more, for a read may happen twice: it then goes over another connection.
+    pub(crate) async fn fetch(
+        &self,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<Option<Record>, Error> {
+        let mut again = false;
+        loop {
+            match self.store.load(handle, now).await {
+                Err(error) if was_cut(&error) && !again => again = true,
+                found => return found.map_err(Error::store("load")),
+            }
+        }
+    }
+}
+
+/// Whether the store was there when it was asked, and the way to it no longer when it answered.
+fn was_cut(error: &StoreError) -> bool {
+    error.kind() == StoreErrorKind::Unavailable && error.may_have_applied()
 }

@@ -54,6 +54,44 @@ async fn every_acknowledged_increment_counts_once() {
     }
 }
 
+/// One reader, whose loads meet `faults`: what it read, and how many loads there were.
+async fn one_read<const N: usize>(faults: [Fault; N]) -> (Result<u64, Error>, usize) {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 7).await;
+    world.store.first(Op::Load, faults);
+    let exchange = client.begin(&sessions);
+    let read = match exchange.session().await {
+        Ok(session) => session.get("n").map(Option::unwrap_or_default),
+        Err(error) => Err(error),
+    };
+    (read, world.store.count(Op::Load))
+}
+
+#[tokio::test]
+async fn a_read_whose_connection_was_cut_is_asked_once_more() {
+    use StoreErrorKind::{Timeout, Unavailable};
+    let (read, loads) = one_read([Fault::LoseAnswer(Unavailable)]).await;
+    assert_eq!((read.unwrap(), loads), (7, 2));
+    let twice = [Fault::LoseAnswer(Unavailable), Fault::LoseCall(Unavailable)];
+    let (read, loads) = one_read(twice).await;
+    assert_eq!((kind(&read.unwrap_err()), loads), (Some(Unavailable), 2));
+    for (fault, expected) in [
+        (Fault::LoseAnswer(Timeout), Timeout),
+        (Fault::Refuse(Unavailable), Unavailable),
+    ] {
+        let (read, loads) = one_read([fault]).await;
+        assert_eq!((kind(&read.unwrap_err()), loads), (Some(expected), 1));
+    }
+}
+
+fn kind(error: &Error) -> Option<StoreErrorKind> {
+    match error {
+        Error::Store { source, .. } => Some(source.kind()),
+        _ => None,
+    }
+}
+
 /// One writer, whose first swap meets `fault`: what it returned, what `n` is then, and how many swaps were sent.
 async fn one_swap(fault: Fault) -> (Result<Response, Error>, u64, usize) {
     let world = World::new();
