@@ -128,7 +128,7 @@ impl What {
     /// Beside the bare driver.
     pub fn limit(&self) -> limit::Plan {
         limit::Plan {
-            turns: if self.long { 20 } else { 3 },
+            turns: if self.long { 20 } else { 5 },
             turn: Duration::from_millis(400),
             sessions: 4096,
         }
@@ -155,7 +155,7 @@ impl What {
 
     /// How often losses are tried.
     pub fn loss_rounds(&self) -> usize {
-        if self.long { 20 } else { 5 }
+        if self.long { 20 } else { 3 }
     }
 
     /// The command that measures the same again.
