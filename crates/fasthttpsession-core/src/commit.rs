@@ -55,10 +55,11 @@ impl Manager {
         } else {
             (Some(job), None)
         };
-        match self.lanes.enter(handle, queued).await {
-            Reply::Done(done) => done,
-            Reply::Turn(turn, back) => self.lead(turn, kept.or(back), closure).await,
-        }
+        let (turn, own) = match self.lanes.enter(handle, queued).await {
+            Reply::Done(done) => return done,
+            Reply::Turn(turn, back) => (turn, kept.or(back)),
+        };
+        self.lead(turn, own, closure).await
     }
 
     /// Makes the first record of a session. `fill` makes its contents, anew for each handle that is tried, and says whether

@@ -113,7 +113,7 @@ impl Inner {
         &self,
         handle: Handle,
         job: Box<Job>,
-        next: Option<Token>,
+        next: Option<Box<Token>>,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Result<Saved, Failure> {
         let sign_in = job.changes.iter().rev().find_map(Change::sign_in);
@@ -155,7 +155,7 @@ impl Inner {
 
     /// A closure that wants nothing written leaves the log as it was before. After any other failure it is dropped: what
     /// failed is not tried again behind anyone's back.
-    fn failed(&self, failure: Failure, changes: Vec<Change>, next: Option<Token>) -> Failure {
+    fn failed(&self, failure: Failure, changes: Vec<Change>, next: Option<Box<Token>>) -> Failure {
         match failure {
             Failure::Aborted => self.state().restore(changes, next),
             Failure::Error(_) | Failure::Panic(_) => self.state().dropped(),

@@ -81,7 +81,8 @@ pub(crate) struct Target {
 pub(crate) struct Plan {
     pub(crate) changes: Vec<Change>,
     pub(crate) view: Option<Values>,
-    pub(crate) next: Option<Token>,
+    /// Boxed, for it is rarely there and every commit's future has room for it.
+    pub(crate) next: Option<Box<Token>>,
 }
 
 impl Base {
@@ -474,7 +475,7 @@ impl State {
         Plan {
             changes: std::mem::take(&mut self.changes),
             view,
-            next: self.next.take(),
+            next: self.next.take().map(Box::new),
         }
     }
 
@@ -518,7 +519,7 @@ impl State {
         &mut self,
         stored: Arc<Stored>,
         applied: Applied,
-        next: Option<Token>,
+        next: Option<Box<Token>>,
         sign_in: Option<u64>,
     ) -> bool {
         let Some(mut base) = self.base.take() else {
@@ -531,8 +532,8 @@ impl State {
             rotated = true;
             base.authority.presented = next.hash();
             base.opened_by = OpenedBy::Current;
-            base.token = next.clone();
-            self.cookie = CookieChange::Send(next);
+            base.token = Token::clone(&next);
+            self.cookie = CookieChange::Send(*next);
         }
         base.authority.sign_in = sign_in.unwrap_or(base.authority.sign_in);
         // Somebody may have signed in right after, in the same swap: that record is not this request's to see.
@@ -553,10 +554,10 @@ impl State {
     }
 
     /// Puts back what was planned and not committed, before what was logged since.
-    pub(crate) fn restore(&mut self, mut changes: Vec<Change>, next: Option<Token>) {
+    pub(crate) fn restore(&mut self, mut changes: Vec<Change>, next: Option<Box<Token>>) {
         changes.append(&mut self.changes);
         self.changes = changes;
-        self.next = self.next.take().or(next);
+        self.next = self.next.take().or(next.map(|next| *next));
     }
 
     /// Takes in that what was planned is lost. Unless more was written since, the request sees what is left.
