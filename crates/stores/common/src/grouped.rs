@@ -102,9 +102,12 @@ impl<G: Group> Grouped<G> {
 
     /// Makes `call`, alone or with others.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
-        match Inner::enter(&self.0, call)? {
-            Next::Make(slot, call) => slot.run_alone(call).await,
-            Next::Gather(slot, call) => slot.lead(call).await,
+        let next = match Inner::enter(&self.0, call)? {
+            Next::Gather(slot, call) => slot.gather(call).await,
+            next => next,
+        };
+        match next {
+            Next::Make(slot, call) | Next::Gather(slot, call) => slot.run_alone(call).await,
             Next::Wait(answer) => received(answer).await,
         }
     }
@@ -135,23 +138,17 @@ impl<G: Group> Inner<G> {
 }
 
 impl<G: Group> Slot<G> {
-    async fn lead(self, call: G::Call) -> Result<G::Answer, StoreError> {
-        self.gather().await;
+    /// Has those join that are ready to. With nobody, `call` is to be made alone; otherwise by a task of its own, for this
+    /// caller may give up.
+    async fn gather(self, call: G::Call) -> Next<G> {
+        let open = Open(&self.0);
+        yield_now().await;
+        drop(open);
         let joined = self.0.lock().join(call);
         match joined {
-            Err(call) => self.run_alone(call).await,
-            Ok(answer) => {
-                // Made by a task of its own, for this caller may give up.
-                drop(self);
-                received(answer).await
-            }
+            Err(call) => Next::Make(self, call),
+            Ok(answer) => Next::Wait(answer),
         }
-    }
-
-    /// Has those join that are ready to.
-    async fn gather(&self) {
-        let _open = Open(&self.0);
-        yield_now().await;
     }
 
     async fn run_alone(self, call: G::Call) -> Result<G::Answer, StoreError> {

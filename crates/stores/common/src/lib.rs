@@ -6,6 +6,7 @@
 //! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
 //! * [`Grouped`]: calls that wait for each other anyway, made together.
 //! * [`Gathering`]: a connection that writes once what many tasks have to say.
+//! * [`within`]: an end for every wait.
 
 mod gathering;
 mod grouped;
@@ -14,6 +15,7 @@ mod pace;
 mod purging;
 mod settings;
 mod table;
+mod within;
 
 pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
@@ -21,3 +23,4 @@ pub use pace::Pace;
 pub use purging::{PurgeTask, Purging};
 pub use settings::Settings;
 pub use table::TableName;
+pub use within::within;

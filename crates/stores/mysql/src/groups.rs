@@ -60,7 +60,8 @@ impl Group for Loads {
         if let [load] = &loads[..] {
             return vec![self.0.load(load.handle, load.now).await];
         }
-        match self.load_all(&loads).await {
+        // Boxed, so that a lone read does not go about with room for many.
+        match Box::pin(self.load_all(&loads)).await {
             Ok(found) => loads.iter().map(|load| answer(&found, load)).collect(),
             Err(failure) => {
                 let error = failure.of("loading sessions");
@@ -98,7 +99,7 @@ fn answer(
 /// Swaps.
 pub(crate) struct Swaps(pub(crate) Arc<Operations>);
 
-/// A swap: [`Store::replace`](fasthttpsession_core::Store::replace).
+/// A swap: [`Store::replace`](fasthttpsession_core::Store::replace). Boxed wherever it goes, for it goes through many hands.
 pub(crate) struct Swap {
     pub(crate) handle: Handle,
     pub(crate) expected: u64,
@@ -118,18 +119,19 @@ pub(crate) enum Swapped {
 type Sent = (HashSet<Handle>, Result<(), StoreError>);
 
 impl Group for Swaps {
-    type Call = Swap;
+    type Call = Box<Swap>;
     type Answer = Swapped;
 
-    fn handle(swap: &Swap) -> Handle {
+    fn handle(swap: &Box<Swap>) -> Handle {
         swap.handle
     }
 
-    async fn run(&self, swaps: Vec<Swap>) -> Vec<Result<Swapped, StoreError>> {
+    async fn run(&self, swaps: Vec<Box<Swap>>) -> Vec<Result<Swapped, StoreError>> {
         if swaps.len() < FEWEST_SWAPS {
             return join_all(swaps.into_iter().map(|swap| patiently(self.alone(swap)))).await;
         }
-        let (sent, result) = self.together(&swaps).await;
+        // Boxed, so that a lone swap does not go about with room for many.
+        let (sent, result) = Box::pin(self.together(&swaps)).await;
         swaps
             .into_iter()
             .map(|swap| {
@@ -144,7 +146,7 @@ impl Group for Swaps {
 }
 
 impl Swaps {
-    fn alone(&self, swap: Swap) -> BoxFuture<'static, Result<Replaced, StoreError>> {
+    fn alone(&self, swap: Box<Swap>) -> BoxFuture<'static, Result<Replaced, StoreError>> {
         let operations = Arc::clone(&self.0);
         async move {
             let Swap {
@@ -152,14 +154,14 @@ impl Swaps {
                 expected,
                 record,
                 now,
-            } = swap;
+            } = *swap;
             operations.replace(handle, expected, &record, now).await
         }
         .boxed()
     }
 
     /// Makes those swaps that nothing is in the way of. What the server refused was not made.
-    async fn together(&self, swaps: &[Swap]) -> Sent {
+    async fn together(&self, swaps: &[Box<Swap>]) -> Sent {
         let mut sent = HashSet::new();
         match self.transaction(swaps, &mut sent).await {
             Ok(()) => (sent, Ok(())),
@@ -170,9 +172,13 @@ impl Swaps {
 
     /// Locks the rows that no one else has locked, looks which of them are as expected, and writes those, which are
     /// then in `sent`.
-    async fn transaction(&self, swaps: &[Swap], sent: &mut HashSet<Handle>) -> Result<(), Failure> {
+    async fn transaction(
+        &self,
+        swaps: &[Box<Swap>],
+        sent: &mut HashSet<Handle>,
+    ) -> Result<(), Failure> {
         let sql = &self.0.sql;
-        let shared: Vec<&Swap> = swaps.iter().filter(|swap| self.may_share(swap)).collect();
+        let shared: Vec<_> = swaps.iter().filter(|swap| self.may_share(swap)).collect();
         if shared.is_empty() {
             return Ok(());
         }

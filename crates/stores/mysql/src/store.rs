@@ -8,9 +8,8 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{Grouped, PurgeTask, Purging};
+use fasthttpsession_store_common::{Grouped, PurgeTask, Purging, within};
 use mysql_async::Pool;
-use tokio::time::timeout;
 
 use crate::config::MysqlConfig;
 use crate::error::{Failure, misconfigured, timed_out};
@@ -73,18 +72,16 @@ impl MysqlStore {
     }
 
     /// An operation that may have to wait for a group.
-    async fn bounded<T>(
+    fn bounded<T>(
         &self,
         doing: &str,
         operation: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        match timeout(self.operations.link.waits().total(), operation).await {
-            Ok(answer) => answer,
-            Err(_) => Err(timed_out(doing)),
-        }
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        let limit = self.operations.link.waits().total();
+        within(limit, operation, || timed_out(doing))
     }
 
-    async fn swap(&self, swap: Swap) -> Result<Replaced, StoreError> {
+    async fn swap(&self, swap: Box<Swap>) -> Result<Replaced, StoreError> {
         match self.swaps.call(swap).await? {
             Swapped::Done(replaced) => Ok(replaced),
             Swapped::Alone(swap) => swap.await,
@@ -124,13 +121,12 @@ impl Store for MysqlStore {
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
         self.operations.fits(record)?;
-        let record = record.clone();
-        let swap = Swap {
+        let swap = Box::new(Swap {
             handle,
             expected,
-            record,
+            record: record.clone(),
             now,
-        };
+        });
         self.bounded("replacing a session", self.swap(swap)).await
     }
 

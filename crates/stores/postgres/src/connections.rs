@@ -71,14 +71,14 @@ impl Connections {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.checkout().await?;
-        let answer = async {
+        let answer = timeout(self.waits.statement, async {
             if self.prepared {
                 prepared(&client, statement, parameters).await
             } else {
                 unnamed(&client, statement, parameters).await
             }
-        };
-        let answer = timeout(self.waits.statement, answer).await;
+        })
+        .await;
         judge(client, answer)
     }
 

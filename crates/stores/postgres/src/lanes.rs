@@ -23,6 +23,7 @@ pub(crate) enum Waiting {
 
 /// One kind of operation on many sessions at once.
 pub(crate) trait Operation: Send + Sync + 'static {
+    /// What is asked for; shared if it is large, for it goes through many hands.
     type Call: Clone + Send + Sync + 'static;
     type Answer: Send + 'static;
 

@@ -1,5 +1,7 @@
 //! Creation, replacement and touch, each of one session or of many by one statement.
 
+use std::sync::Arc;
+
 use fasthttpsession_core::{
     Created, Deleted, Handle, Record, Replaced, StoreError, Timestamp, Touched,
 };
@@ -53,14 +55,12 @@ impl Operation for Load {
 /// [`Store::delete`](fasthttpsession_core::Store::delete).
 pub(crate) struct Deletion;
 
-#[derive(Clone)]
 pub(crate) struct Create {
     pub(crate) handle: Handle,
     pub(crate) record: Record,
     pub(crate) now: Timestamp,
 }
 
-#[derive(Clone)]
 pub(crate) struct Replace {
     pub(crate) handle: Handle,
     pub(crate) expected: u64,
@@ -83,17 +83,17 @@ pub(crate) struct Delete {
 }
 
 impl Operation for Creation {
-    type Call = Create;
+    type Call = Arc<Create>;
     type Answer = Created;
 
-    fn handle(call: &Create) -> Handle {
+    fn handle(call: &Arc<Create>) -> Handle {
         call.handle
     }
 
     /// In a group, whatever is there already stands in the way; alone, an expired record does not.
     async fn run(
         database: &Database,
-        calls: &[Create],
+        calls: &[Arc<Create>],
         waiting: Waiting,
     ) -> Result<Vec<Answer<Created>>, StoreError> {
         let mut columns = Columns::default();
@@ -108,7 +108,7 @@ impl Operation for Creation {
                 &columns.parameters(),
             )
             .await?;
-        let answer = |call: &Create| match (created.contains(&call.handle), waiting) {
+        let answer = |call: &Arc<Create>| match (created.contains(&call.handle), waiting) {
             (true, _) => Ok(Some(Created::Created)),
             (false, Waiting::Never) => Ok(None),
             (false, Waiting::Patiently) => Ok(Some(Created::Exists)),
@@ -118,16 +118,16 @@ impl Operation for Creation {
 }
 
 impl Operation for Replacement {
-    type Call = Replace;
+    type Call = Arc<Replace>;
     type Answer = Replaced;
 
-    fn handle(call: &Replace) -> Handle {
+    fn handle(call: &Arc<Replace>) -> Handle {
         call.handle
     }
 
     async fn run(
         database: &Database,
-        calls: &[Replace],
+        calls: &[Arc<Replace>],
         waiting: Waiting,
     ) -> Result<Vec<Answer<Replaced>>, StoreError> {
         let mut columns = Columns::default();
@@ -148,7 +148,7 @@ impl Operation for Replacement {
         let mut held = database
             .held(others.filter(|handle| !replaced.contains(handle)))
             .await?;
-        let answer = |call: &Replace| {
+        let answer = |call: &Arc<Replace>| {
             if replaced.contains(&call.handle) {
                 Ok(Some(Replaced::Replaced))
             } else {

@@ -11,8 +11,7 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{GroupLimits, Grouped, PurgeTask, Purging, TableName};
-use tokio::time::timeout;
+use fasthttpsession_store_common::{GroupLimits, Grouped, PurgeTask, Purging, TableName, within};
 use tokio_postgres::Row;
 
 use crate::connections::Connections;
@@ -168,13 +167,11 @@ impl Inner {
         self.within(Connections::finish(work)).await
     }
 
-    async fn within<T>(
+    fn within<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        timeout(self.limit, work)
-            .await
-            .unwrap_or_else(|_| Err(timed_out("an operation on postgres")))
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        within(self.limit, work, || timed_out("an operation on postgres"))
     }
 }
 
@@ -212,11 +209,11 @@ impl Store for PostgresStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        let call = Create {
+        let call = Arc::new(Create {
             handle,
             record: record.clone(),
             now,
-        };
+        });
         let large = record.body.len() > LARGE;
         self.inner.make(&self.inner.creations, call, large).await
     }
@@ -228,12 +225,12 @@ impl Store for PostgresStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let call = Replace {
+        let call = Arc::new(Replace {
             handle,
             expected,
             record: record.clone(),
             now,
-        };
+        });
         let large = record.body.len() > LARGE;
         self.inner.make(&self.inner.replacements, call, large).await
     }

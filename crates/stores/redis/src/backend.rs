@@ -1,9 +1,11 @@
 //! The servers as the store sees them: something that runs a script on a key, whoever has that key.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_store_common::within;
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use redis::aio::ConnectionLike;
 use redis::{Cmd, RedisResult, Value, cmd};
@@ -88,8 +90,8 @@ impl Backend {
     }
 
     /// The answer to `command` on `key`.
-    pub(crate) async fn read(&self, key: &str, command: Cmd) -> Result<Value, StoreError> {
-        first_of(self.reads.send(key, &[command]).await?)
+    pub(crate) async fn read(&self, key: &str, command: &Cmd) -> Result<Value, StoreError> {
+        first_of(self.reads.send(key, slice::from_ref(command)).await?)
     }
 
     /// Runs a script. Its source is sent only to a server that does not know it. The first of `keys` says where.
@@ -121,7 +123,7 @@ impl Backend {
     /// Who has which slots: one for all where there is no cluster.
     pub(crate) async fn ranges(&self) -> Result<Vec<Range>, StoreError> {
         match &*self.reads {
-            Path::Cluster(cluster, limit) => within(*limit, cluster.look()).await,
+            Path::Cluster(cluster, limit) => within(*limit, cluster.look(), late).await,
             Path::One(_) | Path::Own(..) => Ok(vec![Range {
                 first: 0,
                 last: SLOTS - 1,
@@ -138,19 +140,25 @@ impl Backend {
     ) -> Result<Vec<Value>, StoreError> {
         match &*self.reads {
             Path::Cluster(cluster, limit) => {
-                within(*limit, cluster.send_to(&range.primary, &commands, false)).await
+                within(
+                    *limit,
+                    cluster.send_to(&range.primary, &commands, false),
+                    late,
+                )
+                .await
             }
             path => path.send("", &commands).await,
         }
     }
 
     async fn write(&self, key: &str, command: Cmd) -> Result<Vec<Value>, StoreError> {
-        let Some(replicas) = self.replicas else {
-            return self.writes.send(key, &[command]).await;
-        };
-        let mut wait = cmd("WAIT");
-        wait.arg(replicas.count).arg(millis(replicas.within));
-        self.writes.send(key, &[command, wait]).await
+        match self.replicas {
+            None => self.writes.send(key, slice::from_ref(&command)).await,
+            Some(replicas) => {
+                let commands = vec![command, replicas.wait()];
+                self.writes.send(key, &commands).await
+            }
+        }
     }
 
     /// The reply, once enough replicas have confirmed what it says.
@@ -173,11 +181,21 @@ impl Path {
     async fn send(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
         match self {
             Self::One(lines) => lines.send(commands).await,
+            // Boxed, so that commands to one server do not go about with room for a search through many.
             Self::Cluster(cluster, limit) => {
-                within(*limit, cluster.send(slot_of(key.as_bytes()), commands)).await
+                let sent = cluster.send(slot_of(key.as_bytes()), commands);
+                within(*limit, Box::pin(sent), late).await
             }
-            Self::Own(own, limit) => within(*limit, own.send(commands)).await,
+            Self::Own(own, limit) => within(*limit, Box::pin(own.send(commands)), late).await,
         }
+    }
+}
+
+impl Replicas {
+    fn wait(self) -> Cmd {
+        let mut wait = cmd("WAIT");
+        wait.arg(self.count).arg(millis(self.within));
+        wait
     }
 }
 
@@ -225,15 +243,9 @@ pub(crate) fn first_of(answers: Vec<Value>) -> Result<Value, StoreError> {
     first.extract_error().map_err(|error| store_error(&error))
 }
 
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let done = tokio::time::timeout(limit, work).await;
-    done.unwrap_or_else(|_| {
-        let message = "Redis did not answer within the limit";
-        Err(StoreError::new(StoreErrorKind::Timeout, message))
-    })
+fn late() -> StoreError {
+    let message = "Redis did not answer within the limit";
+    StoreError::new(StoreErrorKind::Timeout, message)
 }
 
 pub(crate) fn millis(span: Duration) -> u64 {

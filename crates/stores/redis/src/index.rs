@@ -85,7 +85,7 @@ impl Inner {
         let index = self.keys.index(principal);
         let mut scan = cmd("ZSCAN");
         scan.arg(&index).arg(cursor).arg("COUNT").arg(PAGE);
-        let Value::Array(page) = self.backend.read(&index, scan).await? else {
+        let Value::Array(page) = self.backend.read(&index, &scan).await? else {
             return Err(unexpected("ZSCAN"));
         };
         let [Value::BulkString(next), Value::Array(scored)] = &page[..] else {

@@ -98,7 +98,7 @@ impl Store for RedisStore {
     ) -> Result<Replaced, StoreError> {
         match &self.1 {
             Some(swaps) => swaps.replace(handle, expected, record, now).await,
-            None => self.0.replace(handle, expected, record, now).await,
+            None => Box::pin(self.0.replace(handle, expected, record, now)).await,
         }
     }
 
@@ -160,7 +160,7 @@ impl Inner {
         let key = self.keys.record(handle);
         let mut get = cmd("GET");
         get.arg(&key);
-        match self.backend.read(&key, get).await? {
+        match self.backend.read(&key, &get).await? {
             Value::Nil => Ok(None),
             Value::BulkString(bytes) => record_of(handle, bytes).map(Some),
             _ => Err(unexpected("GET")),
@@ -249,13 +249,14 @@ impl Inner {
             let Some(principal) = principal else {
                 return Ok(reply);
             };
+            // Boxed, like what follows: most writes need neither.
             if reply.word == b"created" || reply.word == b"replaced" {
-                self.tidy(principal, std::mem::take(&mut reply.rest)).await;
+                Box::pin(self.tidy(principal, std::mem::take(&mut reply.rest))).await;
             }
             if reply.word != b"enter first" {
                 return Ok(reply);
             }
-            let entering = self.enter(principal, handle, record, now).await;
+            let entering = Box::pin(self.enter(principal, handle, record, now)).await;
             // The record was not written, whatever became of the entry.
             entered = entering.map_err(StoreError::not_applied)?;
         }

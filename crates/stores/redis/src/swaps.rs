@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Record, Replaced, StoreError, StoreErrorKind, Timestamp};
-use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
+use fasthttpsession_store_common::{Group, GroupLimits, Grouped, within};
 
 use crate::error::unexpected;
 use crate::scripts;
@@ -30,7 +30,7 @@ pub(crate) struct Swaps(Arc<Grouped<Together>>, Duration);
 /// What makes a group of them.
 struct Together(Arc<Inner>);
 
-/// A swap: [`Store::replace`](fasthttpsession_core::Store::replace).
+/// A swap: [`Store::replace`](fasthttpsession_core::Store::replace). Boxed wherever it goes, for it goes through many hands.
 struct Swap {
     handle: Handle,
     expected: u64,
@@ -60,19 +60,19 @@ impl Swaps {
     ) -> Result<Replaced, StoreError> {
         let inner = &self.0.group().0;
         let largest = LARGEST_SHARED.min(inner.max_record_bytes);
+        let alone = || Box::pin(inner.replace(handle, expected, record, now));
         if record.body.len() + LARGEST_HEADER > largest || !record.is_live(now) {
-            return inner.replace(handle, expected, record, now).await;
+            return alone().await;
         }
-        let swap = Swap {
+        let swap = Box::new(Swap {
             handle,
             expected,
             record: record.clone(),
             now,
-        };
-        let swapped = tokio::time::timeout(self.1, self.0.call(swap)).await;
-        match swapped.unwrap_or_else(|_| Err(too_late()))? {
+        });
+        match within(self.1, self.0.call(swap), too_late).await? {
             Swapped::Done(replaced) => Ok(replaced),
-            Swapped::Alone => inner.replace(handle, expected, record, now).await,
+            Swapped::Alone => alone().await,
         }
     }
 }
@@ -84,21 +84,20 @@ impl fmt::Debug for Swaps {
 }
 
 impl Group for Together {
-    type Call = Swap;
+    type Call = Box<Swap>;
     type Answer = Swapped;
 
-    fn handle(swap: &Swap) -> Handle {
+    fn handle(swap: &Box<Swap>) -> Handle {
         swap.handle
     }
 
-    async fn run(&self, swaps: Vec<Swap>) -> Vec<Result<Swapped, StoreError>> {
+    async fn run(&self, swaps: Vec<Box<Swap>>) -> Vec<Result<Swapped, StoreError>> {
+        // Both boxed, so that a swap which waits for others has no room for either.
         if let [swap] = &swaps[..] {
-            let replaced = self
-                .0
-                .replace(swap.handle, swap.expected, &swap.record, swap.now);
-            return vec![replaced.await.map(Swapped::Done)];
+            let replaced = Box::pin(swap.alone(&self.0)).await;
+            return vec![replaced.map(Swapped::Done)];
         }
-        match self.together(&swaps).await {
+        match Box::pin(self.together(&swaps)).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(error) => swaps.iter().map(|_| Err(error.clone())).collect(),
         }
@@ -106,7 +105,7 @@ impl Group for Together {
 }
 
 impl Together {
-    async fn together(&self, swaps: &[Swap]) -> Result<Vec<Swapped>, StoreError> {
+    async fn together(&self, swaps: &[Box<Swap>]) -> Result<Vec<Swapped>, StoreError> {
         let keys: Vec<_> = swaps
             .iter()
             .map(|swap| self.0.keys.record(swap.handle))
@@ -115,7 +114,7 @@ impl Together {
         // What lives at the latest moment lives at each; what does not is asked for again at its own.
         let now = swaps.iter().map(|swap| swap.now).max();
         let now = decimal(now.unwrap_or(Timestamp::from_millis(0)));
-        let parts: Vec<_> = swaps.iter().map(Swap::parts).collect();
+        let parts: Vec<_> = swaps.iter().map(|swap| swap.parts()).collect();
         let mut arguments: Vec<&[u8]> = vec![&now];
         for (expected, record, span) in &parts {
             arguments.extend([&expected[..], record, span]);
@@ -130,6 +129,11 @@ impl Together {
 }
 
 impl Swap {
+    async fn alone(&self, inner: &Inner) -> Result<Replaced, StoreError> {
+        let (expected, record) = (self.expected, &self.record);
+        inner.replace(self.handle, expected, record, self.now).await
+    }
+
     /// The expected version, the record and its time to live, as the script takes them.
     fn parts(&self) -> ([u8; 8], Vec<u8>, Vec<u8>) {
         let record = self.record.to_bytes();
