@@ -102,14 +102,15 @@ impl<G: Group> Grouped<G> {
 
     /// Makes `call`, alone or with others.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
-        let next = match Inner::enter(&self.0, call)? {
-            Next::Gather(slot, call) => slot.gather(call).await,
-            next => next,
+        let (slot, call) = match Inner::enter(&self.0, call)? {
+            Next::Make(slot, call) => (slot, call),
+            Next::Gather(slot, call) => match slot.gather(call).await {
+                Ok(answer) => return received(answer).await,
+                Err(nobody_joined) => nobody_joined,
+            },
+            Next::Wait(answer) => return received(answer).await,
         };
-        match next {
-            Next::Make(slot, call) | Next::Gather(slot, call) => slot.run_alone(call).await,
-            Next::Wait(answer) => received(answer).await,
-        }
+        slot.run_alone(call).await
     }
 }
 
@@ -138,17 +139,14 @@ impl<G: Group> Inner<G> {
 }
 
 impl<G: Group> Slot<G> {
-    /// Has those join that are ready to. With nobody, `call` is to be made alone; otherwise by a task of its own, for this
-    /// caller may give up.
-    async fn gather(self, call: G::Call) -> Next<G> {
+    /// Has those join that are ready to, and all of them made by a task of its own, for this caller may give up. If nobody
+    /// joins, `call` comes back.
+    async fn gather(self, call: G::Call) -> Result<Answer<G>, (Self, G::Call)> {
         let open = Open(&self.0);
         yield_now().await;
         drop(open);
         let joined = self.0.lock().join(call);
-        match joined {
-            Err(call) => Next::Make(self, call),
-            Ok(answer) => Next::Wait(answer),
-        }
+        joined.map_err(|call| (self, call))
     }
 
     async fn run_alone(self, call: G::Call) -> Result<G::Answer, StoreError> {
