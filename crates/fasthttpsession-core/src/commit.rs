@@ -364,7 +364,7 @@ impl Manager {
 
     /// Waits at random up to 2^`tries` ms, at most 64, so that those who collided don't meet again; the first time not at
     /// all ("full jitter", Marc Brooker, "Exponential Backoff and Jitter", 2015).
-    async fn pause(&self, tries: u32) {
+    pub(crate) async fn pause(&self, tries: u32) {
         if tries > 0 {
             let longest = 1_000_u64 << tries.min(6);
             Delay::new(Duration::from_micros(

@@ -17,7 +17,8 @@ pub struct Limits {
     /// How often a commit that met a conflict is tried again, and how many fresh handles are tried for a new session.
     /// Default 32.
     pub retries: u32,
-    /// How often a write without answer is sent again to learn what became of it. Default 3.
+    /// How often an operation without answer is sent again: a write, to learn what became of it; a read only if its
+    /// connection was cut. Default 3.
     pub resends: u32,
 }
 

@@ -39,7 +39,7 @@ use crate::token::Handle;
 ///   caller gets its answer, and nothing stays locked.
 /// * **Says what may have happened.** An error after which a write may still take effect is
 ///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again; a
-///   `load` only when it failed as [`Unavailable`](StoreErrorKind::Unavailable), and once.
+///   `load` only when it failed as [`Unavailable`](StoreErrorKind::Unavailable).
 ///
 /// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
 /// secrets and the application's values; a store never prints them.

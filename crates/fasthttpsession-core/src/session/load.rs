@@ -101,16 +101,19 @@ impl Manager {
     }
 
     /// The record of `handle` as the store has it; `None` if there is none. A question whose connection was cut before the
-    /// answer came is asked once more, for a read may happen twice: it then goes over another connection.
+    /// answer came is asked again, for a read may happen twice: over another connection, which may have been cut as well.
     pub(crate) async fn fetch(
         &self,
         handle: Handle,
         now: Timestamp,
     ) -> Result<Option<Record>, Error> {
-        let mut again = false;
+        let mut lost = 0;
         loop {
             match self.store.load(handle, now).await {
-                Err(error) if was_cut(&error) && !again => again = true,
+                Err(error) if was_cut(&error) && lost < self.limits.resends => {
+                    self.pause(lost).await;
+                    lost += 1;
+                }
                 found => return found.map_err(Error::store("load")),
             }
         }

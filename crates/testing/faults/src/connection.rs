@@ -43,16 +43,36 @@ pub(crate) async fn carry(mut client: TcpStream, number: u64, plan: Plan) {
         let _ = client.set_zero_linger();
         return;
     };
+    let open = Open::new(&plan.seen);
     let ending = exchange(&mut client, &mut server, number, &plan).await;
     if matches!(ending, Ending::Reset) {
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
     drop((client, server));
     plan.seen.send_modify(|seen| {
-        seen.open -= 1;
         seen.cut += u64::from(matches!(ending, Ending::Cut));
         seen.reset += u64::from(matches!(ending, Ending::Reset));
     });
+    drop(open);
+}
+
+/// Counts a connection as open as long as it is there, however that ends.
+struct Open<'a>(&'a watch::Sender<Seen>);
+
+impl<'a> Open<'a> {
+    fn new(seen: &'a watch::Sender<Seen>) -> Self {
+        seen.send_modify(|seen| {
+            seen.connections += 1;
+            seen.open += 1;
+        });
+        Self(seen)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|seen| seen.open -= 1);
+    }
 }
 
 async fn exchange(
@@ -63,10 +83,6 @@ async fn exchange(
 ) -> Ending {
     // A piece is to be one on the wire, too.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    plan.seen.send_modify(|seen| {
-        seen.connections += 1;
-        seen.open += 1;
-    });
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let way = |from, to, seen: fn(&mut Seen) -> &mut OneWay, seed: u64| Way {

@@ -29,13 +29,17 @@ pub struct Proxy {
     requests: watch::Sender<Fault>,
     answers: watch::Sender<Fault>,
     seen: watch::Receiver<Seen>,
-    doors: UnboundedSender<Door>,
+    orders: UnboundedSender<(Order, mpsc::Sender<()>)>,
 }
 
-/// Whether new connections are accepted from now on, and whom to tell that it is so.
-struct Door {
-    open: bool,
-    done: mpsc::Sender<()>,
+/// What is to be done at once, about connections as a whole.
+enum Order {
+    /// Accept new ones from now on.
+    Accept,
+    /// Refuse new ones from now on.
+    Refuse,
+    /// Close those that are open.
+    Close,
 }
 
 impl Proxy {
@@ -63,7 +67,7 @@ impl Proxy {
         let (requests, told_requests) = watch::channel(Fault::None);
         let (answers, told_answers) = watch::channel(Fault::None);
         let (counting, counts) = watch::channel(Seen::default());
-        let (doors, told_doors) = unbounded_channel();
+        let (orders, told_orders) = unbounded_channel();
         let (ready, address) = mpsc::channel();
         let plan = Plan {
             upstream,
@@ -75,7 +79,7 @@ impl Proxy {
         thread::spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.expect("a runtime can be made");
-            runtime.block_on(serve(&ready, told_doors, &plan));
+            runtime.block_on(serve(&ready, told_orders, &plan));
         });
         Self {
             address: address.recv().expect("a port is free"),
@@ -84,7 +88,7 @@ impl Proxy {
             requests,
             answers,
             seen: counts,
-            doors,
+            orders,
         }
     }
 
@@ -121,7 +125,12 @@ impl Proxy {
 
     /// Refuses new connections, from when this returns. Those that are open stay.
     pub fn refuse(&self) {
-        self.door(false);
+        self.order(Order::Refuse);
+    }
+
+    /// Closes all connections that are open, before this returns. What waits in them is lost; new ones are accepted as before.
+    pub fn close(&self) {
+        self.order(Order::Close);
     }
 
     /// Ends all faults, and accepts new connections from when this returns. What waited goes on; what was swallowed is
@@ -129,7 +138,7 @@ impl Proxy {
     pub fn heal(&self) {
         self.requests(Fault::None);
         self.answers(Fault::None);
-        self.door(true);
+        self.order(Order::Accept);
     }
 
     /// What it has done by now. It counts what it has passed on, so that a client may have it before it is counted.
@@ -152,9 +161,9 @@ impl Proxy {
     }
 
     /// The thread needs no runtime of the test to answer, so that waiting for it blocks nobody for long.
-    fn door(&self, open: bool) {
+    fn order(&self, order: Order) {
         let (done, is_done) = mpsc::channel();
-        let told = self.doors.send(Door { open, done });
+        let told = self.orders.send((order, done));
         told.expect("it serves as long as the proxy lives");
         is_done.recv().expect("it answers");
     }
@@ -172,7 +181,11 @@ impl fmt::Debug for Proxy {
 }
 
 /// Serves until nobody can tell it anything any more.
-async fn serve(ready: &mpsc::Sender<SocketAddr>, mut doors: UnboundedReceiver<Door>, plan: &Plan) {
+async fn serve(
+    ready: &mpsc::Sender<SocketAddr>,
+    mut orders: UnboundedReceiver<(Order, mpsc::Sender<()>)>,
+    plan: &Plan,
+) {
     // Never listens: it keeps the port while nobody else does, so that connecting to it is refused.
     let reserved = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
     let address = reserved.local_addr().expect("it was bound");
@@ -183,9 +196,13 @@ async fn serve(ready: &mpsc::Sender<SocketAddr>, mut doors: UnboundedReceiver<Do
     let _ = ready.send(address);
     loop {
         tokio::select! {
-            door = doors.recv() => {
-                let Some(Door { open, done }) = door else { return };
-                listener = open.then(|| listener.take().unwrap_or_else(|| listen(address)));
+            order = orders.recv() => {
+                let Some((order, done)) = order else { return };
+                match order {
+                    Order::Accept => listener = listener.or_else(|| Some(listen(address))),
+                    Order::Refuse => listener = None,
+                    Order::Close => connections.shutdown().await,
+                }
                 let _ = done.send(());
             }
             accepted = accept(listener.as_ref()) => if let Ok((client, _)) = accepted {

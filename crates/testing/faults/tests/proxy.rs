@@ -247,6 +247,18 @@ async fn all_connections_are_cut_at_once() {
 }
 
 #[tokio::test]
+async fn those_that_are_open_are_closed_and_new_ones_are_not() {
+    let proxy = proxy().await;
+    let mut clients = [connected(&proxy).await, connected(&proxy).await];
+    proxy.close();
+    for client in &mut clients {
+        assert_eq!(rest(client).await, (Vec::new(), None));
+    }
+    assert_eq!(proxy.until(|seen| seen.open == 0).await.cut, 0);
+    connected(&proxy).await;
+}
+
+#[tokio::test]
 async fn a_connection_is_reset() {
     let proxy = proxy().await;
     let mut client = connected(&proxy).await;

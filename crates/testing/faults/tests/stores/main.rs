@@ -3,6 +3,7 @@
 
 mod backend;
 mod limits;
+mod reads;
 mod recovery;
 mod replies;
 mod trials;
