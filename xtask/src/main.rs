@@ -74,6 +74,10 @@ fn test(steps: &mut Steps) -> Result<(), Failed> {
             "cargo test --workspace --all-features --lib --bins --tests --examples --no-fail-fast",
         )?;
     }
+    steps.run(
+        "tests of what is refused without the feature `encryption`",
+        "cargo test -p fasthttpsession-core --no-default-features --features=settings --test sessions unencrypted",
+    )?;
     docs(steps)
 }
 

@@ -5,8 +5,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
@@ -75,8 +75,12 @@ type EncodeMap = dyn Fn(&Map<String, Value>) -> Result<Vec<u8>, BoxError> + Send
 type DecodeMap = dyn Fn(&[u8]) -> Result<Map<String, Value>, BoxError> + Send + Sync;
 
 /// The format of one value. The numbers stand in records and never change their meaning; the names stand in settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Deserialize),
+    serde(rename_all = "lowercase")
+)]
 pub(crate) enum Format {
     Json = 1,
     MessagePack = 2,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use cookie::CookieBuilder;
 use cookie::time::Duration as CookieDuration;
-use serde::Deserialize;
 
 use crate::error::BuildError;
 
@@ -20,8 +19,12 @@ use crate::error::BuildError;
 /// let cookie = Cookie::new("app").domain("example.org").same_site(SameSite::Strict).persistent();
 /// # let _ = cookie;
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is an attribute of its own"
@@ -38,8 +41,12 @@ pub struct Cookie {
 }
 
 /// `SameSite` of RFC 6265bis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Deserialize),
+    serde(rename_all = "lowercase")
+)]
 pub enum SameSite {
     /// Sent with same-site requests only.
     Strict,

@@ -101,6 +101,7 @@ mod random;
 mod record;
 mod session;
 mod sessions;
+#[cfg(feature = "settings")]
 mod settings;
 mod stamp;
 mod store;
@@ -125,6 +126,7 @@ pub use session::{
     OldValue, Outcome, Saved, Session, SessionValue, TransactError, Typed, UpdateResult,
 };
 pub use sessions::{Sessions, SessionsBuilder, Snapshot};
+#[cfg(feature = "settings")]
 pub use settings::Settings;
 pub use store::{
     AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::time::{Timestamp, millis, whole_millis};
+#[cfg(feature = "settings")]
+use crate::settings::millis;
+use crate::time::{Timestamp, whole_millis};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -14,12 +14,22 @@ const DAY: u64 = 24 * HOUR;
 /// both.
 ///
 /// The default is [`Lifetimes::aal2`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Lifetimes {
-    #[serde(rename = "idle_ms", deserialize_with = "millis")]
+    #[cfg_attr(
+        feature = "settings",
+        serde(rename = "idle_ms", deserialize_with = "millis")
+    )]
     pub(crate) idle: Duration,
-    #[serde(rename = "absolute_ms", deserialize_with = "millis")]
+    #[cfg_attr(
+        feature = "settings",
+        serde(rename = "absolute_ms", deserialize_with = "millis")
+    )]
     pub(crate) absolute: Duration,
 }
 

@@ -1,13 +1,15 @@
 //! What bounds a session's size and a commit's patience.
 
-use serde::Deserialize;
-
 use crate::error::Error;
 use crate::values::Size;
 
 /// Bounds, each with a default. What exceeds one is a typed [`Error`](crate::Error).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Limits {
     /// The most bytes that a session's encoded values may take, keys included. Default 65 536.

@@ -22,7 +22,6 @@ use crate::lifetimes::Lifetimes;
 use crate::limits::Limits;
 use crate::sessions::{Sessions, SessionsBuilder};
 use crate::store::Store;
-use crate::time::millis;
 use crate::transport::Transport;
 
 /// What a file and the environment say about [`Sessions`], by anything that speaks serde.
@@ -188,6 +187,11 @@ impl Default for Settings {
             renew_grace: SessionsBuilder::RENEW_GRACE,
         }
     }
+}
+
+/// For `#[serde(deserialize_with = "millis")]`: a whole number of milliseconds, in a field whose name ends in `_ms`.
+pub(crate) fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
 }
 
 fn some_millis<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

@@ -54,11 +54,13 @@
 //! | `actix` | `SessionMiddleware` and the extractor for actix-web |
 //! | `encryption` | `TokenCodec::encrypted` and `SessionsBuilder::encrypt_records`: tokens and records that nobody reads |
 //! | `messagepack`, `cbor` | codecs beside JSON |
+//! | `settings` | `Settings` and `open`: sessions and their store from a [file and the environment](guide::operations) |
 //! | `tracing`, `metrics` | [what happens](guide::operations), told to these crates |
 //! | `testing` | a replaceable system generator |
 
 mod connect;
 pub mod guide;
+#[cfg(feature = "settings")]
 mod open;
 mod stores;
 
@@ -82,6 +84,7 @@ pub use fasthttpsession_redis as redis;
 pub use fasthttpsession_sqlite as sqlite;
 #[cfg(feature = "tower")]
 pub use fasthttpsession_tower as tower;
+#[cfg(feature = "settings")]
 pub use open::{OpenError, open};
 pub use stores::Stores;
 

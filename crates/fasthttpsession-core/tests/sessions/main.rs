@@ -33,6 +33,7 @@ mod rollout;
 #[cfg(test)]
 mod secrecy;
 #[cfg(test)]
+#[cfg(feature = "settings")]
 mod settings;
 #[cfg(test)]
 mod signin;
@@ -49,7 +50,7 @@ mod typed;
 #[cfg(test)]
 mod unanswered;
 #[cfg(test)]
-#[cfg(not(feature = "encryption"))]
+#[cfg(all(feature = "settings", not(feature = "encryption")))]
 mod unencrypted;
 #[cfg(test)]
 mod unreadable;
