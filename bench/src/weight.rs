@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use tempfile::TempDir;
 
+use crate::samples::median;
+
 /// What one project weighs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Weight {
@@ -19,7 +21,7 @@ pub struct Weight {
     pub crates: usize,
     /// How many of them its framework alone does not bring.
     pub crates_added: usize,
-    /// How long a clean build without optimisation takes, in s; `None` if it was left out.
+    /// How long a clean build without optimisation takes, in s, the median of all rounds; `None` if it was left out.
     pub build_s: Option<f64>,
     /// What of that the framework alone does not take, in s.
     pub build_added_s: Option<f64>,
@@ -36,12 +38,39 @@ const AXUM: &str = "axum = \"0.8\"\n";
 const ACTIX: &str =
     "actix-web = { version = \"4\", default-features = false, features = [\"macros\"] }\n";
 
-/// Every library with its default features and what its framework needs; `with_builds`, each is built once.
-pub fn measure(with_builds: bool) -> Result<Vec<Weight>> {
-    projects()
-        .iter()
-        .map(|project| project.weight(with_builds))
-        .collect()
+/// Every library with its default features and what its framework needs, built in so many rounds. In each, a framework alone
+/// is built beside its libraries; the times are medians.
+pub fn measure(rounds: usize) -> Result<Vec<Weight>> {
+    let mut measured = Vec::new();
+    for framework in [AXUM, ACTIX] {
+        let alone = Program::new(framework)?;
+        let with: Vec<_> = projects()
+            .into_iter()
+            .filter(|project| project.framework == framework)
+            .map(|project| {
+                Ok((
+                    project.of,
+                    Program::new(&format!("{framework}{}", project.library))?,
+                ))
+            })
+            .collect::<Result<_>>()?;
+        let mut builds = vec![Vec::new(); with.len()];
+        for round in 1..=rounds {
+            eprintln!(
+                "{}: a clean build, {round} of {rounds}",
+                framework.trim_end()
+            );
+            let alone_s = alone.build()?;
+            for ((_, program), builds) in with.iter().zip(&mut builds) {
+                let whole_s = program.build()?;
+                builds.push((whole_s, whole_s - alone_s));
+            }
+        }
+        for ((of, program), builds) in with.into_iter().zip(builds) {
+            measured.push(Weight::new(of, &program, &alone, &builds)?);
+        }
+    }
+    Ok(measured)
 }
 
 fn projects() -> [Project; 4] {
@@ -72,51 +101,55 @@ fn projects() -> [Project; 4] {
 }
 
 impl Weight {
+    /// `builds` are what each took, and what of that the framework alone does not take.
+    fn new(
+        of: &'static str,
+        program: &Program,
+        alone: &Program,
+        builds: &[(f64, f64)],
+    ) -> Result<Self> {
+        let crates = program.crates()?;
+        let middle = |figure: fn(&(f64, f64)) -> f64| {
+            (!builds.is_empty()).then(|| median(builds.iter().map(figure).collect()))
+        };
+        Ok(Self {
+            of,
+            crates,
+            crates_added: crates.saturating_sub(alone.crates()?),
+            build_s: middle(|build| build.0),
+            build_added_s: middle(|build| build.1),
+        })
+    }
+
     /// Whether it is this library's.
     pub fn is_ours(&self) -> bool {
         self.of.starts_with("fasthttpsession")
     }
 }
 
-impl Project {
-    fn weight(&self, with_build: bool) -> Result<Weight> {
-        eprintln!("{}: its weight", self.of);
-        let framework = folder(self.framework)?;
-        let whole = folder(&format!("{}{}", self.framework, self.library))?;
-        let crates = crates(whole.path())?;
-        let seconds = |folder: &TempDir| with_build.then(|| build(folder.path())).transpose();
-        let (build_s, alone_s) = (seconds(&whole)?, seconds(&framework)?);
-        Ok(Weight {
-            of: self.of,
-            crates,
-            crates_added: crates.saturating_sub(self::crates(framework.path())?),
-            build_s,
-            build_added_s: build_s.zip(alone_s).map(|(whole, alone)| whole - alone),
-        })
+/// A program without a line, which has nothing but its dependencies.
+struct Program(TempDir);
+
+impl Program {
+    /// With these dependencies, in the versions that this benchmark has of them.
+    fn new(dependencies: &str) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let manifest = format!(
+            "[package]\nname = \"weight\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}\n[workspace]\n"
+        );
+        fs::write(folder.path().join("Cargo.toml"), manifest)?;
+        fs::write(
+            folder.path().join("Cargo.lock"),
+            include_str!("../Cargo.lock"),
+        )?;
+        fs::create_dir(folder.path().join("src"))?;
+        fs::write(folder.path().join("src/main.rs"), "fn main() {}\n")?;
+        Ok(Self(folder))
     }
-}
 
-/// A program without a line, with these dependencies in the versions that this benchmark has of them.
-fn folder(dependencies: &str) -> Result<TempDir> {
-    let folder = TempDir::new()?;
-    let manifest = format!(
-        "[package]\nname = \"weight\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}\n[workspace]\n"
-    );
-    fs::write(folder.path().join("Cargo.toml"), manifest)?;
-    fs::write(
-        folder.path().join("Cargo.lock"),
-        include_str!("../Cargo.lock"),
-    )?;
-    fs::create_dir(folder.path().join("src"))?;
-    fs::write(folder.path().join("src/main.rs"), "fn main() {}\n")?;
-    Ok(folder)
-}
-
-/// How many crates are built, the program itself left out.
-fn crates(folder: &Path) -> Result<usize> {
-    let tree = cargo(
-        folder,
-        &[
+    /// How many crates are built, the program itself left out.
+    fn crates(&self) -> Result<usize> {
+        let tree = self.cargo(&[
             "tree",
             "--prefix",
             "none",
@@ -124,38 +157,42 @@ fn crates(folder: &Path) -> Result<usize> {
             "normal,build",
             "--format",
             "{p}",
-        ],
-    )?;
-    let mut crates: Vec<_> = tree
-        .lines()
-        .map(|line| line.trim_end_matches(" (*)"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    crates.sort_unstable();
-    crates.dedup();
-    Ok(crates.len().saturating_sub(1))
-}
+        ])?;
+        let mut crates: Vec<_> = tree
+            .lines()
+            .map(|line| line.trim_end_matches(" (*)"))
+            .filter(|line| !line.is_empty())
+            .collect();
+        crates.sort_unstable();
+        crates.dedup();
+        Ok(crates.len().saturating_sub(1))
+    }
 
-fn build(folder: &Path) -> Result<f64> {
-    cargo(folder, &["fetch"])?;
-    let began = Instant::now();
-    cargo(folder, &["build"])?;
-    Ok(began.elapsed().as_secs_f64())
-}
+    /// How long a clean build takes, in s.
+    fn build(&self) -> Result<f64> {
+        self.cargo(&["fetch"])?;
+        self.cargo(&["clean"])?;
+        let began = Instant::now();
+        self.cargo(&["build"])?;
+        Ok(began.elapsed().as_secs_f64())
+    }
 
-/// Runs cargo on the project, with a target folder of its own.
-fn cargo(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(arguments)
-        .arg("--quiet")
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", folder.join("target"))
-        .output()
-        .context("cargo does not start")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "cargo {arguments:?} failed: {said}"
-    );
-    Ok(String::from_utf8(output.stdout)?)
+    /// Runs cargo on it, with a target folder of its own.
+    fn cargo(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(arguments)
+            .arg("--quiet")
+            .current_dir(&self.0)
+            .env("CARGO_TARGET_DIR", self.0.path().join("target"))
+            // What comes from a registry, as for its users, is never built incrementally; this library, by its path, would be.
+            .env("CARGO_INCREMENTAL", "0")
+            .output()
+            .context("cargo does not start")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "cargo {arguments:?} failed: {said}"
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
 }

@@ -148,9 +148,13 @@ impl What {
         }
     }
 
-    /// Whether clean builds are timed too, which takes minutes.
-    pub fn builds(&self) -> bool {
-        self.long || self.only.contains(&Part::Weight)
+    /// How often clean builds are timed; each round takes minutes.
+    pub fn builds(&self) -> usize {
+        if self.long || self.only.contains(&Part::Weight) {
+            3
+        } else {
+            0
+        }
     }
 
     /// How often losses are tried.

@@ -10,7 +10,8 @@ const WEIGHT: &str = "
 ## Before the first request
 
 Crates of a program that has nothing but the library with its default features and its framework, and a clean build of it without \
-optimisation on this machine. Added is what the framework alone does not need.
+optimisation on this machine, this library's crates built as those of a registry are: the median of three, each beside a build \
+of the framework alone. Added is what that does not need.
 
 | program | crates | added | clean build, s | added, s |
 | --- | --: | --: | --: | --: |
