@@ -16,10 +16,11 @@ pub trait Group: Send + Sync + 'static {
     /// What a caller gets.
     type Answer: Send + 'static;
 
-    /// The session that a call is about. No group has two calls for one session.
-    fn handle(call: &Self::Call) -> Handle;
+    /// The session that no group may have a second call for, because this one changes it; `None` of a call that may stand
+    /// beside any, like a read.
+    fn handle(call: &Self::Call) -> Option<Handle>;
 
-    /// Makes `calls`, which are in the order of their handles, and answers each: as many answers, in the same order.
+    /// Makes `calls`, which are in the order of those handles, and answers each: as many answers, in the same order.
     /// A call that stands alone comes alone. May be dropped at any await point.
     fn run(
         &self,
@@ -218,7 +219,7 @@ impl<G: Group> Queue<G> {
         Ok(answer)
     }
 
-    /// The first calls that wait, one a session, in the order of their handles. A second call for a session stays, and
+    /// The first calls that wait, in the order of their handles, and no two that change one session. A second one stays, and
     /// keeps its place.
     fn take_group(&mut self, most: usize) -> Vec<Waiting<G>> {
         let (mut group, mut left, mut handles) = (Vec::new(), VecDeque::new(), HashSet::new());
@@ -228,7 +229,7 @@ impl<G: Group> Queue<G> {
             if waiting.reply.is_canceled() {
                 continue;
             }
-            if handles.insert(G::handle(&waiting.call)) {
+            if G::handle(&waiting.call).is_none_or(|handle| handles.insert(handle)) {
                 group.push(waiting);
             } else {
                 left.push_back(waiting);
@@ -236,7 +237,7 @@ impl<G: Group> Queue<G> {
         }
         left.append(&mut self.waiting);
         self.waiting = left;
-        group.sort_unstable_by_key(|waiting| *G::handle(&waiting.call).as_bytes());
+        group.sort_by_key(|waiting| G::handle(&waiting.call).map(|handle| *handle.as_bytes()));
         group
     }
 }

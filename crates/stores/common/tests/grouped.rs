@@ -14,6 +14,9 @@ struct Gated {
     permits: Arc<Semaphore>,
 }
 
+/// Of a call that may stand beside any.
+const READ: u8 = 0xff;
+
 #[derive(Clone, Copy)]
 struct Call {
     handle: u8,
@@ -24,8 +27,8 @@ impl Group for Gated {
     type Call = Call;
     type Answer = u32;
 
-    fn handle(call: &Call) -> Handle {
-        Handle::from_bytes([call.handle; 16])
+    fn handle(call: &Call) -> Option<Handle> {
+        (call.handle != READ).then(|| Handle::from_bytes([call.handle; 16]))
     }
 
     async fn run(&self, calls: Vec<Call>) -> Vec<Result<u32, StoreError>> {
@@ -127,6 +130,23 @@ async fn a_group_has_one_call_for_a_session_and_keeps_to_its_size() {
     assert_eq!(stage.begun().await, [1, 3, 5]);
     assert_eq!(stage.begun().await, [2, 6]);
     assert_eq!(stage.begun().await, [4]);
+}
+
+#[tokio::test]
+async fn reads_stand_in_one_group_whichever_session_they_are_of_and_keep_their_order() {
+    let mut stage = Stage::new(ONE);
+    let first = stage.call(READ, 1).await;
+    assert_eq!(stage.begun().await, [1]);
+    let mut calls = vec![first];
+    for number in 2..=5 {
+        calls.push(stage.call(READ, number).await);
+    }
+    stage.permits.add_permits(3);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.begun().await, [2, 3, 4]);
+    assert_eq!(stage.begun().await, [5]);
 }
 
 #[tokio::test]
@@ -232,8 +252,8 @@ impl Group for Panics {
     type Call = u8;
     type Answer = u8;
 
-    fn handle(call: &u8) -> Handle {
-        Handle::from_bytes([*call; 16])
+    fn handle(call: &u8) -> Option<Handle> {
+        Some(Handle::from_bytes([*call; 16]))
     }
 
     async fn run(&self, calls: Vec<u8>) -> Vec<Result<u8, StoreError>> {

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Record, Replaced, StoreError, Timestamp};
@@ -34,26 +33,16 @@ pub(crate) struct Loads(pub(crate) Arc<Operations>);
 
 /// A read.
 pub(crate) struct Load {
-    handle: Handle,
-    now: Timestamp,
-    /// What tells it apart from all others, so that a group may have several reads of one session.
-    turn: u64,
-}
-
-impl Load {
-    pub(crate) fn new(handle: Handle, now: Timestamp) -> Self {
-        static TURNS: AtomicU64 = AtomicU64::new(0);
-        let turn = TURNS.fetch_add(1, Ordering::Relaxed);
-        Self { handle, now, turn }
-    }
+    pub(crate) handle: Handle,
+    pub(crate) now: Timestamp,
 }
 
 impl Group for Loads {
     type Call = Load;
     type Answer = Option<Record>;
 
-    fn handle(load: &Load) -> Handle {
-        Handle::from_bytes(u128::from(load.turn).to_be_bytes())
+    fn handle(_: &Load) -> Option<Handle> {
+        None
     }
 
     async fn run(&self, loads: Vec<Load>) -> Vec<Result<Option<Record>, StoreError>> {
@@ -122,8 +111,8 @@ impl Group for Swaps {
     type Call = Box<Swap>;
     type Answer = Swapped;
 
-    fn handle(swap: &Box<Swap>) -> Handle {
-        swap.handle
+    fn handle(swap: &Box<Swap>) -> Option<Handle> {
+        Some(swap.handle)
     }
 
     async fn run(&self, swaps: Vec<Box<Swap>>) -> Vec<Result<Swapped, StoreError>> {

@@ -99,7 +99,7 @@ impl Store for MysqlStore {
     }
 
     async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        let load = self.loads.call(Load::new(handle, now));
+        let load = self.loads.call(Load { handle, now });
         self.bounded("loading a session", load).await
     }
 

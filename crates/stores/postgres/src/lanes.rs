@@ -27,7 +27,8 @@ pub(crate) trait Operation: Send + Sync + 'static {
     type Call: Clone + Send + Sync + 'static;
     type Answer: Send + 'static;
 
-    fn handle(call: &Self::Call) -> Handle;
+    /// [`Group::handle`].
+    fn handle(call: &Self::Call) -> Option<Handle>;
 
     fn run(
         database: &Database,
@@ -55,7 +56,7 @@ impl<O: Operation> Group for Lane<O> {
     type Call = O::Call;
     type Answer = Option<O::Answer>;
 
-    fn handle(call: &O::Call) -> Handle {
+    fn handle(call: &O::Call) -> Option<Handle> {
         O::handle(call)
     }
 

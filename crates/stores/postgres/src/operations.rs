@@ -25,8 +25,6 @@ pub(crate) struct Load;
 #[derive(Clone)]
 pub(crate) struct LoadCall {
     pub(crate) handle: Handle,
-    /// Names this call, and stands for its handle where it joins a group: many may read one session at once.
-    pub(crate) ticket: Handle,
     pub(crate) now: Timestamp,
 }
 
@@ -34,8 +32,8 @@ impl Operation for Load {
     type Call = LoadCall;
     type Answer = Option<Record>;
 
-    fn handle(call: &LoadCall) -> Handle {
-        call.ticket
+    fn handle(_: &LoadCall) -> Option<Handle> {
+        None
     }
 
     async fn run(
@@ -86,8 +84,8 @@ impl Operation for Creation {
     type Call = Arc<Create>;
     type Answer = Created;
 
-    fn handle(call: &Arc<Create>) -> Handle {
-        call.handle
+    fn handle(call: &Arc<Create>) -> Option<Handle> {
+        Some(call.handle)
     }
 
     /// In a group, whatever is there already stands in the way; alone, an expired record does not.
@@ -121,8 +119,8 @@ impl Operation for Replacement {
     type Call = Arc<Replace>;
     type Answer = Replaced;
 
-    fn handle(call: &Arc<Replace>) -> Handle {
-        call.handle
+    fn handle(call: &Arc<Replace>) -> Option<Handle> {
+        Some(call.handle)
     }
 
     async fn run(
@@ -172,8 +170,8 @@ impl Operation for Touch {
     type Call = TouchCall;
     type Answer = Touched;
 
-    fn handle(call: &TouchCall) -> Handle {
-        call.handle
+    fn handle(call: &TouchCall) -> Option<Handle> {
+        Some(call.handle)
     }
 
     async fn run(
@@ -228,8 +226,8 @@ impl Operation for Deletion {
     type Call = Delete;
     type Answer = Deleted;
 
-    fn handle(call: &Delete) -> Handle {
-        call.handle
+    fn handle(call: &Delete) -> Option<Handle> {
+        Some(call.handle)
     }
 
     async fn run(

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,7 +53,6 @@ struct Inner {
     touches: Grouped<Lane<Touch>>,
     deletions: Grouped<Lane<Deletion>>,
     loads: Grouped<Lane<Load>>,
-    next_ticket: AtomicU64,
 }
 
 /// How a store is opened, when its connections are there.
@@ -103,7 +101,6 @@ impl Inner {
             touches: Grouped::new(Lane::of(&database), limits),
             deletions: Grouped::new(Lane::of(&database), limits),
             loads: Grouped::new(Lane::of(&database), limits),
-            next_ticket: AtomicU64::new(0),
             database,
             table,
             limit,
@@ -112,14 +109,6 @@ impl Inner {
 }
 
 impl Inner {
-    /// A number that no other call has, in the shape of a handle.
-    fn ticket(&self) -> Handle {
-        let number = self.next_ticket.fetch_add(1, Ordering::Relaxed);
-        let mut bytes = [0; Handle::BYTES];
-        bytes[..8].copy_from_slice(&number.to_be_bytes());
-        Handle::from_bytes(bytes)
-    }
-
     /// Makes `call` in a group, unless it is `large`; and if its row is held by another transaction, by itself.
     async fn make<O: Operation>(
         &self,
@@ -195,11 +184,7 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        let call = LoadCall {
-            handle,
-            ticket: self.inner.ticket(),
-            now,
-        };
+        let call = LoadCall { handle, now };
         self.inner.make(&self.inner.loads, call, false).await
     }
 

@@ -87,8 +87,8 @@ impl Group for Together {
     type Call = Box<Swap>;
     type Answer = Swapped;
 
-    fn handle(swap: &Box<Swap>) -> Handle {
-        swap.handle
+    fn handle(swap: &Box<Swap>) -> Option<Handle> {
+        Some(swap.handle)
     }
 
     async fn run(&self, swaps: Vec<Box<Swap>>) -> Vec<Result<Swapped, StoreError>> {
