@@ -148,7 +148,7 @@
 //! s among a million:
 //!
 //! ```sh
-//! cargo run --release -p fasthttpsession-file --example purge -- /var/tmp
+//! cargo run --release -p fasthttpsession-file --example file_purge -- /var/tmp
 //! ```
 //!
 //! # Settings

@@ -55,7 +55,7 @@
 //! by one; a lone task 2,200 and 2,000.
 //!
 //! ```sh
-//! cargo run --release -p fasthttpsession-mysql --example groups
+//! cargo run --release -p fasthttpsession-mysql --example mysql_groups
 //! ```
 //!
 //! A swap that changed no row says nothing by that, for on some connections a row that was given its old values counts
@@ -94,7 +94,7 @@
 //! tenth of the larger table, it took 1.6 and 4.5 s.
 //!
 //! ```sh
-//! cargo run --release -p fasthttpsession-mysql --example purge
+//! cargo run --release -p fasthttpsession-mysql --example mysql_purge
 //! ```
 //!
 //! # Settings

@@ -76,7 +76,7 @@
 //! each gets a try of its own.
 //!
 //! ```sh
-//! cargo run --release -p fasthttpsession-postgres --example groups
+//! cargo run --release -p fasthttpsession-postgres --example postgres_groups
 //! ```
 //!
 //! That compares it with a plain `UPDATE` a call on as many connections, on a durable server of its own. On a two-core
@@ -289,7 +289,7 @@
 //! | 1,000,000 | 25.9 |
 //!
 //! ```sh
-//! cargo run --release -p fasthttpsession-postgres --example purge
+//! cargo run --release -p fasthttpsession-postgres --example postgres_purge
 //! ```
 //!
 //! The space of removed rows is used again after a `VACUUM`, which PostgreSQL runs by itself.

@@ -88,7 +88,7 @@
 //! the store, ends with its last clone, and can be [off](SqliteConfig::purge_every).
 //!
 //! ```sh
-//! cargo run --release -p fasthttpsession-sqlite --example purge
+//! cargo run --release -p fasthttpsession-sqlite --example sqlite_purge
 //! ```
 //!
 //! removes 10,000 sessions among others that live. On two cores that were busy with other things, the middle of five

@@ -9,7 +9,7 @@ use fasthttpsession_servers::{Database, Postgres};
 const HELP: &str = "\
 Measures what a purge of 10,000 expired sessions costs among the others, on a server of its own.
 
-usage: cargo run --release -p fasthttpsession-postgres --example purge [-- N …]
+usage: cargo run --release -p fasthttpsession-postgres --example postgres_purge [-- N …]
 
   N       how many sessions live meanwhile [default: 100000 1000000]
 

@@ -10,7 +10,7 @@ use fasthttpsession_file::{FileConfig, FileStore};
 const HELP: &str = "\
 Measures what a purge of 10,000 expired sessions costs among the others.
 
-usage: cargo run --release -p fasthttpsession-file --example purge -- FOLDER [N …]
+usage: cargo run --release -p fasthttpsession-file --example file_purge -- FOLDER [N …]
 
   FOLDER  where to make a folder of sessions, which is removed at the end; a million sessions take 4 GB of ext4
   N       how many sessions live meanwhile [default: 100000 1000000]

@@ -10,7 +10,7 @@ const HELP: &str = "\
 Measures what a purge of 10,000 expired sessions costs among the others, on a server of its own
 with a buffer pool of 2 GiB.
 
-usage: cargo run --release -p fasthttpsession-mysql --example purge [-- N …]
+usage: cargo run --release -p fasthttpsession-mysql --example mysql_purge [-- N …]
 
   N       how many sessions live meanwhile [default: 100000 1000000]
 

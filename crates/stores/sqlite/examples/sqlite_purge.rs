@@ -10,7 +10,7 @@ use fasthttpsession_sqlite::{SqliteConfig, SqliteStore};
 const HELP: &str = "\
 Measures what a purge of 10,000 expired sessions costs among 100,000 and among 1,000,000 live ones.
 
-usage: cargo run --release -p fasthttpsession-sqlite --example purge [-- [FOLDER] [--spread]]
+usage: cargo run --release -p fasthttpsession-sqlite --example sqlite_purge [-- [FOLDER] [--spread]]
 
   FOLDER     where to put the database, up to 600 MB; it is removed afterwards [default: the folder for temporary files]
   --spread   the sessions that expire were created at even distances between the others [default: one after the other]

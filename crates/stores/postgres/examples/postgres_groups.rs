@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use deadpool_postgres::{Manager, Pool};
 use fasthttpsession_core::{Handle, Header, Record, Replaced, Store, Timestamp};
-use fasthttpsession_mysql::mysql_async::prelude::Queryable;
-use fasthttpsession_mysql::mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
-use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
-use fasthttpsession_servers::{Database, Mariadb};
+use fasthttpsession_postgres::{PostgresConfig, PostgresStore};
+use fasthttpsession_servers::{Database, Postgres};
+use tokio_postgres::NoTls;
 
 const HELP: &str = "\
 Measures replacements through a store beside the same swaps sent one by one through as many connections, on a server
 of its own whose commits are durable.
 
-usage: cargo run --release -p fasthttpsession-mysql --example groups
+usage: cargo run --release -p fasthttpsession-postgres --example postgres_groups
 
 Each task replaces a session of its own, with a body of 312 bytes, again and again for three seconds; the figures are
 those of the middle one of three rounds.";
@@ -24,13 +24,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 const SPAN: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
 /// What the store has by default.
-const CONNECTIONS: usize = 16;
-const SWAP: &str =
-    "UPDATE fasthttpsession SET version = ?, body = ? WHERE handle = ? AND version = ?";
+const CONNECTIONS: usize = 8;
+const SWAP: &str = "UPDATE fasthttpsession SET version = $3, body = $4 WHERE handle = $1::text::uuid AND version = $2";
 
 #[derive(Clone)]
 enum Way {
-    Store(MysqlStore),
+    Store(PostgresStore),
     OneByOne(Pool),
 }
 
@@ -39,7 +38,7 @@ async fn main() {
     if std::env::args().len() > 1 {
         return println!("{HELP}");
     }
-    let database = Mariadb::start().database();
+    let database = Postgres::start().database();
     let store = store(&database).await;
     println!("tasks |                 | a second | µs each, middle | slowest in 100");
     println!("------|-----------------|----------|-----------------|---------------");
@@ -59,19 +58,16 @@ async fn main() {
     }
 }
 
-async fn store(database: &Database) -> MysqlStore {
-    let config = MysqlConfig::from_url(&database.socket_url()).expect("it is a URL");
+async fn store(database: &Database) -> PostgresStore {
+    let config = PostgresConfig::from_url(&database.socket_url()).expect("it is a URL");
     let config = config.migrate(true).max_connections(CONNECTIONS);
     config.open().await.expect("the server runs")
 }
 
 fn pool(database: &Database) -> Pool {
-    let options = Opts::from_url(&database.socket_url()).expect("it is a URL");
-    let constraints = PoolConstraints::new(CONNECTIONS, CONNECTIONS).expect("they fit");
-    let settings = PoolOpts::new()
-        .with_constraints(constraints)
-        .with_reset_connection(false);
-    Pool::new(OptsBuilder::from_opts(options).pool_opts(settings))
+    let server = database.socket_url().parse().expect("it is a URL");
+    let pool = Pool::builder(Manager::new(server, NoTls)).max_size(CONNECTIONS);
+    pool.build().expect("a pool can be made")
 }
 
 fn print(tasks: usize, name: &str, times: &mut [Duration]) {
@@ -86,7 +82,7 @@ fn print(tasks: usize, name: &str, times: &mut [Duration]) {
 }
 
 /// How long each replacement took.
-async fn run(store: &MysqlStore, way: &Way, tasks: usize) -> Vec<Duration> {
+async fn run(store: &PostgresStore, way: &Way, tasks: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let body: Arc<[u8]> = vec![7; 312].into();
     let mut running = Vec::new();
@@ -120,13 +116,22 @@ async fn replace(way: &Way, handle: Handle, expected: u64, body: &[u8]) {
             assert_eq!(replaced.expect("an answer"), Replaced::Replaced);
         }
         Way::OneByOne(pool) => {
-            let mut conn = pool.get_conn().await.expect("a connection");
-            let values = (expected + 1, body, handle.as_bytes().as_slice(), expected);
-            let written = conn.exec_drop(SWAP, values).await;
-            written.expect("an answer");
-            assert_eq!(conn.affected_rows(), 1);
+            let client = pool.get().await.expect("a connection");
+            let swap = client.prepare_cached(SWAP).await.expect("it is SQL");
+            let expected = i64::try_from(expected).expect("there are few versions");
+            let written = client
+                .execute(
+                    &swap,
+                    &[&hexadecimal(handle), &expected, &(expected + 1), &body],
+                )
+                .await;
+            assert_eq!(written.expect("an answer"), 1);
         }
     }
+}
+
+fn hexadecimal(handle: Handle) -> String {
+    format!("{:032x}", u128::from_be_bytes(*handle.as_bytes()))
 }
 
 fn record(version: u64, body: &[u8]) -> Record {
