@@ -86,7 +86,10 @@ impl Report {
     /// Draws conclusions, when all was measured.
     pub fn end(&mut self) {
         self.load[1] = machine::load();
-        self.targets = self.stores.iter().flat_map(OnStore::targets).collect();
+        let memory = self.stores.iter().find(|on| on.store == Store::Memory);
+        let on_memory = memory.map_or_else(Vec::new, |on| costs(&on.serving));
+        let of_stores = self.stores.iter().flat_map(|on| on.targets(&on_memory));
+        self.targets = of_stores.collect();
         let called = self.in_process_us.as_deref().unwrap_or_default();
         self.targets
             .extend(targets::half_of_peers("router", called));
@@ -125,10 +128,10 @@ impl OnStore {
         }
     }
 
-    fn targets(&self) -> Vec<Target> {
+    fn targets(&self, on_memory: &[Row]) -> Vec<Target> {
         let rows = costs(&self.serving);
         let mut targets = targets::of_loss(&self.loss);
-        targets.extend(targets::of_cost(self.store, &rows));
+        targets.extend(targets::of_cost(self.store, &rows, on_memory));
         if self.store == Store::Memory {
             targets.extend(targets::half_of_peers("server CPU", &rows));
         }

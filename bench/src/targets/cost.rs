@@ -25,11 +25,13 @@ fn limits(store: Store) -> Option<[(&'static str, Scenario, f64); 2]> {
     ])
 }
 
-/// The targets of `store` that the rows of servers can decide; those of the bare driver say what stands in the way.
-pub fn of_cost(store: Store, rows: &[Row]) -> Vec<Target> {
+/// The targets of `store` that the rows of servers can decide; those of the bare driver, and of the servers on memory, say
+/// what stands in the way.
+pub fn of_cost(store: Store, rows: &[Row], on_memory: &[Row]) -> Vec<Target> {
     let target = |(promise, scenario, limit)| {
         let target = cost(store, promise, "server CPU", rows, scenario, limit)?;
-        Some(target.below(of_bare_driver(store, rows, scenario)))
+        let driver = of_bare_driver(store, rows, scenario);
+        Some(target.below(driver.map(|driver| driver + &of_sessions(on_memory, scenario))))
     };
     let limits = limits(store).into_iter().flatten();
     limits.filter_map(target).collect()
@@ -79,12 +81,29 @@ fn best_peer(rows: &[Row], scenario: Scenario) -> Option<f64> {
 
 /// What the same request takes of a server that has the driver and no sessions.
 fn of_bare_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
-    let bare = Contestant {
-        library: Library::BareDriver,
-        store,
-    };
-    let micros = over_plain(rows, bare, scenario)?;
+    let micros = over_plain(rows, bare(store), scenario)?;
     Some(format!(
         "with the bare driver and no sessions it takes {micros:.1} µs"
     ))
+}
+
+/// What sessions take beyond the driver where that is a map: their part of a request on any store, at least. Nothing if memory
+/// was left out.
+fn of_sessions(on_memory: &[Row], scenario: Scenario) -> String {
+    let with = over_plain(on_memory, ours(Store::Memory), scenario);
+    let without = over_plain(on_memory, bare(Store::Memory), scenario);
+    with.zip(without)
+        .map_or_else(String::new, |(with, without)| {
+            format!(
+                ", and sessions {:.1} µs more on a map in memory",
+                with - without
+            )
+        })
+}
+
+fn bare(store: Store) -> Contestant {
+    Contestant {
+        library: Library::BareDriver,
+        store,
+    }
 }
