@@ -94,7 +94,6 @@ impl fmt::Display for Spread {
     }
 }
 
-/// 0 of no samples.
 /// The middle one, or the mean of the two in the middle; 0 of none.
 pub fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);

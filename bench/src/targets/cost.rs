@@ -87,8 +87,7 @@ fn of_bare_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<Stri
     ))
 }
 
-/// What sessions take beyond the driver where that is a map: their part of a request on any store, at least. Nothing if memory
-/// was left out.
+/// What sessions take beyond the driver where that is a map. Nothing if memory was left out.
 fn of_sessions(on_memory: &[Row], scenario: Scenario) -> String {
     let with = over_plain(on_memory, ours(Store::Memory), scenario);
     let without = over_plain(on_memory, bare(Store::Memory), scenario);

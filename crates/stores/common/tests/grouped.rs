@@ -141,7 +141,7 @@ async fn reads_stand_in_one_group_whichever_session_they_are_of_and_keep_their_o
     for number in 2..=5 {
         calls.push(stage.call(READ, number).await);
     }
-    stage.permits.add_permits(3);
+    stage.permits.add_permits(calls.len());
     for call in calls {
         call.await.unwrap().unwrap();
     }
