@@ -1,8 +1,9 @@
 //! The one thread that writes. It commits all calls that have queued up in one transaction, and answers them when the
-//! commit has returned: the busier the store, the larger the groups, and the fewer commits a call costs.
+//! commit has returned: the busier the store, the larger the groups, and the fewer commits a call costs. What was answered
+//! together calls again at about the same time, so a group that is smaller than the last waits a moment for the rest, as
+//! with PostgreSQL's `commit_delay`. A lone call after a lone call waits for nobody.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +19,13 @@ use crate::writes::Write;
 
 /// The most calls in a transaction, which bounds how long it takes.
 const GROUP: usize = 1000;
+/// How often a group that is smaller than the last lets threads run that are ready: where the processors are busy, those
+/// are the callers; where they are not, it takes a microsecond.
+const GIVE_WAY: usize = 4;
+/// Groups of so many are worth waiting for. Fewer callers are soon answered, and would wait for the clock.
+const CROWD: usize = 9;
+/// How long such a group is waited for at most: about what a commit takes, with the wake-ups that it costs.
+const LINGER: Duration = Duration::from_micros(200);
 /// How much longer than its limit a call waits for an answer: the writer knows whether a late call had an effect.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long to rest between attempts to get the lock that another process has. SQLite would rest longer each time, and
@@ -36,13 +44,14 @@ struct Shared {
     queue: Mutex<Queue>,
     filled: Condvar,
     limit: usize,
+    linger: Duration,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Box<dyn Call>>,
-    /// The thread waits for calls, and must be woken.
-    idle: bool,
+    /// How many calls the thread waits for, to be woken when they are there; 0 while it works.
+    wanted: usize,
     /// No more calls are taken: the store was dropped, or the thread has ended.
     closed: bool,
 }
@@ -55,11 +64,7 @@ impl Writer {
         limit: usize,
         patience: Duration,
     ) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            filled: Condvar::new(),
-            limit: limit.max(1),
-        });
+        let shared = Arc::new(Shared::new(limit, LINGER));
         let thread = Thread {
             db,
             sql,
@@ -98,6 +103,15 @@ impl Drop for Writer {
 }
 
 impl Shared {
+    fn new(limit: usize, linger: Duration) -> Self {
+        Self {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            limit: limit.max(1),
+            linger,
+        }
+    }
+
     fn push(&self, call: Box<dyn Call>) -> Result<(), StoreError> {
         let mut queue = self.lock();
         if queue.closed {
@@ -107,7 +121,7 @@ impl Shared {
             return Err(too_many(self.limit));
         }
         queue.waiting.push_back(call);
-        let must_wake = mem::take(&mut queue.idle);
+        let must_wake = queue.wanted == queue.waiting.len();
         drop(queue);
         if must_wake {
             self.filled.notify_one();
@@ -115,29 +129,65 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits for calls and takes those that are still wanted; says whether it had to wait. `None` once the store has been
-    /// dropped and nothing waits any more.
-    fn take(&self) -> Option<(Group, bool)> {
+    /// Waits for calls, and a moment for as many as there were `last` time; takes those that are still wanted, and says
+    /// whether it had to wait. `None` once the store has been dropped and nothing waits any more.
+    fn take(&self, last: usize) -> Option<(Group, bool)> {
         let mut queue = self.lock();
-        let mut had_to_wait = false;
-        while queue.waiting.is_empty() {
-            if queue.closed {
-                return None;
-            }
-            (queue.idle, had_to_wait) = (true, true);
-            queue = self
-                .filled
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+        let had_to_wait = queue.waiting.len() < last.max(1);
+        queue = self.await_first(queue);
+        if queue.waiting.is_empty() {
+            return None;
         }
+        queue = self.await_more(queue, last);
         let count = GROUP.min(queue.waiting.len());
-        let calls = queue.waiting.drain(..count);
-        Some((calls.filter(|call| call.is_wanted()).collect(), had_to_wait))
+        let calls: Group = queue.waiting.drain(..count).collect();
+        drop(queue);
+        let wanted = calls.into_iter().filter(|call| call.is_wanted());
+        Some((wanted.collect(), had_to_wait))
+    }
+
+    fn await_first<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        queue.wanted = 1;
+        let waited = self.filled.wait_while(queue, |queue| queue.is_short());
+        queue = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.wanted = 0;
+        queue
+    }
+
+    fn await_more<'a>(
+        &'a self,
+        mut queue: MutexGuard<'a, Queue>,
+        last: usize,
+    ) -> MutexGuard<'a, Queue> {
+        for _ in 0..GIVE_WAY {
+            if queue.waiting.len() >= last {
+                return queue;
+            }
+            drop(queue);
+            thread::yield_now();
+            queue = self.lock();
+        }
+        if last >= CROWD {
+            queue.wanted = last;
+            let waited = self
+                .filled
+                .wait_timeout_while(queue, self.linger, |queue| queue.is_short());
+            (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue.wanted = 0;
+        }
+        queue
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing that runs under this lock can panic half-way through a change.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Whether the thread has reason to wait on.
+    fn is_short(&self) -> bool {
+        self.waiting.len() < self.wanted && !self.closed
     }
 }
 
@@ -150,7 +200,9 @@ struct Thread {
 impl Thread {
     fn run(self) {
         let mut rested = Instant::now();
-        while let Some((group, had_to_wait)) = self.shared.take() {
+        let mut last = 0;
+        while let Some((group, had_to_wait)) = self.shared.take(last) {
+            last = group.len();
             if had_to_wait {
                 rested = Instant::now();
             } else if rested.elapsed() > STRETCH {
@@ -305,4 +357,91 @@ fn too_many(limit: usize) -> StoreError {
         format!("{limit} writes wait for the SQLite store already, which is as many as may"),
     )
     .not_applied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call that does nothing, and is wanted.
+    struct Nothing;
+
+    impl Call for Nothing {
+        fn is_wanted(&self) -> bool {
+            true
+        }
+
+        fn deadline(&self) -> Instant {
+            Instant::now()
+        }
+
+        fn run(&mut self, _: &Connection, _: &Statements) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn answer(self: Box<Self>, _: Result<(), &StoreError>) {}
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A queue in which `calls` wait, and that has groups wait so long for as many as there were last time.
+    fn queue(calls: usize, linger: Duration) -> Shared {
+        let shared = Shared::new(2 * GROUP, linger);
+        push(&shared, calls);
+        shared
+    }
+
+    fn push(shared: &Shared, calls: usize) {
+        for _ in 0..calls {
+            shared.push(Box::new(Nothing)).unwrap();
+        }
+    }
+
+    fn taken(shared: &Shared, last: usize) -> usize {
+        shared.take(last).expect("nobody closed it").0.len()
+    }
+
+    #[test]
+    fn few_calls_wait_for_nobody() {
+        let begun = Instant::now();
+        for last in [0, 1, CROWD - 1] {
+            assert_eq!(taken(&queue(1, LONG), last), 1, "after {last}");
+        }
+        assert!(begun.elapsed() < LONG);
+    }
+
+    #[test]
+    fn a_group_waits_until_it_is_as_large_as_the_last() {
+        let shared = queue(1, LONG);
+        thread::scope(|scope| {
+            let group = scope.spawn(|| taken(&shared, CROWD));
+            while shared.lock().wanted < CROWD {
+                thread::yield_now();
+            }
+            push(&shared, CROWD - 1);
+            assert_eq!(group.join().unwrap(), CROWD);
+        });
+    }
+
+    #[test]
+    fn a_group_waits_no_longer_than_it_may() {
+        assert_eq!(taken(&queue(2, Duration::from_millis(1)), CROWD), 2);
+    }
+
+    #[test]
+    fn a_store_that_closes_waits_for_no_more_calls() {
+        let begun = Instant::now();
+        let shared = queue(2, LONG);
+        shared.lock().closed = true;
+        assert_eq!(taken(&shared, CROWD), 2);
+        assert!(shared.take(2).is_none());
+        assert!(begun.elapsed() < LONG);
+    }
+
+    #[test]
+    fn a_group_has_a_largest_size_and_leaves_the_rest() {
+        let shared = queue(GROUP + 1, LONG);
+        assert_eq!(taken(&shared, 1), GROUP);
+        assert_eq!(taken(&shared, 1), 1);
+    }
 }
