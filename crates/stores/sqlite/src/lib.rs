@@ -52,8 +52,8 @@
 //!
 //! SQLite lets one connection write at a time. So one thread of the store has it, takes all calls that have queued up
 //! while it committed the last group, and commits them together: the busier the store, the larger the groups. As what
-//! was answered together calls again at about the same time, a group after one of nine or more waits for as many, at most
-//! 200 microseconds. Each call has its own answer, and a lone call is committed at once. Reads go on beside it on
+//! was answered together calls again at about the same time, a group after one of five or more waits for as many, at most
+//! 100 microseconds. Each call has its own answer, and a lone call is committed at once. Reads go on beside it on
 //! connections of their own.
 //!
 //! Another process gets its turn: a store that is busy all the time leaves a gap of two milliseconds every fifty. While

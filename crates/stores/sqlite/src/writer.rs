@@ -23,9 +23,9 @@ const GROUP: usize = 1000;
 /// are the callers; where they are not, it takes a microsecond.
 const GIVE_WAY: usize = 4;
 /// Groups of so many are worth waiting for. Fewer callers are soon answered, and would wait for the clock.
-const CROWD: usize = 9;
-/// How long such a group is waited for at most: about what a commit takes, with the wake-ups that it costs.
-const LINGER: Duration = Duration::from_micros(200);
+const CROWD: usize = 5;
+/// How long such a group is waited for at most: some two commits, with the wake-ups that they cost.
+const LINGER: Duration = Duration::from_micros(100);
 /// How much longer than its limit a call waits for an answer: the writer knows whether a late call had an effect.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long to rest between attempts to get the lock that another process has. SQLite would rest longer each time, and
