@@ -1,33 +1,35 @@
 //! What a handler holds for one request. Reads and writes are synchronous: they see and change a view of the values,
 //! and keep a log that the commit applies to the record as it is then.
 
+mod inner;
 mod load;
+mod outcome;
 mod save;
 pub(crate) mod state;
+mod transact;
 mod typed;
 
 use std::fmt;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
-use futures_util::lock::Mutex as AsyncMutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::commit::{Change, Closure, Failure};
+use crate::commit::Change;
 use crate::error::Error;
-use crate::exchange::{HeaderEdit, Presented};
 use crate::key::ValueKey;
 use crate::lifetimes::Lifetimes;
 use crate::record::{Header, Label, Principal};
 use crate::sessions::Manager;
 use crate::time::Timestamp;
 use crate::token::{Handle, SecretHash};
-use crate::transport::Way;
 use crate::values::{Encoded, Values, check_key, decode};
 use state::State;
 
+pub(crate) use inner::Inner;
+pub use outcome::{Outcome, Saved};
+pub use transact::TransactError;
+pub(crate) use transact::{raise, run};
 pub use typed::{OldValue, SessionValue, Typed};
 
 /// The session of one request. Clones share it; it may be moved to other tasks.
@@ -383,184 +385,6 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What an exchange and the sessions that it handed out share.
-pub(crate) struct Inner {
-    manager: Arc<Manager>,
-    presented: Presented,
-    /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
-    turn: AsyncMutex<()>,
-    /// Boxed, because most requests never have one.
-    state: OnceLock<Box<Mutex<State>>>,
-    /// Set when the request is finished, so that a session that is asked for later takes no writes.
-    closed: AtomicBool,
-}
-
-impl Inner {
-    pub(crate) fn new(manager: &Arc<Manager>, presented: Presented) -> Self {
-        Self {
-            manager: Arc::clone(manager),
-            presented,
-            turn: AsyncMutex::new(()),
-            state: OnceLock::new(),
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn manager(&self) -> &Arc<Manager> {
-        &self.manager
-    }
-
-    pub(crate) fn is_loaded(&self) -> bool {
-        self.state.get().is_some()
-    }
-
-    pub(crate) async fn load(&self) -> Result<(), Error> {
-        if self.is_loaded() {
-            return Ok(());
-        }
-        let _turn = self.turn.lock().await;
-        if !self.is_loaded() {
-            let state = self.manager.find(&self.presented).await?;
-            // Whoever holds the turn is the only one to set it.
-            let _ = self.state.set(Box::new(Mutex::new(state)));
-            if self.presented.len() > 1 {
-                self.state().note_ways(&self.presented, &self.manager);
-            }
-            if self.closed.load(Ordering::SeqCst) {
-                self.state().finished = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
-    /// later can't write to it.
-    pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
-        self.closed.store(true, Ordering::SeqCst);
-        if !self.is_loaded() {
-            return Some(self.about_the_url().into_iter().take(1).collect());
-        }
-        let _turn = self.turn.try_lock()?;
-        let mut state = self.state();
-        if state.finished {
-            return Some(Vec::new());
-        }
-        if !state.is_settled(&self.manager) {
-            return None;
-        }
-        let edits = self.header_edits(&mut state).ok()?;
-        state.finished = true;
-        Some(edits)
-    }
-
-    /// Commits what is left, makes the touch that is due, and says what the response needs.
-    pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        let _turn = self.turn.lock().await;
-        if std::mem::replace(&mut self.state().finished, true) {
-            return Ok(Vec::new());
-        }
-        let now = self.manager.clock.now();
-        let may_fail = {
-            let mut state = self.state();
-            state.renew(&self.manager, now) || state.extend(&self.manager, now)
-        };
-        match self.commit(None).await.map_err(raise) {
-            Ok(Saved {
-                outcome: Outcome::Unchanged,
-                ..
-            }) => self.touch(now).await,
-            Ok(_) => {}
-            // A renewal, or an extension, can wait for the next request.
-            Err(_) if may_fail => self.state().muted = true,
-            Err(error) => return Err(error),
-        }
-        self.header_edits(&mut self.state())
-    }
-
-    /// After an error, the client still has to be told.
-    fn header_edits(&self, state: &mut State) -> Result<Vec<HeaderEdit>, Error> {
-        let change = state.cookie_change(&self.manager);
-        let deadline = state
-            .base
-            .as_ref()
-            .map(|base| base.stored.header.expires_at());
-        match self.manager.header_edits(&change, state.came, deadline) {
-            Ok(mut edits) => {
-                if self.manager.transports.read_urls() {
-                    edits.extend(self.about_the_url());
-                }
-                Ok(edits)
-            }
-            Err(error) => {
-                state.cookie = change;
-                Err(error)
-            }
-        }
-    }
-
-    /// What a response needs because the request's URL holds a token, be it good or not: the first, whoever asked for the
-    /// session.
-    fn about_the_url(&self) -> impl IntoIterator<Item = HeaderEdit> + use<> {
-        let has_token = self.presented.iter().any(|text| text.way == Way::Query);
-        has_token
-            .then_some([HeaderEdit::NO_REFERRER, HeaderEdit::NO_STORE])
-            .into_iter()
-            .flatten()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        let state = self
-            .state
-            .get()
-            .expect("a session is handed out once it is loaded");
-        // No closure of the application runs under this lock, and no change leaves it half-way.
-        state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Has `commit` run `change` as often as it takes, and returns what the run that was committed returned.
-pub(crate) async fn run<R, E, F>(
-    mut change: F,
-    commit: impl AsyncFnOnce(&mut Closure<'_>) -> Result<Saved, Failure>,
-) -> Result<R, TransactError<E>>
-where
-    F: FnMut(&mut Values) -> Result<R, E> + Send,
-    R: Send,
-    E: Send,
-{
-    let mut result = None;
-    let mut closure = |values: &mut Values| {
-        let last = change(values);
-        let kept = last.is_ok();
-        result = Some(last);
-        kept
-    };
-    let saved = commit(&mut closure).await;
-    match (saved, result) {
-        (Err(Failure::Aborted), Some(Err(error))) => Err(TransactError::Aborted(error)),
-        (Err(failure), _) => Err(TransactError::Session(raise(failure))),
-        (
-            Ok(Saved {
-                outcome: Outcome::Unchanged | Outcome::Committed,
-                ..
-            }),
-            Some(Ok(value)),
-        ) => Ok(value),
-        (Ok(_), _) => Err(TransactError::Session(Error::Ended)),
-    }
-}
-
-/// An error as it is; a panic goes on in the task whose closure it came from.
-pub(crate) fn raise(failure: Failure) -> Error {
-    match failure {
-        Failure::Error(error) => error,
-        Failure::Panic(panic) => resume_unwind(panic),
-        Failure::Aborted => {
-            unreachable!("only a closure of transact aborts, and there it is caught")
-        }
-    }
-}
-
 /// What a closure given to [`Session::update`] may return: `()`, or a `Result<(), E>`.
 pub trait UpdateResult {
     /// The result with its error boxed.
@@ -576,55 +400,5 @@ impl UpdateResult for () {
 impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> UpdateResult for Result<(), E> {
     fn into_result(self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.map_err(Into::into)
-    }
-}
-
-/// What became of a commit that met no error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Saved {
-    /// What happened.
-    pub outcome: Outcome,
-    /// How often another commit was first and this one was applied to what it left.
-    pub conflicts: u32,
-}
-
-/// What happened to a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// There was nothing to write.
-    Unchanged,
-    /// It is in the store.
-    Committed,
-    /// Somebody signed in to the session after it was loaded; nothing was written.
-    Superseded,
-    /// The session ended after it was loaded; nothing was written.
-    Gone,
-}
-
-/// Why [`Session::transact`] returned no value.
-#[derive(Debug)]
-pub enum TransactError<E> {
-    /// The closure returned an error; nothing was written.
-    Aborted(E),
-    /// The session could not be committed.
-    Session(Error),
-}
-
-impl<E: fmt::Display> fmt::Display for TransactError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Aborted(error) => error.fmt(f),
-            Self::Session(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: std::error::Error + 'static> std::error::Error for TransactError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Aborted(error) => Some(error),
-            Self::Session(error) => Some(error),
-        }
     }
 }

@@ -1,0 +1,149 @@
+//! One request's part in a session, shared by its exchange and every [`Session`](super::Session) that it handed out: loads
+//! it once, makes one commit at a time, and finishes it once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use futures_util::lock::Mutex as AsyncMutex;
+
+use super::state::State;
+use super::{Outcome, Saved, raise};
+use crate::error::Error;
+use crate::exchange::{HeaderEdit, Presented};
+use crate::sessions::Manager;
+use crate::transport::Way;
+
+/// What an exchange and the sessions that it handed out share.
+pub(crate) struct Inner {
+    pub(super) manager: Arc<Manager>,
+    presented: Presented,
+    /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
+    pub(super) turn: AsyncMutex<()>,
+    /// Boxed, because most requests never have one.
+    state: OnceLock<Box<Mutex<State>>>,
+    /// Set when the request is finished, so that a session that is asked for later takes no writes.
+    closed: AtomicBool,
+}
+
+impl Inner {
+    pub(crate) fn new(manager: &Arc<Manager>, presented: Presented) -> Self {
+        Self {
+            manager: Arc::clone(manager),
+            presented,
+            turn: AsyncMutex::new(()),
+            state: OnceLock::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn manager(&self) -> &Arc<Manager> {
+        &self.manager
+    }
+
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.state.get().is_some()
+    }
+
+    pub(crate) async fn load(&self) -> Result<(), Error> {
+        if self.is_loaded() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        if !self.is_loaded() {
+            let state = self.manager.find(&self.presented).await?;
+            // Whoever holds the turn is the only one to set it.
+            let _ = self.state.set(Box::new(Mutex::new(state)));
+            if self.presented.len() > 1 {
+                self.state().note_ways(&self.presented, &self.manager);
+            }
+            if self.closed.load(Ordering::SeqCst) {
+                self.state().finished = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
+    /// later can't write to it.
+    pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
+        self.closed.store(true, Ordering::SeqCst);
+        if !self.is_loaded() {
+            return Some(self.about_the_url().into_iter().take(1).collect());
+        }
+        let _turn = self.turn.try_lock()?;
+        let mut state = self.state();
+        if state.finished {
+            return Some(Vec::new());
+        }
+        if !state.is_settled(&self.manager) {
+            return None;
+        }
+        let edits = self.header_edits(&mut state).ok()?;
+        state.finished = true;
+        Some(edits)
+    }
+
+    /// Commits what is left, makes the touch that is due, and says what the response needs.
+    pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
+        let _turn = self.turn.lock().await;
+        if std::mem::replace(&mut self.state().finished, true) {
+            return Ok(Vec::new());
+        }
+        let now = self.manager.clock.now();
+        let may_fail = {
+            let mut state = self.state();
+            state.renew(&self.manager, now) || state.extend(&self.manager, now)
+        };
+        match self.commit(None).await.map_err(raise) {
+            Ok(Saved {
+                outcome: Outcome::Unchanged,
+                ..
+            }) => self.touch(now).await,
+            Ok(_) => {}
+            // A renewal, or an extension, can wait for the next request.
+            Err(_) if may_fail => self.state().muted = true,
+            Err(error) => return Err(error),
+        }
+        self.header_edits(&mut self.state())
+    }
+
+    /// After an error, the client still has to be told.
+    fn header_edits(&self, state: &mut State) -> Result<Vec<HeaderEdit>, Error> {
+        let change = state.cookie_change(&self.manager);
+        let deadline = state
+            .base
+            .as_ref()
+            .map(|base| base.stored.header.expires_at());
+        match self.manager.header_edits(&change, state.came, deadline) {
+            Ok(mut edits) => {
+                if self.manager.transports.read_urls() {
+                    edits.extend(self.about_the_url());
+                }
+                Ok(edits)
+            }
+            Err(error) => {
+                state.cookie = change;
+                Err(error)
+            }
+        }
+    }
+
+    /// What a response needs because the request's URL holds a token, be it good or not: the first, whoever asked for the
+    /// session.
+    fn about_the_url(&self) -> impl IntoIterator<Item = HeaderEdit> + use<> {
+        let has_token = self.presented.iter().any(|text| text.way == Way::Query);
+        has_token
+            .then_some([HeaderEdit::NO_REFERRER, HeaderEdit::NO_STORE])
+            .into_iter()
+            .flatten()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        let state = self
+            .state
+            .get()
+            .expect("a session is handed out once it is loaded");
+        // No closure of the application runs under this lock, and no change leaves it half-way.
+        state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,146 @@
+//! What a commit takes out of a session, and what its outcome brings back.
+
+use std::sync::Arc;
+
+use super::{Base, CookieChange, State, View};
+use crate::commit::{Applied, Authority, Change};
+use crate::record::envelope::Stored;
+use crate::record::secrets::OpenedBy;
+use crate::token::{Handle, Token};
+use crate::values::Values;
+
+/// The record that a commit is made to.
+pub(crate) struct Target {
+    pub(crate) handle: Handle,
+    pub(crate) authority: Authority,
+    pub(crate) known: Arc<Stored>,
+}
+
+/// What is handed to the committer.
+pub(crate) struct Plan {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) view: Option<Values>,
+    /// Boxed, for it is rarely there and every commit's future has room for it.
+    pub(crate) next: Option<Box<Token>>,
+}
+
+impl State {
+    /// Takes out what is to be committed. What is written from now on belongs to the next commit.
+    pub(crate) fn plan(&mut self) -> Plan {
+        let view = match &self.view {
+            // Nobody can write to it any more, and who still reads sees the record.
+            Some(_) if self.finished && self.base.is_some() => self.view.take(),
+            view => view.clone(),
+        };
+        let view = view.filter(|_| self.exact).map(|view| view.values);
+        // Until the commit succeeds, the view shows what the log no longer holds.
+        self.exact = self.exact && self.changes.is_empty();
+        Plan {
+            changes: std::mem::take(&mut self.changes),
+            view,
+            next: self.next.take().map(Box::new),
+        }
+    }
+
+    /// The record that a commit would be made to; `None` if it would make one.
+    pub(crate) fn target(&self) -> Option<Target> {
+        let Base {
+            token,
+            stored,
+            authority,
+            ..
+        } = self.base.as_ref()?;
+        Some(Target {
+            handle: token.handle,
+            authority: *authority,
+            known: Arc::clone(stored),
+        })
+    }
+
+    /// Takes in a record that was just created, and the token that the client is to get.
+    pub(crate) fn created(&mut self, token: Token, stored: Arc<Stored>) {
+        self.cookie = CookieChange::Send(token.clone());
+        self.muted = false;
+        let presented = token.hash();
+        self.stand_on(Base::new(token, presented, stored, OpenedBy::Current));
+    }
+
+    /// Takes in that there was nothing to keep. What was noted about the session waits until there is.
+    pub(crate) fn still_visiting(&mut self, mut changes: Vec<Change>) {
+        if self.changes.is_empty() {
+            self.view().values.clear();
+            self.exact = true;
+        }
+        changes.retain(|change| matches!(change, Change::Label(_) | Change::Lifetimes(_)));
+        self.restore(changes, None);
+    }
+
+    /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
+    /// that it made. Of two offers in one swap only the first counts, and none before a rotation. Returns whether the
+    /// client gets a new secret.
+    pub(crate) fn committed(
+        &mut self,
+        stored: Arc<Stored>,
+        applied: Applied,
+        next: Option<Box<Token>>,
+        sign_in: Option<u64>,
+    ) -> bool {
+        let Some(mut base) = self.base.take() else {
+            return false;
+        };
+        let mut rotated = false;
+        if applied == Applied::ValuesOnly {
+            self.muted = true;
+        } else if let Some(next) = next.filter(|next| stored.control.secrets.holds(&next.hash())) {
+            rotated = true;
+            base.authority.presented = next.hash();
+            base.opened_by = OpenedBy::Current;
+            base.token = Token::clone(&next);
+            self.cookie = CookieChange::Send(*next);
+        }
+        base.authority.sign_in = sign_in.unwrap_or(base.authority.sign_in);
+        // Somebody may have signed in right after, in the same swap: that record is not this request's to see.
+        if stored.control.sign_in == base.authority.sign_in {
+            base.stored = stored;
+            self.stand_on(base);
+        } else {
+            self.base = Some(base);
+        }
+        rotated
+    }
+
+    /// Takes in the record as it is now, for a task that outlives its request.
+    pub(crate) fn reloaded(&mut self, stored: Arc<Stored>) {
+        if let Some(base) = self.base.take() {
+            self.stand_on(Base { stored, ..base });
+        }
+    }
+
+    /// Puts back what was planned and not committed, before what was logged since.
+    pub(crate) fn restore(&mut self, mut changes: Vec<Change>, next: Option<Box<Token>>) {
+        changes.append(&mut self.changes);
+        self.changes = changes;
+        self.next = self.next.take().or(next.map(|next| *next));
+    }
+
+    /// Takes in that what was planned is lost. Unless more was written since, the request sees what is left.
+    pub(crate) fn dropped(&mut self) {
+        if !self.changes.is_empty() {
+            return;
+        }
+        self.exact = true;
+        self.view().values.clear();
+        self.view = match (self.view.take(), &self.base) {
+            (Some(View { values, .. }), None) => Self::visitor(values).view,
+            _ => None,
+        };
+    }
+
+    fn stand_on(&mut self, base: Base) {
+        self.exact = self.changes.is_empty();
+        if self.exact {
+            self.view = None;
+        }
+        self.base = Some(base);
+    }
+}

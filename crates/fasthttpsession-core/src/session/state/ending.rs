@@ -1,0 +1,133 @@
+//! What the end of a request asks for beside its commit: a renewal, a touch, and a word to the client.
+
+use std::sync::Arc;
+
+use super::{Base, CookieChange, State};
+use crate::commit::Change;
+use crate::record::envelope::Stored;
+use crate::record::secrets::OpenedBy;
+use crate::sessions::Manager;
+use crate::time::Timestamp;
+use crate::token::Handle;
+use crate::transport::Ways;
+
+/// An extension of the idle deadline.
+pub(crate) struct Touch {
+    pub(crate) handle: Handle,
+    pub(crate) version: u64,
+    pub(crate) deadline: Timestamp,
+}
+
+impl State {
+    /// Whether the store has nothing to do at the end of this request.
+    pub(crate) fn is_settled(&self, manager: &Manager) -> bool {
+        if !self.changes.is_empty() || self.ended.is_some() {
+            return false;
+        }
+        let now = manager.clock.now();
+        !self.is_renewal_due(manager, now) && self.due_touch(manager, now).is_none()
+    }
+
+    /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that
+    /// fails now leaves it to a later request.
+    pub(crate) fn renew(&mut self, manager: &Manager, now: Timestamp) -> bool {
+        let Some(base) = self
+            .base
+            .as_ref()
+            .filter(|_| self.is_renewal_due(manager, now))
+        else {
+            return false;
+        };
+        let nothing_else = self.changes.is_empty();
+        if base.opened_by == OpenedBy::Offer {
+            let secret = base.authority.presented;
+            self.changes.push(Change::Promote { secret });
+        } else {
+            let Ok(offered) = manager.generator.token_for(base.token.handle) else {
+                return false;
+            };
+            let secret = offered.hash();
+            self.replace_secret(Change::Offer { secret }, offered);
+        }
+        nothing_else
+    }
+
+    fn is_renewal_due(&self, manager: &Manager, now: Timestamp) -> bool {
+        if manager.renewal.every.is_none() || self.next.is_some() || self.muted {
+            return false;
+        }
+        self.base.as_ref().is_some_and(|base| match base.opened_by {
+            OpenedBy::Offer => true,
+            // In a URL, the client can't be told about an offer.
+            OpenedBy::Current if self.came == Ways::QUERY => false,
+            OpenedBy::Current => base
+                .stored
+                .control
+                .secrets
+                .wants_offer(now, manager.renewal),
+            OpenedBy::Retiring => false,
+        })
+    }
+
+    /// Makes the touch that is due a swap where the cookie is dated by it: only a swap tells whether the secret is still
+    /// one to send. Returns whether that is all there is to commit.
+    pub(crate) fn extend(&mut self, manager: &Manager, now: Timestamp) -> bool {
+        let due = manager.transports.dates(self.came)
+            && self.changes.is_empty()
+            && self.due_touch(manager, now).is_some();
+        if due {
+            self.changes.push(Change::Extend);
+        }
+        due
+    }
+
+    /// The touch that is due, if any.
+    pub(crate) fn due_touch(&self, manager: &Manager, now: Timestamp) -> Option<Touch> {
+        let Base { token, stored, .. } = self.base.as_ref().filter(|_| !self.muted)?;
+        let idle = stored.control.lifetimes.unwrap_or(manager.lifetimes).idle;
+        let deadline = now.after(idle);
+        // Behind the absolute deadline there is nothing to gain.
+        let gains = stored.header.idle_deadline < stored.header.absolute_deadline;
+        (gains
+            && manager
+                .touch_after
+                .is_due(stored.header.idle_deadline, deadline, idle))
+        .then_some(Touch {
+            handle: token.handle,
+            version: stored.header.version,
+            deadline,
+        })
+    }
+
+    /// Takes in a touch that was made.
+    pub(crate) fn touched(&mut self, deadline: Timestamp) {
+        if let Some(base) = &mut self.base {
+            let mut stored = Stored::clone(&base.stored);
+            stored.header.idle_deadline = stored.header.idle_deadline.max(deadline);
+            base.stored = Arc::new(stored);
+        }
+    }
+
+    /// What the response is to say about the cookie.
+    pub(crate) fn cookie_change(&mut self, manager: &Manager) -> CookieChange {
+        match std::mem::replace(&mut self.cookie, CookieChange::Keep) {
+            _ if self.muted => CookieChange::Keep,
+            CookieChange::Keep if self.is_to_be_dated(manager) => self.resend(),
+            change => change,
+        }
+    }
+
+    fn is_to_be_dated(&self, manager: &Manager) -> bool {
+        manager.transports.dates(self.came)
+            && self.base.as_ref().is_some_and(|base| {
+                base.stored.header.idle_deadline > base.dated
+                    && (base.stored.control.secrets).may_resend(&base.authority.presented)
+            })
+    }
+
+    fn resend(&self) -> CookieChange {
+        self.base.as_ref().map_or(CookieChange::Keep, |base| {
+            CookieChange::Send(base.token.clone())
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Writing: what a request does to its session is seen in its view at once, and logged for the commit.
+
+use std::sync::Arc;
+
+use super::{CookieChange, State};
+use crate::commit::Change;
+use crate::commit::change::{Updater, belongs_to_another};
+use crate::error::Error;
+use crate::record::{Label, Principal};
+use crate::token::Token;
+use crate::values::Encoded;
+
+impl State {
+    pub(crate) fn writable(&mut self) -> Result<&mut Self, Error> {
+        if self.finished {
+            Err(Error::Finished)
+        } else {
+            Ok(self)
+        }
+    }
+
+    pub(crate) fn set(&mut self, key: &str, value: Encoded) -> Result<(), Error> {
+        let key: Arc<str> = key.into();
+        self.view().values.put(Arc::clone(&key), value.clone())?;
+        self.log_of_key(Change::Set { key, value });
+        Ok(())
+    }
+
+    pub(crate) fn set_all<K: AsRef<str>>(
+        &mut self,
+        entries: Vec<(K, Encoded)>,
+    ) -> Result<(), Error> {
+        // Tried on a copy first, which costs little: the values that were read are shared.
+        let mut values = self.values().clone();
+        for (key, value) in &entries {
+            values.put(key.as_ref(), value.clone())?;
+        }
+        for (key, value) in entries {
+            self.log_of_key(Change::Set {
+                key: key.as_ref().into(),
+                value,
+            });
+        }
+        self.view().values = values;
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) {
+        // Logged even if it is not there: another request may be setting it just now.
+        self.view().values.remove(key);
+        self.log_of_key(Change::Remove { key: key.into() });
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        key: Arc<str>,
+        value: Encoded,
+        updater: Updater,
+    ) -> Result<(), Error> {
+        self.view().values.put(Arc::clone(&key), value)?;
+        self.changes.push(Change::Update { key, updater });
+        Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.view().values.clear();
+        self.changes.push(Change::Clear);
+    }
+
+    pub(crate) fn set_label(&mut self, label: Label) {
+        self.view().label = Some(label.clone());
+        self.changes.push(Change::Label(label));
+    }
+
+    pub(crate) fn login(&mut self, principal: Principal, sign_in: u64, next: Token) {
+        let view = self.view();
+        if belongs_to_another(view.principal.as_ref(), &principal) {
+            view.values.clear();
+            view.label = None;
+        }
+        view.principal = Some(principal.clone());
+        self.changes.push(Change::Login {
+            principal,
+            sign_in,
+            secret: next.hash(),
+        });
+        self.next = Some(next);
+    }
+
+    /// Logs a change that replaces the secret, and keeps the token that will hold it.
+    pub(crate) fn replace_secret(&mut self, change: Change, next: Token) {
+        self.changes.push(change);
+        self.next = Some(next);
+    }
+
+    /// Forgets the session, so that what follows begins a new one.
+    pub(crate) fn logout(&mut self) {
+        self.view().values.clear();
+        let ended = self
+            .base
+            .take()
+            .map(|base| base.token.handle)
+            .or(self.ended);
+        let cookie = std::mem::replace(&mut self.cookie, CookieChange::Keep);
+        let empty = self.values().clone();
+        *self = Self {
+            ended,
+            cookie,
+            came: self.came,
+            is_new: self.is_new,
+            ..Self::visitor(empty)
+        };
+    }
+
+    /// Logs a write of one key. Where the last thing logged of that key was a write too, it takes its place, so that a
+    /// log grows with the keys and not with the writes.
+    fn log_of_key(&mut self, change: Change) {
+        match self
+            .changes
+            .iter_mut()
+            .rev()
+            .find(|earlier| earlier.concerns(&change))
+        {
+            Some(earlier @ (Change::Set { .. } | Change::Remove { .. })) => *earlier = change,
+            _ => self.changes.push(change),
+        }
+    }
+}
+
+impl Change {
+    /// Whether the order of this change and `later`, a write of one key, matters.
+    fn concerns(&self, later: &Self) -> bool {
+        match (self, later.key()) {
+            (Self::Clear | Self::Login { .. }, _) => true,
+            (earlier, Some(key)) => earlier.key() == Some(key),
+            _ => false,
+        }
+    }
+
+    /// The sign-in id, if it is a sign-in.
+    pub(crate) fn sign_in(&self) -> Option<u64> {
+        match self {
+            Self::Login { sign_in, .. } => Some(*sign_in),
+            _ => None,
+        }
+    }
+
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Set { key, .. } | Self::Remove { key } | Self::Update { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Format;
+    use crate::limits::Limits;
+    use crate::values::Rules;
+
+    fn visitor() -> State {
+        State::visitor(Values::empty(Rules {
+            format: Format::Json,
+            limits: Limits::default(),
+        }))
+    }
+
+    fn number(n: u32) -> Encoded {
+        Encoded {
+            format: Format::Json,
+            bytes: n.to_string().into(),
+        }
+    }
+
+    #[test]
+    fn a_log_grows_with_the_keys_and_not_with_the_writes() {
+        let mut state = visitor();
+        for n in 0..100_000 {
+            state.set("a", number(n)).unwrap();
+            state.set("b", number(n)).unwrap();
+            state.remove("a");
+        }
+        assert_eq!(state.changes.len(), 2);
+    }
+
+    #[test]
+    fn a_write_is_not_logged_before_what_it_follows() {
+        let mut state = visitor();
+        state.set("a", number(1)).unwrap();
+        state
+            .update("a".into(), number(2), Box::new(|_| Ok(number(2))))
+            .unwrap();
+        state.set("a", number(3)).unwrap();
+        state.clear();
+        state.set("a", number(4)).unwrap();
+        let logged: Vec<_> = state.changes.iter().map(std::mem::discriminant).collect();
+        assert_eq!(logged.len(), 5);
+        assert_eq!(logged[0], logged[2]);
+        assert_eq!(logged[2], logged[4]);
+    }
+}
