@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::codec::Format;
     use crate::limits::Limits;
-    use crate::values::Rules;
+    use crate::values::{Rules, Values};
 
     fn visitor() -> State {
         State::visitor(Values::empty(Rules {
