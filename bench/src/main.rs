@@ -54,7 +54,7 @@ struct Cli {
 
 const EXAMPLES: &str = "Examples:
   cargo xtask bench                     all of it, in some ten minutes
-  cargo xtask bench --long              more rounds and sessions: figures to publish, in some three quarters of an hour
+  cargo xtask bench --long              more rounds and sessions: figures to publish, in about an hour
   cargo xtask bench --store sqlite      one store, while you change something
   cargo xtask bench --only in-process   one part";
 

@@ -15,7 +15,7 @@ pub struct What {
     /// Few rounds and 20 000 sessions, some ten minutes; the default.
     #[arg(long, conflicts_with = "long")]
     short: bool,
-    /// More rounds, and up to 100 000 sessions under load and ten million in memory; some three quarters of an hour.
+    /// More rounds, and up to 100 000 sessions under load and ten million in memory; about an hour.
     #[arg(long)]
     long: bool,
     /// Leave the other parts out; may be given several times.
