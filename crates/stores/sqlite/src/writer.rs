@@ -416,6 +416,7 @@ mod tests {
         thread::scope(|scope| {
             let group = scope.spawn(|| taken(&shared, CROWD));
             while shared.lock().wanted < CROWD {
+                assert!(!group.is_finished(), "it waits for nobody");
                 thread::yield_now();
             }
             push(&shared, CROWD - 1);
