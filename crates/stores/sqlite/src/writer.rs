@@ -130,10 +130,10 @@ impl Shared {
     }
 
     /// Waits for calls, and a moment for as many as there were `last` time; takes those that are still wanted, and says
-    /// whether it had to wait. `None` once the store has been dropped and nothing waits any more.
+    /// whether it had none to begin with. `None` once the store has been dropped and nothing waits any more.
     fn take(&self, last: usize) -> Option<(Group, bool)> {
         let mut queue = self.lock();
-        let had_to_wait = queue.waiting.len() < last.max(1);
+        let was_idle = queue.waiting.is_empty();
         queue = self.await_first(queue);
         if queue.waiting.is_empty() {
             return None;
@@ -143,7 +143,7 @@ impl Shared {
         let calls: Group = queue.waiting.drain(..count).collect();
         drop(queue);
         let wanted = calls.into_iter().filter(|call| call.is_wanted());
-        Some((wanted.collect(), had_to_wait))
+        Some((wanted.collect(), was_idle))
     }
 
     fn await_first<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
@@ -201,9 +201,9 @@ impl Thread {
     fn run(self) {
         let mut rested = Instant::now();
         let mut last = 0;
-        while let Some((group, had_to_wait)) = self.shared.take(last) {
+        while let Some((group, was_idle)) = self.shared.take(last) {
             last = group.len();
-            if had_to_wait {
+            if was_idle {
                 rested = Instant::now();
             } else if rested.elapsed() > STRETCH {
                 thread::sleep(2 * RETRY);
@@ -422,6 +422,14 @@ mod tests {
             push(&shared, CROWD - 1);
             assert_eq!(group.join().unwrap(), CROWD);
         });
+    }
+
+    #[test]
+    fn a_writer_that_always_finds_calls_was_never_idle() {
+        for last in [0, 2, CROWD] {
+            let (_, was_idle) = queue(1, Duration::ZERO).take(last).unwrap();
+            assert!(!was_idle, "after {last}");
+        }
     }
 
     #[test]
