@@ -1,6 +1,9 @@
-//! A small correct store over a map, and every way in which it can be told to be wrong.
+//! A small correct store over a map, which can be told to be wrong.
 
 #![allow(clippy::unwrap_used)]
+
+mod data;
+mod fault;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,62 +18,8 @@ use fasthttpsession_core::{
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
-/// What is wrong with a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    AbsoluteDeadlineIgnored,
-    AnswersOfDroppedLoadsKept,
-    BodyCut,
-    ConflictShowsOldRecord,
-    CorruptIsEmpty,
-    CorruptIsOverwritten,
-    CountOfExpired,
-    CreateComesAgainLater,
-    CreateLooksThenWrites,
-    CreateOverwrites,
-    DeadlinesNotInPurgeIndex,
-    DeclaresScanWithoutHavingIt,
-    DeleteLooksThenRemoves,
-    DeleteNeedsFirstVersion,
-    DeleteOfExpiredAnswersDeleted,
-    DropKeepsConnection,
-    DropKeepsLock,
-    DroppedCreateLandsTwice,
-    ExpiredIsReplaced,
-    ExpiredIsTouched,
-    HandlesIgnoreLastByte,
-    HidesScanItHas,
-    IdleDeadlineIgnored,
-    ListsExpired,
-    LoadReadsInTwoSteps,
-    LongLivesAreShort,
-    PageUnbounded,
-    PrincipalIndexFollowsLater,
-    PrincipalOfCreationListed,
-    PrincipalsIgnoreCase,
-    PurgeLooksThenRemoves,
-    PurgeReportsWhatItSaw,
-    PurgeOnlyHides,
-    PurgeStopsEarly,
-    PurgeUnbounded,
-    RepeatedReplaceSucceeds,
-    ReplaceIgnoresVersion,
-    ReplaceLooksThenWrites,
-    ReplaceMakesRecords,
-    ReplaceWritesInTwoSteps,
-    ScanByPosition,
-    ScansExpired,
-    SecondClientRemembers,
-    ServerClockIgnoresTouch,
-    TooLargeIsKept,
-    TooLargeRemovesOld,
-    TouchBumpsVersion,
-    TouchMovesAbsoluteDeadline,
-    TouchOfAnyVersion,
-    TouchShortens,
-    TouchWritesWholeRecord,
-    VersionsAreFloats,
-}
+use data::{Data, Retry, create_again_later, is_live};
+pub(crate) use fault::Fault;
 
 /// The largest body that the store keeps.
 const MAX_BODY: usize = 2 << 20;
@@ -87,20 +36,6 @@ pub(crate) struct Faulty {
     /// Answers on the way to this client, for the fault that mixes them up.
     answers: Mutex<VecDeque<Option<Record>>>,
     line: tokio::sync::Mutex<()>,
-}
-
-#[derive(Default)]
-struct Data {
-    records: BTreeMap<Handle, Record>,
-    /// What each record was before its last replacement.
-    before: BTreeMap<Handle, Record>,
-    /// Principals and deadlines as they were when a session was created or last indexed.
-    principals: BTreeMap<Handle, Option<Principal>>,
-    due: BTreeMap<Handle, Timestamp>,
-    planted: BTreeMap<Handle, Vec<u8>>,
-    locked: bool,
-    /// Whether records also go when they are due by the real clock.
-    server_clock: bool,
 }
 
 /// A subject whose store has this fault, or none, and a clock of its own or none.
@@ -131,39 +66,6 @@ pub(crate) fn subject(fault: Option<Fault>, server_clock: bool) -> Subject<Fault
 /// A correct store that nobody else reaches.
 pub(crate) fn alone() -> Faulty {
     Faulty::client(None, &Arc::default())
-}
-
-impl Data {
-    fn live(&self, handle: Handle, now: Timestamp, fault: Option<Fault>) -> Option<&Record> {
-        self.records
-            .get(&handle)
-            .filter(|record| is_live(record, now, fault))
-    }
-
-    fn write(&mut self, handle: Handle, record: Record) {
-        self.principals
-            .insert(handle, record.header.principal.clone());
-        self.due.insert(handle, record.header.expires_at());
-        if let Some(before) = self.records.insert(handle, record) {
-            self.before.insert(handle, before);
-        }
-    }
-
-    fn bytes(&self, handle: Handle) -> Option<Vec<u8>> {
-        let written = self
-            .records
-            .get(&handle)
-            .map(|record| format!("{record:?}").into_bytes());
-        self.planted.get(&handle).cloned().or(written)
-    }
-}
-
-fn is_live(record: &Record, now: Timestamp, fault: Option<Fault>) -> bool {
-    match fault {
-        Some(Fault::IdleDeadlineIgnored) => now < record.header.absolute_deadline,
-        Some(Fault::AbsoluteDeadlineIgnored) => now < record.header.idle_deadline,
-        _ => record.is_live(now),
-    }
 }
 
 impl Faulty {
@@ -412,32 +314,6 @@ impl Faulty {
             .filter(|(_, record)| all || is_live(record, now, self.fault));
         live.map(|(handle, record)| (*handle, record.clone()))
             .collect()
-    }
-}
-
-/// What a late retry of a creation does when nobody waits for it any more.
-fn create_again_later(data: &Arc<Mutex<Data>>, handle: Handle, record: Record) {
-    let data = Arc::clone(data);
-    tokio::spawn(async move {
-        for _ in 0..20 {
-            yield_now().await;
-        }
-        data.lock().unwrap().records.entry(handle).or_insert(record);
-    });
-}
-
-/// Creates again when it is dropped, unless its record was taken.
-struct Retry {
-    data: Arc<Mutex<Data>>,
-    handle: Handle,
-    record: Option<Record>,
-}
-
-impl Drop for Retry {
-    fn drop(&mut self) {
-        if let Some(record) = self.record.take() {
-            create_again_later(&self.data, self.handle, record);
-        }
     }
 }
 
