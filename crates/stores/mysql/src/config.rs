@@ -10,7 +10,7 @@ use mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use serde::Deserialize;
 
 use crate::error::misconfigured;
-use crate::link::Waits;
+use crate::link::{Link, Waits};
 use crate::store::MysqlStore;
 
 /// How long a connection beyond [`idle_connections`](MysqlConfig::idle_connections) is kept that nobody uses.
@@ -218,8 +218,8 @@ impl MysqlConfig {
     /// as this version needs it, are errors of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what would mend them.
     pub async fn open(self) -> Result<MysqlStore, StoreError> {
-        let pool = self.pool()?;
-        MysqlStore::open(self, pool).await
+        let link = Link::new(self.pool()?, self.max_connections, self.waits());
+        MysqlStore::open(self, link).await
     }
 
     /// Opens the table on a pool of the application's own, which needs the same version of `mysql_async`
@@ -230,10 +230,11 @@ impl MysqlConfig {
     /// a row that another transaction holds is the pool's affair; this store waits no longer than
     /// [`statement_timeout`](Self::statement_timeout).
     pub async fn open_on(self, pool: Pool) -> Result<MysqlStore, StoreError> {
-        MysqlStore::open(self, pool).await
+        let link = Link::shared(pool, self.max_connections, self.waits());
+        MysqlStore::open(self, link).await
     }
 
-    pub(crate) fn waits(&self) -> Waits {
+    fn waits(&self) -> Waits {
         Waits {
             pool: self.pool_timeout,
             connect: self.connect_timeout,

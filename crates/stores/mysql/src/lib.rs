@@ -141,6 +141,7 @@ mod row;
 mod schema;
 mod statements;
 mod store;
+mod warm;
 
 pub use config::{MysqlConfig, Tls};
 pub use mysql_async;

@@ -13,6 +13,7 @@ use tokio::task;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{Failure, timed_out};
+use crate::warm::Warm;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +39,26 @@ pub(crate) struct Link {
     /// One for each connection that may be in use, so that nobody has to wait inside the pool: there, a waiter who gives
     /// up in the moment that it is woken leaves the others asleep.
     free: Arc<Semaphore>,
+    /// Not for a pool that others use too: they wait at the pool.
+    warm: Option<Warm<Conn>>,
     waits: Waits,
 }
 
 impl Link {
+    /// By a pool that nobody else uses.
     pub(crate) fn new(pool: Pool, connections: usize, waits: Waits) -> Self {
+        Self {
+            warm: Some(Warm::new()),
+            ..Self::shared(pool, connections, waits)
+        }
+    }
+
+    /// By a pool of the application's.
+    pub(crate) fn shared(pool: Pool, connections: usize, waits: Waits) -> Self {
         Self {
             pool,
             free: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
+            warm: None,
             waits,
         }
     }
@@ -57,10 +70,14 @@ impl Link {
     /// A connection for `doing` (as in "loading a session").
     pub(crate) async fn lease(&self, doing: &str) -> Result<Lease, Failure> {
         let permit = self.permit(doing).await.map_err(Failure::Unsent)?;
-        let (conn, permit) = self.connect(doing, permit).await.map_err(Failure::Unsent)?;
+        let (conn, permit) = match self.warm.as_ref().and_then(Warm::take) {
+            Some(conn) => (conn, permit),
+            None => self.connect(doing, permit).await.map_err(Failure::Unsent)?,
+        };
         Ok(Lease {
             conn: Some(conn),
             deadline: Instant::now() + self.waits.statement,
+            warm: self.warm.clone(),
             _permit: permit,
         })
     }
@@ -110,6 +127,7 @@ fn stopped(doing: &str) -> StoreError {
 pub(crate) struct Lease {
     conn: Option<Conn>,
     deadline: Instant,
+    warm: Option<Warm<Conn>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -150,7 +168,11 @@ impl Lease {
 
     /// Gives the connection back. It is in no transaction and waits for no answer.
     pub(crate) fn finish(mut self) {
-        self.conn = None;
+        if let Some(conn) = self.conn.take()
+            && let Some(warm) = &self.warm
+        {
+            warm.put(conn);
+        }
     }
 
     fn parts(&mut self) -> (&mut Conn, Instant) {

@@ -9,7 +9,6 @@ use fasthttpsession_core::{
     StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{Grouped, PurgeTask, Purging, within};
-use mysql_async::Pool;
 
 use crate::config::MysqlConfig;
 use crate::error::{Failure, misconfigured, timed_out};
@@ -37,8 +36,7 @@ pub struct MysqlStore {
 }
 
 impl MysqlStore {
-    pub(crate) async fn open(config: MysqlConfig, pool: Pool) -> Result<Self, StoreError> {
-        let link = Link::new(pool, config.max_connections, config.waits());
+    pub(crate) async fn open(config: MysqlConfig, link: Link) -> Result<Self, StoreError> {
         let largest_body = largest_body(&link).await?;
         let schema = Schema::new(&link, &config.table);
         if config.migrate {
