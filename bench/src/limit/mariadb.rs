@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use anyhow::{Context as _, Result};
 use fasthttpsession::{Handle, Record};
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Opts, Row};
+use mysql_async::{Conn, Opts, OptsBuilder, Row};
 
 use super::bare::Bare;
 use super::groups::{Connection, Groups, Swap};
@@ -31,10 +31,14 @@ impl Database {
     /// Connects to the database that the URL names.
     pub async fn connect(url: &str) -> Result<Self> {
         let table = Ours::open(url).await?;
+        // Otherwise the driver would leave TCP for a socket that the server tells it of, as the store doesn't.
+        let options: Opts = OptsBuilder::from_opts(Opts::from_url(url)?)
+            .prefer_socket(false)
+            .into();
         let (mut readers, mut writers) = (Vec::new(), Vec::new());
         for _ in 0..CONNECTIONS {
-            readers.push(Reader(Conn::new(Opts::from_url(url)?).await?));
-            writers.push(Writer(Conn::new(Opts::from_url(url)?).await?));
+            readers.push(Reader(Conn::new(options.clone()).await?));
+            writers.push(Writer(Conn::new(options.clone()).await?));
         }
         Ok(Self {
             table,
