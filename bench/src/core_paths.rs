@@ -1,5 +1,7 @@
 //! The hot paths of the core, each by itself: what a request does of them, without HTTP and without a framework.
 
+use std::hint::black_box;
+
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 use fasthttpsession::memory::MemoryStore;
@@ -69,30 +71,52 @@ impl CorePath {
             Self::Begin | Self::Encode | Self::Decode => None,
         }
     }
+}
 
-    /// Does it `count` times.
-    pub async fn run(self, count: u32) -> Result<()> {
+/// A session in a memory store, and a record.
+pub struct Subject {
+    sessions: Sessions,
+    cookie: String,
+    record: Record,
+    bytes: Bytes,
+}
+
+impl Subject {
+    /// With ten values and a counter.
+    pub async fn new() -> Result<Self> {
         let sessions = Sessions::new(MemoryStore::new());
-        let cookie = with_session(&sessions).await?;
         let record = record(1);
-        let bytes = Bytes::from(record.to_bytes());
+        Ok(Self {
+            cookie: with_session(&sessions).await?,
+            sessions,
+            bytes: record.to_bytes().into(),
+            record,
+        })
+    }
+
+    /// Takes `path` `count` times.
+    pub async fn run(&self, path: CorePath, count: u32) -> Result<()> {
         for _ in 0..count {
-            match self {
-                Self::Encode => drop(std::hint::black_box(record.to_bytes())),
-                Self::Decode => drop(std::hint::black_box(Record::from_bytes(bytes.clone())?)),
-                _ => self.request(&sessions, &cookie).await?,
+            match path {
+                CorePath::Encode => drop(black_box(self.record.to_bytes())),
+                CorePath::Decode => drop(black_box(Record::from_bytes(self.bytes.clone())?)),
+                _ => self.request(path).await?,
             }
         }
         Ok(())
     }
 
-    async fn request(self, sessions: &Sessions, cookie: &str) -> Result<()> {
-        let exchange = sessions.begin([("cookie", cookie)], None);
-        if self != Self::Begin {
+    async fn request(&self, path: CorePath) -> Result<()> {
+        let exchange = self
+            .sessions
+            .begin([("cookie", self.cookie.as_str())], None);
+        if path != CorePath::Begin {
             let session = exchange.session().await?;
-            match self {
-                Self::Get => ensure!(session.get::<u64>(COUNTER)?.is_some(), "a value is missing"),
-                Self::Update => session.update(COUNTER, |count: &mut u64| *count += 1)?,
+            match path {
+                CorePath::Get => {
+                    ensure!(session.get::<u64>(COUNTER)?.is_some(), "a value is missing");
+                }
+                CorePath::Update => session.update(COUNTER, |count: &mut u64| *count += 1)?,
                 _ => {}
             }
         }

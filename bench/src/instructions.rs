@@ -10,7 +10,7 @@ use contestants::{Contestant, Library, Scenario, Store};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::core_paths::CorePath;
+use crate::core_paths::{self, CorePath};
 use crate::in_process::Subject;
 
 /// Sessions in the store of a counted run.
@@ -113,7 +113,7 @@ pub fn measure_core() -> Result<Option<Vec<CoreCount>>> {
 /// What a counted run of a hot path does.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run_core(path: CorePath, count: u32) -> Result<()> {
-    path.run(count).await
+    core_paths::Subject::new().await?.run(path, count).await
 }
 
 /// The names of paths and their instructions; nothing where there was no report, or it counted none.

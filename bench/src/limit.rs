@@ -27,6 +27,7 @@ use crate::records::{handle, record};
 use crate::samples::Spread;
 use crate::two_threads;
 use bare::{Bare, WithBare, with_bare};
+use memory::{Copying, Map};
 use ours::Ours;
 
 pub use served::router;
@@ -55,6 +56,8 @@ pub struct Limit {
     pub bare: Pace,
     /// Operations a second, ours divided by the bare driver's of the turn beside it.
     pub ratio: Spread,
+    /// The same of the bare driver if it copies what it reads; `None` of all but memory's reads.
+    pub copying: Option<Spread>,
 }
 
 /// How fast something is, and what it takes.
@@ -93,7 +96,31 @@ async fn on_store(backend: &Backend, plan: Plan) -> Result<Vec<Limit>> {
         ours: Ours::open(&backend.place()).await?,
         plan,
     };
-    with_bare(backend.store, &backend.place(), compared).await
+    let mut limits = with_bare(backend.store, &backend.place(), compared).await?;
+    if backend.store == Store::Memory {
+        let loads = limits
+            .iter_mut()
+            .find(|limit| limit.operation == Operation::Load);
+        if let Some(loads) = loads {
+            loads.copying = Some(copying(plan).await?);
+        }
+    }
+    Ok(limits)
+}
+
+/// How many reads of memory's floor are left if each copies what it reads.
+async fn copying(plan: Plan) -> Result<Spread> {
+    let (copying, sharing) = (Copying::default(), Map::default());
+    seed(&copying, plan.sessions).await?;
+    seed(&sharing, plan.sessions).await?;
+    let (copying, sharing) = (Side::new(copying, plan), Side::new(sharing, plan));
+    let mut ratios = Vec::new();
+    for _ in 0..plan.turns {
+        let copied = copying.turn(Operation::Load, plan).await?;
+        let shared = sharing.turn(Operation::Load, plan).await?;
+        ratios.push(copied.per_second / shared.per_second);
+    }
+    Ok(Spread::of(ratios.into_iter()))
 }
 
 async fn seed<B: Bare>(bare: &B, sessions: u64) -> Result<()> {
@@ -214,6 +241,7 @@ impl Limit {
             ours: Pace::of(ours),
             bare: Pace::of(bare),
             ratio: Spread::of(both.map(|(ours, bare)| ours.per_second / bare.per_second)),
+            copying: None,
         }
     }
 }

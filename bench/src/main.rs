@@ -4,6 +4,7 @@
 mod backend;
 mod contention;
 mod core_paths;
+mod core_times;
 mod http;
 mod in_process;
 mod instructions;
@@ -178,6 +179,7 @@ fn below_http(what: &What, backend: &Backend, on: &mut OnStore) -> Result<()> {
 async fn without_servers(what: &What, report: &mut Report) -> Result<()> {
     if what.has(Part::InProcess) {
         report.in_process_us = Some(in_process::measure(what.in_process()).await?);
+        report.core_us = Some(core_times::measure(what.in_process().rounds).await?);
     }
     if what.has(Part::Instructions) {
         report.instructions = instructions::measure()?;

@@ -1,6 +1,7 @@
 //! The report: a page with pictures for people, and the same as JSON for programs.
 
 mod below_http;
+mod core;
 mod lost;
 mod markdown;
 mod pictures;
@@ -17,6 +18,7 @@ use contestants::Store;
 use serde::Serialize;
 
 use crate::contention::Contention;
+use crate::core_times::CoreTime;
 use crate::instructions::{CoreCount, Count};
 use crate::limit::Limit;
 use crate::loss::Losses;
@@ -42,6 +44,8 @@ pub struct Report {
     pub stores: Vec<OnStore>,
     /// CPU per call of the router, in µs; `None` if left out.
     pub in_process_us: Option<Vec<Row>>,
+    /// CPU of the core's hot paths, in µs; `None` if left out.
+    pub core_us: Option<Vec<CoreTime>>,
     /// Instructions per call of the router; `None` if left out.
     pub instructions: Option<Vec<Count>>,
     /// Instructions of the core's hot paths; `None` if left out.
@@ -88,11 +92,15 @@ impl Report {
         self.load[1] = machine::load();
         let memory = self.stores.iter().find(|on| on.store == Store::Memory);
         let on_memory = memory.map_or_else(Vec::new, |on| costs(&on.serving));
-        let of_stores = self.stores.iter().flat_map(|on| on.targets(&on_memory));
+        let core_us = self.core_us.as_deref().unwrap_or_default();
+        let of_stores = self
+            .stores
+            .iter()
+            .flat_map(|on| on.targets(&on_memory, core_us));
         self.targets = of_stores.collect();
         let called = self.in_process_us.as_deref().unwrap_or_default();
         self.targets
-            .extend(targets::half_of_peers("router", called));
+            .extend(targets::half_of_peers("router", called, core_us));
         self.targets.extend(targets::of_weight(&self.weight));
         let core = self.core.as_deref().unwrap_or_default();
         self.targets.extend(targets::of_core(core));
@@ -128,12 +136,12 @@ impl OnStore {
         }
     }
 
-    fn targets(&self, on_memory: &[Row]) -> Vec<Target> {
+    fn targets(&self, on_memory: &[Row], core_us: &[CoreTime]) -> Vec<Target> {
         let rows = costs(&self.serving);
         let mut targets = targets::of_loss(&self.loss);
-        targets.extend(targets::of_cost(self.store, &rows, on_memory));
+        targets.extend(targets::of_cost(self.store, &rows, on_memory, &self.limit));
         if self.store == Store::Memory {
-            targets.extend(targets::half_of_peers("server CPU", &rows));
+            targets.extend(targets::half_of_peers("server CPU", &rows, core_us));
         }
         targets.extend(targets::of_tail(self.store, &self.tail, &self.serving));
         targets.extend(targets::below_http(&self.limit, &self.contention));

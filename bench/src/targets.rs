@@ -118,7 +118,13 @@ pub fn below_http(limits: &[Limit], contention: &[Contention]) -> Vec<Target> {
     let limits = limits.iter().map(|limit| {
         let promise = "does at least 80 % of its bare driver's operations a second";
         let ours = (limit.ratio.median, "times");
-        Target::at_least(limit.store, promise, limit.operation.label(), ours, 0.8)
+        let target = Target::at_least(limit.store, promise, limit.operation.label(), ours, 0.8);
+        target.below(limit.copying.map(|copying| {
+            format!(
+                "the driver itself does {:.2} times as many if it copies what it reads",
+                copying.median
+            )
+        }))
     });
     let contended = contention.iter().filter(|row| row.writers == 64);
     limits.chain(contended.flat_map(with_64_writers)).collect()

@@ -5,40 +5,12 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::OnStore;
-use crate::instructions::CoreCount;
 
 /// Each table that has rows.
 pub fn write(text: &mut String, stores: &[OnStore]) -> Result<()> {
     limits(text, stores)?;
     contention(text, stores)?;
     scale(text, stores)
-}
-
-const CORE: &str = "
-## Instructions of the core
-
-Of each path alone, through `Sessions` on a memory store, counted likewise. Earlier is the report that this one replaces.
-
-| path | instructions | earlier |
-| --- | --: | --: |
-";
-
-/// The table of the core's hot paths, if there are any.
-pub fn core(text: &mut String, counts: &[CoreCount]) -> Result<()> {
-    if !counts.is_empty() {
-        text.push_str(CORE);
-    }
-    for count in counts {
-        let earlier = count.earlier.map(|earlier| format!("{earlier:.0}"));
-        writeln!(
-            text,
-            "| {} | {:.0} | {} |",
-            count.path.title(),
-            count.instructions,
-            earlier.unwrap_or_default()
-        )?;
-    }
-    Ok(())
 }
 
 const LIMIT: &str = "

@@ -31,7 +31,7 @@ impl Report {
             text += INSTRUCTIONS;
             instructions(&mut text, counts)?;
         }
-        below_http::core(&mut text, self.core.as_deref().unwrap_or_default())?;
+        self.core(&mut text)?;
         below_http::write(&mut text, &self.stores)?;
         weight::write(&mut text, &self.weight)?;
         self.details(&mut text)?;

@@ -3,6 +3,9 @@
 use contestants::{Contestant, Library, Scenario, Store};
 
 use super::{Target, ours};
+use crate::core_paths::CorePath;
+use crate::core_times::CoreTime;
+use crate::limit::{Limit, Operation};
 use crate::samples::{Row, over_plain};
 
 const READING: &str = "reading a value is cheap";
@@ -25,24 +28,34 @@ fn limits(store: Store) -> Option<[(&'static str, Scenario, f64); 2]> {
     ])
 }
 
-/// The targets of `store` that the rows of servers can decide; those of the bare driver, and of the servers on memory, say
-/// what stands in the way.
-pub fn of_cost(store: Store, rows: &[Row], on_memory: &[Row]) -> Vec<Target> {
+/// The targets of `store` that the rows of servers can decide. What stands in the way is said by those of the bare driver, by
+/// those of the servers on memory, and by the store beside its driver.
+pub fn of_cost(store: Store, rows: &[Row], on_memory: &[Row], beside: &[Limit]) -> Vec<Target> {
     let target = |(promise, scenario, limit)| {
         let target = cost(store, promise, "server CPU", rows, scenario, limit)?;
-        let driver = of_bare_driver(store, rows, scenario);
-        Some(target.below(driver.map(|driver| driver + &of_sessions(on_memory, scenario))))
+        let parts = [
+            of_bare_driver(store, rows, scenario),
+            of_sessions(on_memory, scenario),
+            of_store(store, beside, scenario),
+        ];
+        Some(target.below(sentence(parts)))
     };
     let limits = limits(store).into_iter().flatten();
     limits.filter_map(target).collect()
 }
 
-/// The targets of the memory store beside the peers, which rows of microseconds a request can decide.
-pub fn half_of_peers(measured_by: &'static str, rows: &[Row]) -> Vec<Target> {
+/// The targets of the memory store beside the peers, which rows of microseconds a request can decide. What stands in the way
+/// is said by those of the bare driver and of the layer, and by the core's paths.
+pub fn half_of_peers(measured_by: &'static str, rows: &[Row], core_us: &[CoreTime]) -> Vec<Target> {
     let target = |(promise, scenario)| {
         let limit = best_peer(rows, scenario)? / 2.0;
         let target = cost(Store::Memory, promise, measured_by, rows, scenario, limit)?;
-        Some(target.below(of_bare_driver(Store::Memory, rows, scenario)))
+        let parts = [
+            of_bare_driver(Store::Memory, rows, scenario),
+            of_layer(rows),
+            of_core(core_us, scenario),
+        ];
+        Some(target.below(sentence(parts)))
     };
     let promises = [
         (
@@ -87,17 +100,48 @@ fn of_bare_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<Stri
     ))
 }
 
-/// What sessions take beyond the driver where that is a map. Nothing if memory was left out.
-fn of_sessions(on_memory: &[Row], scenario: Scenario) -> String {
-    let with = over_plain(on_memory, ours(Store::Memory), scenario);
-    let without = over_plain(on_memory, bare(Store::Memory), scenario);
-    with.zip(without)
-        .map_or_else(String::new, |(with, without)| {
-            format!(
-                ", and sessions {:.1} µs more on a map in memory",
-                with - without
-            )
-        })
+/// What sessions take beyond the driver where that is a map; `None` if memory was left out.
+fn of_sessions(on_memory: &[Row], scenario: Scenario) -> Option<String> {
+    let with = over_plain(on_memory, ours(Store::Memory), scenario)?;
+    let without = over_plain(on_memory, bare(Store::Memory), scenario)?;
+    let micros = with - without;
+    Some(format!("sessions {micros:.1} µs more on a map in memory"))
+}
+
+/// What the store takes beyond its driver, of the calls that such a request makes; `None` of memory, where sessions have it
+/// with them, and of a store that takes no more.
+fn of_store(store: Store, beside: &[Limit], scenario: Scenario) -> Option<String> {
+    let calls = |limit: &&Limit| scenario == Scenario::Write || limit.operation == Operation::Load;
+    let more = |limit: &Limit| limit.ours.cpu_us.median - limit.bare.cpu_us.median;
+    let micros: f64 = beside.iter().filter(calls).map(more).sum();
+    let is_more = store != Store::Memory && micros >= 0.05;
+    is_more.then(|| format!("this store {micros:.1} µs more than its driver without HTTP"))
+}
+
+/// What the layer takes of a request that does not ask for its session.
+fn of_layer(rows: &[Row]) -> Option<String> {
+    let micros = over_plain(rows, ours(Store::Memory), Scenario::Layered)?;
+    Some(format!("the layer {micros:.1} µs if it is not asked"))
+}
+
+/// What the core takes to open a session and read a value, or add one to it.
+fn of_core(core_us: &[CoreTime], scenario: Scenario) -> Option<String> {
+    let paths = match scenario {
+        Scenario::Write => [CorePath::Open, CorePath::Update],
+        _ => [CorePath::Open, CorePath::Get],
+    };
+    let of = |path| core_us.iter().find(|time| time.path == path);
+    let [open, then] = paths.map(of);
+    let micros = open?.own_us.median + then?.own_us.median;
+    Some(format!(
+        "the core alone {micros:.1} µs on one session, which is in the processor's caches"
+    ))
+}
+
+/// All that is known of what stands in the way; `None` if that is nothing.
+fn sentence<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
+    let known: Vec<_> = parts.into_iter().flatten().collect();
+    (!known.is_empty()).then(|| known.join(", "))
 }
 
 fn bare(store: Store) -> Contestant {

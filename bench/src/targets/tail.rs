@@ -3,14 +3,19 @@
 use contestants::{Library, Scenario, Store};
 
 use super::Target;
+use crate::samples::Spread;
 use crate::serving::{MANY, Served};
 
-/// The targets of `store`; none where no peer is. What stands in the way is said by the bare driver, whose sessions are asked
-/// for `in_turn`.
+/// The targets of `store`; none where no peer is. What stands in the way is said by the same servers where sessions are asked
+/// for `in_turn`, so that no two requests meet on one.
 pub fn of_tail(store: Store, served: &[Served], in_turn: &[Served]) -> Vec<Target> {
     let target = |(promise, scenario)| {
-        let target = of(store, promise, scenario, served)?;
-        Some(target.below(of_bare_driver(in_turn, scenario)))
+        let ours = of(served, scenario, |library| library == Library::Ours)?;
+        let peer = of(served, scenario, Library::is_peer)?;
+        let measured_by = "99 of 100 answers, 32 connections";
+        let figure = (ours.median, "ms");
+        let target = Target::at_most(store, promise, measured_by, figure, peer.median);
+        Some(target.below(Some(limit(ours, in_turn, scenario))))
     };
     let promises = [
         (
@@ -23,40 +28,39 @@ pub fn of_tail(store: Store, served: &[Served], in_turn: &[Served]) -> Vec<Targe
     promises.into_iter().filter_map(target).collect()
 }
 
-fn of(
-    store: Store,
-    promise: &'static str,
-    scenario: Scenario,
-    served: &[Served],
-) -> Option<Target> {
-    let ms = |served: &Served| served.within_99_us.median / 1e3;
-    let is_ours = |served: &&Served| served.contestant.library == Library::Ours;
-    let ours = asked(served, scenario).find(is_ours).map(ms)?;
-    let peers = asked(served, scenario).filter(|served| served.contestant.library.is_peer());
-    let best = peers.map(ms).min_by(f64::total_cmp)?;
-    let measured_by = "99 of 100 answers, 32 connections";
-    Some(Target::at_most(
-        store,
-        promise,
-        measured_by,
-        (ours, "ms"),
-        best,
-    ))
-}
-
-/// With the driver and no sessions.
-fn of_bare_driver(served: &[Served], scenario: Scenario) -> Option<String> {
-    let is_bare = |served: &&Served| served.contestant.library == Library::BareDriver;
-    let bare = asked(served, scenario).find(is_bare)?;
-    let millis = bare.within_99_us.median / 1e3;
-    Some(format!(
-        "with the bare driver, no sessions and all asked for equally it takes {millis:.2} ms"
-    ))
-}
-
-fn asked(served: &[Served], scenario: Scenario) -> impl Iterator<Item = &Served> {
-    let kind = (scenario, MANY);
-    served
+/// The least that 99 of 100 answers took with one of these libraries, in ms.
+fn of(served: &[Served], scenario: Scenario, is_one: impl Fn(Library) -> bool) -> Option<Spread> {
+    let wanted = |served: &&Served| {
+        (served.scenario, served.connections) == (scenario, MANY)
+            && is_one(served.contestant.library)
+    };
+    let times = served
         .iter()
-        .filter(move |served| (served.scenario, served.connections) == kind)
+        .filter(wanted)
+        .map(|served| served.within_99_us);
+    let least = times.min_by(|one, other| one.median.total_cmp(&other.median))?;
+    Some(Spread {
+        median: least.median / 1e3,
+        deviation: least.deviation / 1e3,
+    })
+}
+
+/// How far rounds lie apart, and how long an answer takes where no two requests meet on one session.
+fn limit(ours: Spread, in_turn: &[Served], scenario: Scenario) -> String {
+    let of = |who: &str, is_one: fn(Library) -> bool| {
+        let millis = of(in_turn, scenario, is_one)?.median;
+        Some(format!("{who} {millis:.2} ms"))
+    };
+    let parts = [
+        Some(format!("rounds lie ±{:.2} ms apart", ours.deviation)),
+        of("all sessions asked for equally it takes", |library| {
+            library == Library::Ours
+        }),
+        of("with the best peer", Library::is_peer),
+        of("with the bare driver and no sessions", |library| {
+            library == Library::BareDriver
+        }),
+    ];
+    let known: Vec<_> = parts.into_iter().flatten().collect();
+    known.join(", ")
 }

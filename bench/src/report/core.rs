@@ -1,0 +1,52 @@
+//! The table of the core's hot paths.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::Report;
+use crate::core_paths::CorePath;
+
+const CORE: &str = "
+## Paths of the core
+
+Each alone, through `Sessions` on a memory store with one session, so that all it needs is in the processor's caches: CPU of the \
+thread, and instructions counted as above. Earlier is the report that this one replaces.
+
+| path | µs | instructions | earlier |
+| --- | --: | --: | --: |
+";
+
+impl Report {
+    /// What was measured of them; nothing if nothing was.
+    pub(super) fn core(&self, text: &mut String) -> Result<()> {
+        if self.core_us.is_some() || self.core.is_some() {
+            text.push_str(CORE);
+            CorePath::ALL
+                .into_iter()
+                .try_for_each(|path| self.path(text, path))?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, text: &mut String, path: CorePath) -> Result<()> {
+        let mut times = self.core_us.iter().flatten();
+        let time = times.find(|time| time.path == path);
+        let mut counts = self.core.iter().flatten();
+        let count = counts.find(|count| count.path == path);
+        let earlier = count.and_then(|count| count.earlier);
+        let whole = |count: f64| format!("{count:.0}");
+        writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            path.title(),
+            time.map(|time| format!("{:.3}", time.own_us))
+                .unwrap_or_default(),
+            count
+                .map(|count| whole(count.instructions))
+                .unwrap_or_default(),
+            earlier.map(whole).unwrap_or_default()
+        )?;
+        Ok(())
+    }
+}
