@@ -96,27 +96,31 @@ impl Subject {
 
     /// Takes `path` `count` times.
     pub async fn run(&self, path: CorePath, count: u32) -> Result<()> {
+        let Self {
+            sessions,
+            cookie,
+            record,
+            bytes,
+        } = self;
         for _ in 0..count {
             match path {
-                CorePath::Encode => drop(black_box(self.record.to_bytes())),
-                CorePath::Decode => drop(black_box(Record::from_bytes(self.bytes.clone())?)),
-                _ => self.request(path).await?,
+                CorePath::Encode => drop(black_box(record.to_bytes())),
+                CorePath::Decode => drop(black_box(Record::from_bytes(bytes.clone())?)),
+                _ => path.request(sessions, cookie).await?,
             }
         }
         Ok(())
     }
+}
 
-    async fn request(&self, path: CorePath) -> Result<()> {
-        let exchange = self
-            .sessions
-            .begin([("cookie", self.cookie.as_str())], None);
-        if path != CorePath::Begin {
+impl CorePath {
+    async fn request(self, sessions: &Sessions, cookie: &str) -> Result<()> {
+        let exchange = sessions.begin([("cookie", cookie)], None);
+        if self != Self::Begin {
             let session = exchange.session().await?;
-            match path {
-                CorePath::Get => {
-                    ensure!(session.get::<u64>(COUNTER)?.is_some(), "a value is missing");
-                }
-                CorePath::Update => session.update(COUNTER, |count: &mut u64| *count += 1)?,
+            match self {
+                Self::Get => ensure!(session.get::<u64>(COUNTER)?.is_some(), "a value is missing"),
+                Self::Update => session.update(COUNTER, |count: &mut u64| *count += 1)?,
                 _ => {}
             }
         }

@@ -28,11 +28,10 @@ fn target(
     let peers = weights.iter().filter(|weight| !weight.is_ours());
     let leanest = peers.filter_map(&figure).min_by(f64::total_cmp)?;
     let measured_by = "default features, beyond the framework";
-    Some(Target::at_most(
-        Store::Memory,
-        promise,
-        measured_by,
-        (ours, unit),
-        leanest,
-    ))
+    let target = Target::at_most(Store::Memory, promise, measured_by, (ours, unit), leanest);
+    let programs = weights.iter().filter_map(|weight| {
+        let figure = figure(weight)?;
+        Some(format!("{}: {figure:.1} {unit}", weight.of))
+    });
+    Some(target.below(Some(programs.collect::<Vec<_>>().join("; "))))
 }
