@@ -51,14 +51,18 @@ fn a_lost_commit_is_noticed() {
             "before an acknowledged addition",
             "was lost",
             "made twice",
+            // A token that was given out by it.
             "opens nothing",
+            "opened nothing",
+            "given another token",
         ],
     );
 }
 
 #[test]
 fn commits_that_are_acknowledged_too_early_are_noticed() {
-    is_noticed(Fault::AnswersEarly, &["was lost", "is back", "opens"]);
+    let how = ["was lost", "is back", "opens", "opened nothing"];
+    is_noticed(Fault::AnswersEarly, &how);
 }
 
 #[test]

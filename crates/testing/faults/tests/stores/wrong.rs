@@ -67,6 +67,8 @@ fn a_swap_that_is_acknowledged_without_answer_is_noticed() {
         "was lost",
         "before an acknowledged addition",
         "opens nothing",
+        "opened nothing",
+        "given another token",
     ];
     is_noticed(Wrong::AcknowledgesSwaps, Trouble::SwallowsRequests, &how);
 }
