@@ -37,9 +37,9 @@ pub enum Part {
     Serving,
     /// Requests a second, and how long answers take, at 1, 32 and 256 connections.
     Tail,
-    /// CPU per call of the router, without connections: where HTTP drowns the difference. Memory only.
+    /// CPU per call of the router, without connections: where HTTP drowns the difference; and of the core's paths. Memory only.
     InProcess,
-    /// Instructions per call of the router, if valgrind is installed. Memory only.
+    /// Instructions per call of the router and of the core's paths, if valgrind is installed. Memory only.
     Instructions,
     /// Lost updates, logouts that are not final, and who is signed out by rotations.
     Loss,
