@@ -3,11 +3,17 @@
 use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use futures_channel::oneshot;
 use tokio::runtime;
 use tokio::task::yield_now;
+use tokio::time::Instant;
+
+/// For how long a group of several calls has those that come next wait, if there could be one more beside it: as long as
+/// one takes on a server that is near. On one that is far away groups go side by side.
+const COMPANY: Duration = Duration::from_millis(2);
 
 /// One kind of call that can be made for many sessions at once.
 pub trait Group: Send + Sync + 'static {
@@ -41,8 +47,8 @@ pub struct GroupLimits {
 
 /// Makes calls in groups. A call that finds none under way is made at once, by its caller, alone. One that finds fewer
 /// groups under way than [`at_once`](GroupLimits::at_once) has the tasks run first that are ready, and makes one group with
-/// those that call too. Further calls wait, and are one group as soon as a group has ended. So a lone call waits for
-/// nobody, and the busier it is, the larger the groups are.
+/// those that call too, unless one of several calls began less than 2 ms ago. Further calls wait, and are one group as soon
+/// as a group has ended or may begin. So a lone call waits for nobody, and the busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be.
 pub struct Grouped<G: Group>(Arc<Inner<G>>);
@@ -58,6 +64,8 @@ struct Queue<G: Group> {
     under_way: usize,
     /// Whether one of those under way still has others join it.
     gathering: bool,
+    /// When the last group of several calls began.
+    several_began: Option<Instant>,
     waiting: VecDeque<Waiting<G>>,
 }
 
@@ -90,6 +98,7 @@ impl<G: Group> Grouped<G> {
             queue: Mutex::new(Queue {
                 under_way: 0,
                 gathering: false,
+                several_began: None,
                 waiting: VecDeque::new(),
             }),
             runtime: runtime::Handle::current(),
@@ -122,7 +131,8 @@ impl<G: Group> Inner<G> {
             queue.under_way = 1;
             return Ok(Next::Make(Slot(Arc::clone(this)), call));
         }
-        if !queue.gathering && queue.under_way < this.limits.at_once {
+        let may_begin = !queue.gathering && queue.under_way < this.limits.at_once;
+        if may_begin && !queue.has_company() {
             queue.under_way += 1;
             queue.gathering = true;
             return Ok(Next::Gather(Slot(Arc::clone(this)), call));
@@ -219,6 +229,12 @@ impl<G: Group> Queue<G> {
         Ok(answer)
     }
 
+    /// Whether a call that waits can expect a group to end soon, and others to come meanwhile.
+    fn has_company(&self) -> bool {
+        self.several_began
+            .is_some_and(|began| began.elapsed() < COMPANY)
+    }
+
     /// The first calls that wait, in the order of their handles, and no two that change one session. A second one stays, and
     /// keeps its place.
     fn take_group(&mut self, most: usize) -> Vec<Waiting<G>> {
@@ -237,6 +253,9 @@ impl<G: Group> Queue<G> {
         }
         left.append(&mut self.waiting);
         self.waiting = left;
+        if group.len() > 1 {
+            self.several_began = Some(Instant::now());
+        }
         group.sort_by_key(|waiting| G::handle(&waiting.call).map(|handle| *handle.as_bytes()));
         group
     }

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
+use tokio::time::advance;
 
 /// Answers each call with ten times its number; 13 fails. Each group waits for a permit, and is noted when it begins.
 struct Gated {
@@ -227,6 +229,43 @@ async fn calls_of_tasks_that_are_ready_together_are_one_group_while_others_are_u
     assert_eq!(first.await.unwrap().unwrap(), 0);
     for (call, answer) in calls.into_iter().zip([10, 20, 30]) {
         assert_eq!(call.await.unwrap().unwrap(), answer);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_of_several_has_others_wait_for_a_moment_and_no_longer() {
+    let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
+    let mut calls = vec![stage.call(0, 0).await];
+    assert_eq!(stage.begun().await, [0]);
+    calls.extend(stage.ready([(1, 1), (2, 2)]));
+    assert_eq!(stage.begun().await, [1, 2]);
+    advance(Duration::from_millis(1)).await;
+    calls.push(stage.call(3, 3).await);
+    calls.push(stage.call(4, 4).await);
+    yield_now().await;
+    assert!(stage.begun.try_recv().is_err(), "those two wait");
+    advance(Duration::from_millis(1)).await;
+    calls.push(stage.call(5, 5).await);
+    assert_eq!(stage.begun().await, [3, 4, 5]);
+    stage.permits.add_permits(3);
+    for (number, call) in (0..).zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap(), number * 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_wait_for_a_group_of_several_go_as_soon_as_any_ends() {
+    let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
+    let mut calls = vec![stage.call(0, 0).await];
+    assert_eq!(stage.begun().await, [0]);
+    calls.extend(stage.ready([(1, 1), (2, 2)]));
+    assert_eq!(stage.begun().await, [1, 2]);
+    calls.push(stage.call(3, 3).await);
+    stage.let_one_end();
+    assert_eq!(stage.begun().await, [3]);
+    stage.permits.add_permits(2);
+    for (number, call) in (0..).zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap(), number * 10);
     }
 }
 
