@@ -9,10 +9,10 @@ use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use futures_channel::oneshot;
 use tokio::runtime;
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-/// For how long a group of several calls has those that come next wait, if there could be one more beside it: as long as
-/// one takes on a server that is near. On one that is far away groups go side by side.
+/// How long calls wait for a group of several that began before them, though one more may be under way: as long as one
+/// takes on a server that is near. On one that is far away groups go side by side.
 const COMPANY: Duration = Duration::from_millis(2);
 
 /// One kind of call that can be made for many sessions at once.
@@ -47,8 +47,9 @@ pub struct GroupLimits {
 
 /// Makes calls in groups. A call that finds none under way is made at once, by its caller, alone. One that finds fewer
 /// groups under way than [`at_once`](GroupLimits::at_once) has the tasks run first that are ready, and makes one group with
-/// those that call too, unless one of several calls began less than 2 ms ago. Further calls wait, and are one group as soon
-/// as a group has ended or may begin. So a lone call waits for nobody, and the busier it is, the larger the groups are.
+/// those that call too; if one of several calls began less than 2 ms ago, it waits for that to end, but no longer than
+/// 2 ms. Further calls wait, and are one group as soon as a group has ended. So a lone call waits for nobody, and the
+/// busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be.
 pub struct Grouped<G: Group>(Arc<Inner<G>>);
@@ -82,6 +83,8 @@ enum Next<G: Group> {
     Gather(Slot<G>, G::Call),
     /// Wait for whoever makes it.
     Wait(Answer<G>),
+    /// Wait for company, and see that nobody waits long.
+    Linger(Answer<G>),
 }
 
 type Answer<G> = oneshot::Receiver<Result<<G as Group>::Answer, StoreError>>;
@@ -119,8 +122,18 @@ impl<G: Group> Grouped<G> {
                 Err(nobody_joined) => nobody_joined,
             },
             Next::Wait(answer) => return received(answer).await,
+            Next::Linger(answer) => return self.linger(answer).await,
         };
         slot.run_alone(call).await
+    }
+
+    /// Has those that wait be made after a moment, if nobody has made them by then.
+    async fn linger(&self, mut answer: Answer<G>) -> Result<G::Answer, StoreError> {
+        if let Ok(answer) = timeout(COMPANY, received(&mut answer)).await {
+            return answer;
+        }
+        Inner::begin(&self.0);
+        received(answer).await
     }
 }
 
@@ -140,7 +153,24 @@ impl<G: Group> Inner<G> {
         if queue.waiting.len() >= this.limits.waiting {
             return Err(too_many(this.limits.waiting));
         }
-        Ok(Next::Wait(queue.push(call)))
+        let first = may_begin && queue.waiting.is_empty();
+        let answer = queue.push(call);
+        Ok(if first {
+            Next::Linger(answer)
+        } else {
+            Next::Wait(answer)
+        })
+    }
+
+    /// Begins a group with those that wait, if there may be one more.
+    fn begin(this: &Arc<Self>) {
+        let mut queue = this.lock();
+        if queue.under_way < this.limits.at_once {
+            queue.under_way += 1;
+            drop(queue);
+            // Goes to those who wait.
+            drop(Slot(Arc::clone(this)));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<G>> {
@@ -261,7 +291,9 @@ impl<G: Group> Queue<G> {
     }
 }
 
-async fn received<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn received<T>(
+    answer: impl Future<Output = Result<Result<T, StoreError>, oneshot::Canceled>>,
+) -> Result<T, StoreError> {
     answer
         .await
         .unwrap_or_else(|oneshot::Canceled| Err(forsaken()))

@@ -8,7 +8,7 @@ use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 
 /// Answers each call with ten times its number; 13 fails. Each group waits for a permit, and is noted when it begins.
 struct Gated {
@@ -264,6 +264,24 @@ async fn those_that_wait_for_a_group_of_several_go_as_soon_as_any_ends() {
     stage.let_one_end();
     assert_eq!(stage.begun().await, [3]);
     stage.permits.add_permits(2);
+    for (number, call) in (0..).zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap(), number * 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_wait_for_a_group_of_several_are_made_though_it_hangs_and_nobody_else_calls() {
+    let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
+    let mut calls = vec![stage.call(0, 0).await];
+    assert_eq!(stage.begun().await, [0]);
+    calls.extend(stage.ready([(1, 1), (2, 2)]));
+    assert_eq!(stage.begun().await, [1, 2]);
+    let since = Instant::now();
+    calls.push(stage.call(3, 3).await);
+    calls.push(stage.call(4, 4).await);
+    assert_eq!(stage.begun().await, [3, 4]);
+    assert!(since.elapsed() <= Duration::from_millis(3));
+    stage.permits.add_permits(3);
     for (number, call) in (0..).zip(calls) {
         assert_eq!(call.await.unwrap().unwrap(), number * 10);
     }
