@@ -12,8 +12,10 @@ use super::bare::Bare;
 use super::groups::{Connection, Groups, Swap};
 use super::ours::Ours;
 
-/// As many groups at once, and as many calls in one, as the store has.
-const CONNECTIONS: usize = 4;
+/// As many groups at once as make it fastest here: of swaps with more of them, they are smaller.
+const READERS: usize = 4;
+const WRITERS: usize = 1;
+/// As many calls in one as the store has.
 const GROUP: usize = 32;
 
 const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; ";
@@ -36,8 +38,10 @@ impl Database {
             .prefer_socket(false)
             .into();
         let (mut readers, mut writers) = (Vec::new(), Vec::new());
-        for _ in 0..CONNECTIONS {
+        for _ in 0..READERS {
             readers.push(Reader(Conn::new(options.clone()).await?));
+        }
+        for _ in 0..WRITERS {
             writers.push(Writer(Conn::new(options.clone()).await?));
         }
         Ok(Self {

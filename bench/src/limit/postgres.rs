@@ -12,8 +12,9 @@ use super::bare::Bare;
 use super::groups::{Connection, Groups, Swap};
 use super::ours::Ours;
 
-/// As many groups at once, and as many calls in one, as the store has by default.
-const CONNECTIONS: usize = 6;
+/// As many groups at once as make it fastest here: with more of them, they are smaller.
+const CONNECTIONS: usize = 1;
+/// As many calls in one as the store has.
 const GROUP: usize = 256;
 
 const LOAD: &str = "SELECT handle, version, created_at, idle_deadline, absolute_deadline, principal, label, body \

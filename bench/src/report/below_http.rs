@@ -16,12 +16,12 @@ pub fn write(text: &mut String, stores: &[OnStore]) -> Result<()> {
 const LIMIT: &str = "
 ## Beside the bare driver
 
-The store as `Sessions` calls it, and its driver doing the same commands, in one process without HTTP: 64 tasks on 2 threads, \
-in turns. CPU is this process's. Records are the same, and so are statements and scripts. Where the store makes calls of many \
-tasks together, the driver does so too, in groups as large on as many connections: one transaction in SQLite, one statement \
-in PostgreSQL, one text in MariaDB. Of memcached, the driver is the client that the store is built on. Of memory, the floor is \
-maps behind locks; of files, reading, and writing and renaming. The floors of memory and files know no versions, deadlines or \
-purging.
+The store as `Sessions` calls it, and its driver doing the same commands, in one process without HTTP: 64 tasks on 2 \
+threads, in turns. CPU is this process's. Records are the same, and so are statements and scripts. Where the store makes \
+calls of many tasks together, the driver does so too, in groups as large, on as many connections as make it fastest: one \
+transaction in SQLite, one statement in PostgreSQL, one text in MariaDB. Of memcached, the driver is the client that the \
+store is built on. Of memory, the floor is maps behind locks; of files, reading, and writing and renaming. The floors of \
+memory and files know no versions, deadlines or purging.
 
 | store | operation | ours, a second | bare, a second | ours, CPU µs | bare, CPU µs | ours / bare |
 | --- | --- | --: | --: | --: | --: | --: |

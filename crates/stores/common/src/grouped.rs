@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout};
 /// How long calls wait for a group of several that began before them, though one more may be under way: as long as one
 /// takes on a server that is near. On one that is far away groups go side by side.
 const COMPANY: Duration = Duration::from_millis(2);
+/// So many calls wait for no others: a group that is larger costs each of them hardly less.
+const ENOUGH: usize = 32;
 
 /// One kind of call that can be made for many sessions at once.
 pub trait Group: Send + Sync + 'static {
@@ -47,9 +49,9 @@ pub struct GroupLimits {
 
 /// Makes calls in groups. A call that finds none under way is made at once, by its caller, alone. One that finds fewer
 /// groups under way than [`at_once`](GroupLimits::at_once) has the tasks run first that are ready, and makes one group with
-/// those that call too; if one of several calls began less than 2 ms ago, it waits for that to end, but no longer than
-/// 2 ms. Further calls wait, and are one group as soon as a group has ended. So a lone call waits for nobody, and the
-/// busier it is, the larger the groups are.
+/// those that call too; if one of several calls began less than 2 ms ago, it waits for that to end, or for 32 calls, but
+/// no longer than 2 ms. Further calls wait, and are one group as soon as a group has ended. So a lone call waits for
+/// nobody, and the busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be.
 pub struct Grouped<G: Group>(Arc<Inner<G>>);
@@ -259,10 +261,12 @@ impl<G: Group> Queue<G> {
         Ok(answer)
     }
 
-    /// Whether a call that waits can expect a group to end soon, and others to come meanwhile.
+    /// Whether one more call had better wait, for a group of several has just begun, and it would go with few.
     fn has_company(&self) -> bool {
-        self.several_began
-            .is_some_and(|began| began.elapsed() < COMPANY)
+        self.waiting.len() + 1 < ENOUGH
+            && self
+                .several_began
+                .is_some_and(|began| began.elapsed() < COMPANY)
     }
 
     /// The first calls that wait, in the order of their handles, and no two that change one session. A second one stays, and

@@ -270,6 +270,30 @@ async fn those_that_wait_for_a_group_of_several_go_as_soon_as_any_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn so_many_that_their_group_would_gain_little_wait_for_none() {
+    let mut stage = Stage::new(GroupLimits {
+        at_once: 3,
+        calls: 64,
+        waiting: 64,
+    });
+    let mut calls = vec![stage.call(0, 0).await];
+    assert_eq!(stage.begun().await, [0]);
+    calls.extend(stage.ready([(1, 1), (2, 2)]));
+    assert_eq!(stage.begun().await, [1, 2]);
+    for _ in 0..31 {
+        calls.push(stage.call(READ, 3).await);
+    }
+    yield_now().await;
+    assert!(stage.begun.try_recv().is_err(), "31 wait");
+    calls.push(stage.call(READ, 3).await);
+    assert_eq!(stage.begun().await, [3; 32]);
+    stage.permits.add_permits(3);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn those_that_wait_for_a_group_of_several_are_made_though_it_hangs_and_nobody_else_calls() {
     let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
     let mut calls = vec![stage.call(0, 0).await];

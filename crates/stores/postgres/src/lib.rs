@@ -66,8 +66,8 @@
 //! A commit takes as long as the disk of the server takes to confirm it, and a statement costs the server more than
 //! what it does. So while statements of a kind are under way, those that come meanwhile go together in one statement
 //! and one commit: up to 256 calls, no two that change one session, in the order of their handles. They wait until one
-//! that is under way has ended, though no longer than 2 ms if there may be one more. Each gets its own answer. A lone
-//! call waits for nobody.
+//! that is under way has ended, though no longer than 2 ms, and not for more than 32 calls, if there may be one more.
+//! Each gets its own answer. A lone call waits for nobody.
 //!
 //! Three quarters of the connections are for that, at least one. No group waits for a row that another transaction
 //! holds (`SKIP LOCKED`), so nobody else's lock holds up the neighbours, and a group is part of no deadlock: the call
