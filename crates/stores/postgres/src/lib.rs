@@ -81,16 +81,16 @@
 //! ```
 //!
 //! That compares it with a plain `UPDATE` a call on as many connections, on a durable server of its own. On a two-core
-//! virtual machine that was busy with other work and ran the server, too, with PostgreSQL 15:
+//! virtual machine that ran the server, too, with PostgreSQL 15:
 //!
 //! | tasks | | a second | µs each, middle | µs, slowest in 100 |
 //! | --- | --- | --- | --- | --- |
-//! | 1 | the store | 2401 | 352 | 1578 |
-//! | 1 | one by one | 2775 | 294 | 1619 |
-//! | 8 | the store | 3445 | 1556 | 9632 |
-//! | 8 | one by one | 4652 | 948 | 8280 |
-//! | 64 | the store | 15410 | 2780 | 20935 |
-//! | 64 | one by one | 4009 | 14043 | 49254 |
+//! | 1 | the store | 3141 | 300 | 485 |
+//! | 1 | one by one | 3582 | 270 | 401 |
+//! | 8 | the store | 11771 | 669 | 1353 |
+//! | 8 | one by one | 12657 | 602 | 1250 |
+//! | 64 | the store | 50862 | 1167 | 2692 |
+//! | 64 | one by one | 12591 | 4928 | 7750 |
 //!
 //! So grouping pays as soon as there are more calls than connections. Where there are as many, the plain statements are
 //! quicker. What a lone call takes longer than one of them it does not take for grouping: it takes the row only if
