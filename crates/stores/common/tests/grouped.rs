@@ -92,6 +92,23 @@ impl Stage {
         self.begun.recv().await.unwrap()
     }
 
+    /// Of a clock that stands still as long as there is something to do.
+    async fn begun_at_once(&mut self) -> Vec<u32> {
+        let since = Instant::now();
+        let begun = self.begun().await;
+        assert_eq!(since.elapsed(), Duration::ZERO);
+        begun
+    }
+
+    /// Calls 0, alone, and then 1 and 2 together.
+    async fn begin_a_group_of_two(&mut self) -> Vec<Running> {
+        let mut calls = vec![self.call(0, 0).await];
+        assert_eq!(self.begun().await, [0]);
+        calls.extend(self.ready([(1, 1), (2, 2)]));
+        assert_eq!(self.begun().await, [1, 2]);
+        calls
+    }
+
     fn let_one_end(&self) {
         self.permits.add_permits(1);
     }
@@ -235,10 +252,7 @@ async fn calls_of_tasks_that_are_ready_together_are_one_group_while_others_are_u
 #[tokio::test(start_paused = true)]
 async fn a_group_of_several_has_others_wait_for_a_moment_and_no_longer() {
     let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
-    let mut calls = vec![stage.call(0, 0).await];
-    assert_eq!(stage.begun().await, [0]);
-    calls.extend(stage.ready([(1, 1), (2, 2)]));
-    assert_eq!(stage.begun().await, [1, 2]);
+    let mut calls = stage.begin_a_group_of_two().await;
     advance(Duration::from_millis(1)).await;
     calls.push(stage.call(3, 3).await);
     calls.push(stage.call(4, 4).await);
@@ -246,7 +260,7 @@ async fn a_group_of_several_has_others_wait_for_a_moment_and_no_longer() {
     assert!(stage.begun.try_recv().is_err(), "those two wait");
     advance(Duration::from_millis(1)).await;
     calls.push(stage.call(5, 5).await);
-    assert_eq!(stage.begun().await, [3, 4, 5]);
+    assert_eq!(stage.begun_at_once().await, [3, 4, 5]);
     stage.permits.add_permits(3);
     for (number, call) in (0..).zip(calls) {
         assert_eq!(call.await.unwrap().unwrap(), number * 10);
@@ -256,10 +270,7 @@ async fn a_group_of_several_has_others_wait_for_a_moment_and_no_longer() {
 #[tokio::test(start_paused = true)]
 async fn those_that_wait_for_a_group_of_several_go_as_soon_as_any_ends() {
     let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
-    let mut calls = vec![stage.call(0, 0).await];
-    assert_eq!(stage.begun().await, [0]);
-    calls.extend(stage.ready([(1, 1), (2, 2)]));
-    assert_eq!(stage.begun().await, [1, 2]);
+    let mut calls = stage.begin_a_group_of_two().await;
     calls.push(stage.call(3, 3).await);
     stage.let_one_end();
     assert_eq!(stage.begun().await, [3]);
@@ -276,17 +287,14 @@ async fn so_many_that_their_group_would_gain_little_wait_for_none() {
         calls: 64,
         waiting: 64,
     });
-    let mut calls = vec![stage.call(0, 0).await];
-    assert_eq!(stage.begun().await, [0]);
-    calls.extend(stage.ready([(1, 1), (2, 2)]));
-    assert_eq!(stage.begun().await, [1, 2]);
+    let mut calls = stage.begin_a_group_of_two().await;
     for _ in 0..31 {
         calls.push(stage.call(READ, 3).await);
     }
     yield_now().await;
     assert!(stage.begun.try_recv().is_err(), "31 wait");
     calls.push(stage.call(READ, 3).await);
-    assert_eq!(stage.begun().await, [3; 32]);
+    assert_eq!(stage.begun_at_once().await, [3; 32]);
     stage.permits.add_permits(3);
     for call in calls {
         call.await.unwrap().unwrap();
@@ -296,10 +304,7 @@ async fn so_many_that_their_group_would_gain_little_wait_for_none() {
 #[tokio::test(start_paused = true)]
 async fn those_that_wait_for_a_group_of_several_are_made_though_it_hangs_and_nobody_else_calls() {
     let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
-    let mut calls = vec![stage.call(0, 0).await];
-    assert_eq!(stage.begun().await, [0]);
-    calls.extend(stage.ready([(1, 1), (2, 2)]));
-    assert_eq!(stage.begun().await, [1, 2]);
+    let mut calls = stage.begin_a_group_of_two().await;
     let since = Instant::now();
     calls.push(stage.call(3, 3).await);
     calls.push(stage.call(4, 4).await);
