@@ -53,7 +53,8 @@ pub struct GroupLimits {
 /// no longer than 2 ms. Further calls wait, and are one group as soon as a group has ended. So a lone call waits for
 /// nobody, and the busier it is, the larger the groups are.
 ///
-/// A caller may give up: a call that waits is then not made, one that is under way may be.
+/// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
+/// gives up, the others wait for the next call or the end of a group, whichever is sooner.
 pub struct Grouped<G: Group>(Arc<Inner<G>>);
 
 struct Inner<G: Group> {
