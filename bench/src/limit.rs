@@ -11,6 +11,7 @@ mod ours;
 mod postgres;
 mod redis;
 mod served;
+pub mod sessions;
 mod sqlite;
 
 use std::sync::Arc;

@@ -28,6 +28,8 @@ impl Contestant {
 const BARE: &str = "what is left of a request if a library takes nothing: the cookie is a handle that is found by its text, the \
     record stays bytes, and writing reads them and puts others in their place by the driver below; no secret is checked, nothing \
     is decoded or applied";
+const ON_DRIVER: &str = "this library, if its store took nothing beyond its driver: each call is made by the driver below, and \
+    answered from memory";
 
 /// The libraries that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -43,26 +45,32 @@ pub enum Library {
     ActixSession,
     /// None: the driver that this library's store is built on, with nothing around it.
     BareDriver,
+    /// This library, but that driver in place of its store.
+    SessionsOnDriver,
 }
 
 impl Library {
-    /// All of them; this library first, and what is none last.
-    pub const ALL: [Self; 5] = [
+    /// All of them; this library first, and what is none for an application last.
+    pub const ALL: [Self; 6] = [
         Self::Ours,
         Self::TowerSessions,
         Self::AxumSession,
         Self::ActixSession,
         Self::BareDriver,
+        Self::SessionsOnDriver,
     ];
 
     /// Whether it is somebody else's.
     pub fn is_peer(self) -> bool {
-        !matches!(self, Self::Ours | Self::BareDriver)
+        !matches!(
+            self,
+            Self::Ours | Self::BareDriver | Self::SessionsOnDriver
+        )
     }
 
     /// Whether it has routes for `scenario`.
     pub fn serves(self, scenario: Scenario) -> bool {
-        self != Self::BareDriver
+        !matches!(self, Self::BareDriver | Self::SessionsOnDriver)
             || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)
     }
 
@@ -74,6 +82,7 @@ impl Library {
             Self::AxumSession => "axum-session",
             Self::ActixSession => "actix-session",
             Self::BareDriver => "bare-driver",
+            Self::SessionsOnDriver => "sessions-on-driver",
         }
     }
 
@@ -85,6 +94,7 @@ impl Library {
             Self::AxumSession => axum_session::NOTE,
             Self::ActixSession => actix_session::NOTE,
             Self::BareDriver => BARE,
+            Self::SessionsOnDriver => ON_DRIVER,
         }
     }
 }

@@ -97,12 +97,19 @@ impl Store {
         libraries.iter().map(on_this).collect()
     }
 
-    /// The same, and the driver that this library's store is built on, with nothing around it.
+    /// The same, and the driver that this library's store is built on: with nothing around it, and with this library's
+    /// sessions, except in memory, where they are already on little else.
     pub fn served(self) -> Vec<Contestant> {
-        let bare = self.is_ours().then_some(Contestant {
-            library: Library::BareDriver,
+        let limits: &[Library] = match self {
+            Self::Cookie => &[],
+            Self::Memory => &[Library::BareDriver],
+            _ => &[Library::BareDriver, Library::SessionsOnDriver],
+        };
+        let of = |library: &Library| Contestant {
+            library: *library,
             store: self,
-        });
-        self.contestants().into_iter().chain(bare).collect()
+        };
+        let limits = limits.iter().map(of);
+        self.contestants().into_iter().chain(limits).collect()
     }
 }
