@@ -90,13 +90,8 @@ impl Report {
     /// Draws conclusions, when all was measured.
     pub fn end(&mut self) {
         self.load[1] = machine::load();
-        let memory = self.stores.iter().find(|on| on.store == Store::Memory);
-        let on_memory = memory.map_or_else(Vec::new, |on| costs(&on.serving));
         let core_us = self.core_us.as_deref().unwrap_or_default();
-        let of_stores = self
-            .stores
-            .iter()
-            .flat_map(|on| on.targets(&on_memory, core_us));
+        let of_stores = self.stores.iter().flat_map(|on| on.targets(core_us));
         self.targets = of_stores.collect();
         let called = self.in_process_us.as_deref().unwrap_or_default();
         self.targets
@@ -136,10 +131,10 @@ impl OnStore {
         }
     }
 
-    fn targets(&self, on_memory: &[Row], core_us: &[CoreTime]) -> Vec<Target> {
+    fn targets(&self, core_us: &[CoreTime]) -> Vec<Target> {
         let rows = costs(&self.serving);
         let mut targets = targets::of_loss(&self.loss);
-        targets.extend(targets::of_cost(self.store, &rows, on_memory, &self.limit));
+        targets.extend(targets::of_cost(self.store, &rows, &self.limit, core_us));
         if self.store == Store::Memory {
             targets.extend(targets::half_of_peers("server CPU", &rows, core_us));
         }

@@ -62,10 +62,7 @@ impl Library {
 
     /// Whether it is somebody else's.
     pub fn is_peer(self) -> bool {
-        !matches!(
-            self,
-            Self::Ours | Self::BareDriver | Self::SessionsOnDriver
-        )
+        !matches!(self, Self::Ours | Self::BareDriver | Self::SessionsOnDriver)
     }
 
     /// Whether it has routes for `scenario`.

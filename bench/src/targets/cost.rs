@@ -28,34 +28,25 @@ fn limits(store: Store) -> Option<[(&'static str, Scenario, f64); 2]> {
     ])
 }
 
-/// The targets of `store` that the rows of servers can decide. What stands in the way is said by those of the bare driver, by
-/// those of the servers on memory, and by the store beside its driver.
-pub fn of_cost(store: Store, rows: &[Row], on_memory: &[Row], beside: &[Limit]) -> Vec<Target> {
+/// The targets of `store` that the rows of servers can decide.
+pub fn of_cost(store: Store, rows: &[Row], beside: &[Limit], core_us: &[CoreTime]) -> Vec<Target> {
     let target = |(promise, scenario, limit)| {
         let target = cost(store, promise, "server CPU", rows, scenario, limit)?;
-        let parts = [
-            of_bare_driver(store, rows, scenario),
-            of_sessions(on_memory, scenario),
-            of_store(store, beside, scenario),
-        ];
-        Some(target.below(sentence(parts)))
+        Some(target.below(match store {
+            Store::Memory => below_memory(rows, core_us, scenario),
+            _ => below_store(store, rows, beside, scenario),
+        }))
     };
     let limits = limits(store).into_iter().flatten();
     limits.filter_map(target).collect()
 }
 
-/// The targets of the memory store beside the peers, which rows of microseconds a request can decide. What stands in the way
-/// is said by those of the bare driver and of the layer, and by the core's paths.
+/// The targets of the memory store beside the peers, which rows of microseconds a request can decide.
 pub fn half_of_peers(measured_by: &'static str, rows: &[Row], core_us: &[CoreTime]) -> Vec<Target> {
     let target = |(promise, scenario)| {
         let limit = best_peer(rows, scenario)? / 2.0;
         let target = cost(Store::Memory, promise, measured_by, rows, scenario, limit)?;
-        let parts = [
-            of_bare_driver(Store::Memory, rows, scenario),
-            of_layer(rows),
-            of_core(core_us, scenario),
-        ];
-        Some(target.below(sentence(parts)))
+        Some(target.below(below_memory(rows, core_us, scenario)))
     };
     let promises = [
         (
@@ -92,30 +83,46 @@ fn best_peer(rows: &[Row], scenario: Scenario) -> Option<f64> {
         .min_by(f64::total_cmp)
 }
 
+/// What stands in the way in memory: the floor, the layer, and the core's paths.
+fn below_memory(rows: &[Row], core_us: &[CoreTime], scenario: Scenario) -> Option<String> {
+    sentence([
+        of_bare_driver(Store::Memory, rows, scenario),
+        of_layer(rows),
+        of_core(core_us, scenario),
+    ])
+}
+
+/// What stands in the way on any other store: the driver without sessions and with them, and the store beside its driver.
+fn below_store(store: Store, rows: &[Row], beside: &[Limit], scenario: Scenario) -> Option<String> {
+    sentence([
+        of_bare_driver(store, rows, scenario),
+        of_sessions_on_driver(store, rows, scenario),
+        of_store(beside, scenario),
+    ])
+}
+
 /// What the same request takes of a server that has the driver and no sessions.
 fn of_bare_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
-    let micros = over_plain(rows, bare(store), scenario)?;
+    let library = Library::BareDriver;
+    let micros = over_plain(rows, Contestant { library, store }, scenario)?;
     Some(format!(
         "with the bare driver and no sessions it takes {micros:.1} µs"
     ))
 }
 
-/// What sessions take beyond the driver where that is a map; `None` if memory was left out.
-fn of_sessions(on_memory: &[Row], scenario: Scenario) -> Option<String> {
-    let with = over_plain(on_memory, ours(Store::Memory), scenario)?;
-    let without = over_plain(on_memory, bare(Store::Memory), scenario)?;
-    let micros = with - without;
-    Some(format!("sessions {micros:.1} µs more on a map in memory"))
+/// What it takes with this library's sessions on that driver.
+fn of_sessions_on_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
+    let library = Library::SessionsOnDriver;
+    let micros = over_plain(rows, Contestant { library, store }, scenario)?;
+    Some(format!("with sessions on it {micros:.1} µs"))
 }
 
-/// What the store takes beyond its driver, of the calls that such a request makes; `None` of memory, where sessions have it
-/// with them, and of a store that takes no more.
-fn of_store(store: Store, beside: &[Limit], scenario: Scenario) -> Option<String> {
+/// What the store takes beyond its driver, of the calls that such a request makes; `None` of one that takes no more.
+fn of_store(beside: &[Limit], scenario: Scenario) -> Option<String> {
     let calls = |limit: &&Limit| scenario == Scenario::Write || limit.operation == Operation::Load;
     let more = |limit: &Limit| limit.ours.cpu_us.median - limit.bare.cpu_us.median;
     let micros: f64 = beside.iter().filter(calls).map(more).sum();
-    let is_more = store != Store::Memory && micros >= 0.05;
-    is_more.then(|| format!("this store {micros:.1} µs more than its driver without HTTP"))
+    (micros >= 0.05).then(|| format!("this store {micros:.1} µs more than its driver without HTTP"))
 }
 
 /// What the layer takes of a request that does not ask for its session.
@@ -142,11 +149,4 @@ fn of_core(core_us: &[CoreTime], scenario: Scenario) -> Option<String> {
 fn sentence<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
     let known: Vec<_> = parts.into_iter().flatten().collect();
     (!known.is_empty()).then(|| known.join(", "))
-}
-
-fn bare(store: Store) -> Contestant {
-    Contestant {
-        library: Library::BareDriver,
-        store,
-    }
 }

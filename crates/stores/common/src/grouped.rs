@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::future::Future;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use tokio::runtime;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
-/// How long calls wait for a group of several that began before them, though one more may be under way: as long as one
-/// takes on a server that is near. On one that is far away groups go side by side.
+/// How long after a group of several has begun calls have company: as long as one takes on a server that is near. On one that
+/// is far away groups go side by side.
 const COMPANY: Duration = Duration::from_millis(2);
 /// So many calls wait for no others: a group that is larger costs each of them hardly less.
 const ENOUGH: usize = 32;
@@ -48,13 +49,13 @@ pub struct GroupLimits {
 }
 
 /// Makes calls in groups. A call that finds none under way is made at once, by its caller, alone. One that finds fewer
-/// groups under way than [`at_once`](GroupLimits::at_once) has the tasks run first that are ready, and makes one group with
-/// those that call too; if one of several calls began less than 2 ms ago, it waits for that to end, or for 32 calls, but
-/// no longer than 2 ms. Further calls wait, and are one group as soon as a group has ended. So a lone call waits for
-/// nobody, and the busier it is, the larger the groups are.
+/// groups under way than [`at_once`](GroupLimits::at_once), or none but that one of several calls began less than 2 ms ago,
+/// has the tasks run first that are ready, and makes one group with those that call too; if such a group is still under way,
+/// it waits for any to end, or for 32 calls, but no longer than 2 ms. Further calls wait, and are one group as soon as a
+/// group has ended. So a lone call waits for nobody, and the busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
-/// gives up, the others wait for the next call or the end of a group, whichever is sooner.
+/// gives up, the others wait no longer.
 pub struct Grouped<G: Group>(Arc<Inner<G>>);
 
 struct Inner<G: Group> {
@@ -130,12 +131,16 @@ impl<G: Group> Grouped<G> {
         slot.run_alone(call).await
     }
 
-    /// Has those that wait be made after a moment, if nobody has made them by then.
-    async fn linger(&self, mut answer: Answer<G>) -> Result<G::Answer, StoreError> {
+    /// Has those that wait be made after a moment, if nobody has made them by then, or as soon as this caller gives up.
+    async fn linger(&self, answer: Answer<G>) -> Result<G::Answer, StoreError> {
+        let others = Others(&self.0);
+        // Of a caller who gives up it is dropped first: nobody makes that call.
+        let mut answer = answer;
         if let Ok(answer) = timeout(COMPANY, received(&mut answer)).await {
+            mem::forget(others);
             return answer;
         }
-        Inner::begin(&self.0);
+        drop(others);
         received(answer).await
     }
 }
@@ -143,12 +148,13 @@ impl<G: Group> Grouped<G> {
 impl<G: Group> Inner<G> {
     fn enter(this: &Arc<Self>, call: G::Call) -> Result<Next<G>, StoreError> {
         let mut queue = this.lock();
-        if queue.under_way == 0 {
+        let is_only = queue.under_way == 0;
+        if is_only && !queue.is_busy() {
             queue.under_way = 1;
             return Ok(Next::Make(Slot(Arc::clone(this)), call));
         }
         let may_begin = !queue.gathering && queue.under_way < this.limits.at_once;
-        if may_begin && !queue.has_company() {
+        if may_begin && (is_only || !queue.has_company()) {
             queue.under_way += 1;
             queue.gathering = true;
             return Ok(Next::Gather(Slot(Arc::clone(this)), call));
@@ -163,17 +169,6 @@ impl<G: Group> Inner<G> {
         } else {
             Next::Wait(answer)
         })
-    }
-
-    /// Begins a group with those that wait, if there may be one more.
-    fn begin(this: &Arc<Self>) {
-        let mut queue = this.lock();
-        if queue.under_way < this.limits.at_once {
-            queue.under_way += 1;
-            drop(queue);
-            // Goes to those who wait.
-            drop(Slot(Arc::clone(this)));
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<G>> {
@@ -235,6 +230,22 @@ impl<G: Group> Drop for Slot<G> {
     }
 }
 
+/// Those that wait for company. Dropped, they wait no longer, if there may be one more group; also the caller who would see
+/// to that may give up.
+struct Others<'a, G: Group>(&'a Arc<Inner<G>>);
+
+impl<G: Group> Drop for Others<'_, G> {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        if queue.under_way < self.0.limits.at_once {
+            queue.under_way += 1;
+            drop(queue);
+            // Goes to those who wait.
+            drop(Slot(Arc::clone(self.0)));
+        }
+    }
+}
+
 /// As long as it is there, calls wait for the one that is to be made next. Also the caller of that one may give up.
 struct Open<'a, G: Group>(&'a Inner<G>);
 
@@ -262,12 +273,15 @@ impl<G: Group> Queue<G> {
         Ok(answer)
     }
 
-    /// Whether one more call had better wait, for a group of several has just begun, and it would go with few.
+    /// Whether a group of several has just begun, so that others are likely to call as well.
+    fn is_busy(&self) -> bool {
+        self.several_began
+            .is_some_and(|began| began.elapsed() < COMPANY)
+    }
+
+    /// Whether one more call had better wait, for it would go with few.
     fn has_company(&self) -> bool {
-        self.waiting.len() + 1 < ENOUGH
-            && self
-                .several_began
-                .is_some_and(|began| began.elapsed() < COMPANY)
+        self.waiting.len() + 1 < ENOUGH && self.is_busy()
     }
 
     /// The first calls that wait, in the order of their handles, and no two that change one session. A second one stays, and

@@ -316,6 +316,69 @@ async fn those_that_wait_for_a_group_of_several_are_made_though_it_hangs_and_nob
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_first_of_those_that_waited_is_answered_and_those_who_wait_then_wait_on() {
+    let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
+    let mut calls = stage.begin_a_group_of_two().await;
+    calls.extend([stage.call(3, 3).await, stage.call(4, 4).await]);
+    stage.let_one_end();
+    assert_eq!(stage.begun().await, [3, 4]);
+    calls.push(stage.call(5, 5).await);
+    stage.let_one_end();
+    assert_eq!(stage.begun().await, [5]);
+    stage.let_one_end();
+    // It calls before 3 has seen its answer.
+    calls.extend(stage.ready([(6, 6)]));
+    yield_now().await;
+    yield_now().await;
+    assert!(calls[3].is_finished(), "3 has its answer");
+    assert!(stage.begun.try_recv().is_err(), "6 waits for 5");
+    stage.permits.add_permits(2);
+    for (number, call) in (0..).zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap(), number * 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_of_those_that_wait_gives_up_and_the_others_go_at_once() {
+    let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
+    let hung = stage.begin_a_group_of_two().await;
+    let (first, second) = (stage.call(3, 3).await, stage.call(4, 4).await);
+    yield_now().await;
+    assert!(stage.begun.try_recv().is_err(), "those two wait");
+    first.abort();
+    assert_eq!(stage.begun_at_once().await, [4]);
+    stage.permits.add_permits(3);
+    assert_eq!(second.await.unwrap().unwrap(), 40);
+    for call in hung {
+        call.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_none_under_way_has_others_join_only_just_after_a_group_of_several() {
+    let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
+    let busy = stage.begin_a_group_of_two().await;
+    stage.permits.add_permits(2);
+    for call in busy {
+        call.await.unwrap().unwrap();
+    }
+    let together = stage.ready([(1, 1), (2, 2)]);
+    assert_eq!(stage.begun_at_once().await, [1, 2]);
+    stage.let_one_end();
+    for call in together {
+        call.await.unwrap().unwrap();
+    }
+    advance(Duration::from_millis(2)).await;
+    let apart = stage.ready([(1, 1), (2, 2)]);
+    assert_eq!(stage.begun_at_once().await, [1]);
+    stage.permits.add_permits(2);
+    for call in apart {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.begun().await, [2]);
+}
+
 #[tokio::test]
 async fn a_caller_who_gives_up_before_others_have_joined_holds_up_nobody() {
     let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
