@@ -32,9 +32,7 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
         (Library::AxumSession, Store::Memory) => axum_session::in_memory().await,
         (Library::AxumSession, Store::Redis) => axum_session::on(redis_pool(url)).await,
         (Library::BareDriver, store) => limit::router(store, url).await.expect(OPENS),
-        (Library::SessionsOnDriver, store) => {
-            limit::sessions::router(store, url).await.expect(OPENS)
-        }
+        (Library::OnDriver, store) => limit::sessions::router(store, url).await.expect(OPENS),
         _ => panic!("this program can't serve {contestant:?}"),
     }
 }

@@ -46,7 +46,7 @@ pub enum Library {
     /// None: the driver that this library's store is built on, with nothing around it.
     BareDriver,
     /// This library, but that driver in place of its store.
-    SessionsOnDriver,
+    OnDriver,
 }
 
 impl Library {
@@ -57,17 +57,17 @@ impl Library {
         Self::AxumSession,
         Self::ActixSession,
         Self::BareDriver,
-        Self::SessionsOnDriver,
+        Self::OnDriver,
     ];
 
     /// Whether it is somebody else's.
     pub fn is_peer(self) -> bool {
-        !matches!(self, Self::Ours | Self::BareDriver | Self::SessionsOnDriver)
+        !matches!(self, Self::Ours | Self::BareDriver | Self::OnDriver)
     }
 
     /// Whether it has routes for `scenario`.
     pub fn serves(self, scenario: Scenario) -> bool {
-        !matches!(self, Self::BareDriver | Self::SessionsOnDriver)
+        !matches!(self, Self::BareDriver | Self::OnDriver)
             || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)
     }
 
@@ -79,7 +79,7 @@ impl Library {
             Self::AxumSession => "axum-session",
             Self::ActixSession => "actix-session",
             Self::BareDriver => "bare-driver",
-            Self::SessionsOnDriver => "sessions-on-driver",
+            Self::OnDriver => "on-driver",
         }
     }
 
@@ -91,7 +91,7 @@ impl Library {
             Self::AxumSession => axum_session::NOTE,
             Self::ActixSession => actix_session::NOTE,
             Self::BareDriver => BARE,
-            Self::SessionsOnDriver => ON_DRIVER,
+            Self::OnDriver => ON_DRIVER,
         }
     }
 }

@@ -103,7 +103,7 @@ impl Store {
         let limits: &[Library] = match self {
             Self::Cookie => &[],
             Self::Memory => &[Library::BareDriver],
-            _ => &[Library::BareDriver, Library::SessionsOnDriver],
+            _ => &[Library::BareDriver, Library::OnDriver],
         };
         let of = |library: &Library| Contestant {
             library: *library,

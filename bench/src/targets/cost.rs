@@ -112,7 +112,7 @@ fn of_bare_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<Stri
 
 /// What it takes with this library's sessions on that driver.
 fn of_sessions_on_driver(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
-    let library = Library::SessionsOnDriver;
+    let library = Library::OnDriver;
     let micros = over_plain(rows, Contestant { library, store }, scenario)?;
     Some(format!("with sessions on it {micros:.1} µs"))
 }
