@@ -63,6 +63,11 @@ impl CorePath {
         }
     }
 
+    /// Whether it is about a session in a store.
+    pub fn is_of_session(self) -> bool {
+        !matches!(self, Self::Encode | Self::Decode)
+    }
+
     /// What it does besides, if anything.
     pub fn baseline(self) -> Option<Self> {
         match self {
@@ -73,36 +78,40 @@ impl CorePath {
     }
 }
 
-/// A session in a memory store, and a record.
+/// Sessions in a memory store, and a record.
 pub struct Subject {
     sessions: Sessions,
-    cookie: String,
+    cookies: Vec<String>,
     record: Record,
     bytes: Bytes,
 }
 
 impl Subject {
-    /// With ten values and a counter.
-    pub async fn new() -> Result<Self> {
+    /// So many sessions, each with ten values and a counter.
+    pub async fn with(count: usize) -> Result<Self> {
         let sessions = Sessions::new(MemoryStore::new());
+        let mut cookies = Vec::new();
+        for _ in 0..count {
+            cookies.push(with_session(&sessions).await?);
+        }
         let record = record(1);
         Ok(Self {
-            cookie: with_session(&sessions).await?,
+            cookies,
             sessions,
             bytes: record.to_bytes().into(),
             record,
         })
     }
 
-    /// Takes `path` `count` times.
-    pub async fn run(&self, path: CorePath, count: u32) -> Result<()> {
+    /// Takes `path` `count` times, on one session after another.
+    pub async fn run(&self, path: CorePath, count: usize) -> Result<()> {
         let Self {
             sessions,
-            cookie,
+            cookies,
             record,
             bytes,
         } = self;
-        for _ in 0..count {
+        for cookie in cookies.iter().cycle().take(count) {
             match path {
                 CorePath::Encode => drop(black_box(record.to_bytes())),
                 CorePath::Decode => drop(black_box(Record::from_bytes(bytes.clone())?)),

@@ -112,8 +112,8 @@ pub fn measure_core() -> Result<Option<Vec<CoreCount>>> {
 
 /// What a counted run of a hot path does.
 #[tokio::main(flavor = "current_thread")]
-pub async fn run_core(path: CorePath, count: u32) -> Result<()> {
-    core_paths::Subject::new().await?.run(path, count).await
+pub async fn run_core(path: CorePath, count: usize) -> Result<()> {
+    core_paths::Subject::with(1).await?.run(path, count).await
 }
 
 /// The names of paths and their instructions; nothing where there was no report, or it counted none.

@@ -85,7 +85,7 @@ enum Child {
         #[arg(long, value_enum)]
         path: CorePath,
         #[arg(long)]
-        count: u32,
+        count: usize,
     },
 }
 

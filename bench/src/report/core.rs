@@ -6,15 +6,16 @@ use anyhow::Result;
 
 use super::Report;
 use crate::core_paths::CorePath;
+use crate::samples::Spread;
 
 const CORE: &str = "
 ## Paths of the core
 
-Each alone, through `Sessions` on a memory store with one session, so that all it needs is in the processor's caches: CPU of the \
-thread, and instructions counted as above. Earlier is the report that this one replaces.
+Each alone, through `Sessions` on a memory store: CPU of the thread on one session, so that all it needs is in the processor's \
+caches, and on 4000 in turn; and instructions on one, counted as above. Earlier is the report that this one replaces.
 
-| path | µs | instructions | earlier |
-| --- | --: | --: | --: |
+| path | µs, on one | µs, on 4000 | instructions | earlier |
+| --- | --: | --: | --: | --: |
 ";
 
 impl Report {
@@ -35,13 +36,18 @@ impl Report {
         let mut counts = self.core.iter().flatten();
         let count = counts.find(|count| count.path == path);
         let earlier = count.and_then(|count| count.earlier);
+        let micros = |spread: Option<Spread>| {
+            spread
+                .map(|spread| format!("{spread:.3}"))
+                .unwrap_or_default()
+        };
         let whole = |count: f64| format!("{count:.0}");
         writeln!(
             text,
-            "| {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} |",
             path.title(),
-            time.map(|time| format!("{:.3}", time.own_us))
-                .unwrap_or_default(),
+            micros(time.map(|time| time.own_us)),
+            micros(time.and_then(|time| time.among_many_us)),
             count
                 .map(|count| whole(count.instructions))
                 .unwrap_or_default(),

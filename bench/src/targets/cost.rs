@@ -139,9 +139,11 @@ fn of_core(core_us: &[CoreTime], scenario: Scenario) -> Option<String> {
     };
     let of = |path| core_us.iter().find(|time| time.path == path);
     let [open, then] = paths.map(of);
-    let micros = open?.own_us.median + then?.own_us.median;
+    let (open, then) = (open?, then?);
+    let on_one = open.own_us.median + then.own_us.median;
+    let on_many = open.among_many_us?.median + then.among_many_us?.median;
     Some(format!(
-        "the core alone {micros:.1} µs on one session, which is in the processor's caches"
+        "the core alone {on_one:.1} µs on one session, which is in the processor's caches, and {on_many:.1} µs on many in turn"
     ))
 }
 

@@ -52,8 +52,8 @@
 //! transaction, which locks the rows that nobody holds, looks at their versions, and writes them by one statement. Swaps
 //! that something is in the way of go on alone, so nobody waits for somebody else's row. Deadlocks are tried again.
 //!
-//! On a two-core virtual machine with a durable server, 64 tasks made 40,000 swaps a second this way and 22,800 one by
-//! one; a lone task 3,600 and 3,900.
+//! On a two-core virtual machine with a durable server, 64 tasks made 38,300 swaps a second this way and 21,600 one by
+//! one; a lone task 3,600 either way.
 //!
 //! ```sh
 //! cargo run --release -p fasthttpsession-mysql --example mysql_groups

@@ -85,12 +85,12 @@
 //!
 //! | tasks | | a second | µs each, middle | µs, slowest in 100 |
 //! | --- | --- | --- | --- | --- |
-//! | 1 | the store | 3141 | 300 | 485 |
-//! | 1 | one by one | 3582 | 270 | 401 |
-//! | 8 | the store | 11771 | 669 | 1353 |
-//! | 8 | one by one | 12657 | 602 | 1250 |
-//! | 64 | the store | 50862 | 1167 | 2692 |
-//! | 64 | one by one | 12591 | 4928 | 7750 |
+//! | 1 | the store | 3207 | 303 | 442 |
+//! | 1 | one by one | 3843 | 249 | 375 |
+//! | 8 | the store | 13216 | 631 | 995 |
+//! | 8 | one by one | 12913 | 589 | 1258 |
+//! | 64 | the store | 56393 | 1069 | 2159 |
+//! | 64 | one by one | 11695 | 5228 | 7859 |
 //!
 //! So grouping pays as soon as there are more calls than connections. Where there are as many, the plain statements are
 //! quicker. What a lone call takes longer than one of them it does not take for grouping: it takes the row only if
