@@ -92,9 +92,9 @@
 //! | 64 | the store | 56393 | 1069 | 2159 |
 //! | 64 | one by one | 11695 | 5228 | 7859 |
 //!
-//! So grouping pays as soon as there are more calls than connections. Where there are as many, the plain statements are
-//! quicker. What a lone call takes longer than one of them it does not take for grouping: it takes the row only if
-//! nobody has it, looks at its deadlines, writes all its columns, and is finished even if its caller gives up.
+//! So grouping pays as soon as there are more calls than connections; where there are as many, it makes no difference.
+//! What a lone call takes longer than a plain statement it does not take for grouping: it takes the row only if nobody
+//! has it, looks at its deadlines, writes all its columns, and is finished even if its caller gives up.
 //!
 //! # What is sent
 //!
