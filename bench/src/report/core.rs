@@ -6,23 +6,27 @@ use anyhow::Result;
 
 use super::Report;
 use crate::core_paths::CorePath;
+use crate::core_times::MANY;
 use crate::samples::Spread;
 
-const CORE: &str = "
+/// What stands above the table.
+fn head() -> String {
+    format!("
 ## Paths of the core
 
 Each alone, through `Sessions` on a memory store: CPU of the thread on one session, so that all it needs is in the processor's \
-caches, and on 4000 in turn; and instructions on one, counted as above. Earlier is the report that this one replaces.
+caches, and on {MANY} in turn; and instructions on one, counted as above. Earlier is the report that this one replaces.
 
-| path | µs, on one | µs, on 4000 | instructions | earlier |
+| path | µs, on one | µs, on {MANY} | instructions | earlier |
 | --- | --: | --: | --: | --: |
-";
+")
+}
 
 impl Report {
     /// What was measured of them; nothing if nothing was.
     pub(super) fn core(&self, text: &mut String) -> Result<()> {
         if self.core_us.is_some() || self.core.is_some() {
-            text.push_str(CORE);
+            text.push_str(&head());
             CorePath::ALL
                 .into_iter()
                 .try_for_each(|path| self.path(text, path))?;

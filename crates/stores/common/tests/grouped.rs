@@ -8,13 +8,16 @@ use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 
 /// Answers each call with ten times its number; 13 fails. Each group waits for a permit, and is noted when it begins.
 struct Gated {
     begun: mpsc::UnboundedSender<Vec<u32>>,
     permits: Arc<Semaphore>,
 }
+
+/// How long a group may take to begin.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Of a call that may stand beside any.
 const READ: u8 = 0xff;
@@ -89,7 +92,8 @@ impl Stage {
     }
 
     async fn begun(&mut self) -> Vec<u32> {
-        self.begun.recv().await.unwrap()
+        let begun = timeout(PATIENCE, self.begun.recv()).await;
+        begun.expect("no group begins").unwrap()
     }
 
     /// Of a clock that stands still as long as there is something to do.
