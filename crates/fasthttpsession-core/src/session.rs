@@ -346,7 +346,7 @@ impl Session {
 }
 
 impl Session {
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, Box<State>> {
         self.0.state()
     }
 

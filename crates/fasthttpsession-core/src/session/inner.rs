@@ -20,7 +20,7 @@ pub(crate) struct Inner {
     /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
     pub(super) turn: AsyncMutex<()>,
     /// Boxed, because most requests never have one.
-    state: OnceLock<Box<Mutex<State>>>,
+    state: OnceLock<Mutex<Box<State>>>,
     /// Set when the request is finished, so that a session that is asked for later takes no writes.
     closed: AtomicBool,
 }
@@ -52,7 +52,7 @@ impl Inner {
         if !self.is_loaded() {
             let state = self.manager.find(&self.presented).await?;
             // Whoever holds the turn is the only one to set it.
-            let _ = self.state.set(Box::new(Mutex::new(state)));
+            let _ = self.state.set(Mutex::new(state));
             if self.presented.len() > 1 {
                 self.state().note_ways(&self.presented, &self.manager);
             }
@@ -138,7 +138,7 @@ impl Inner {
             .flatten()
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, Box<State>> {
         let state = self
             .state
             .get()

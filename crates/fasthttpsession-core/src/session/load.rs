@@ -56,8 +56,8 @@ impl Manager {
     const MAX_TRIED: usize = 4;
 
     /// The state of a request that `presented` these. One read per token tried; an unknown token is no error and is
-    /// never adopted.
-    pub(crate) async fn find(&self, presented: &[TokenText]) -> Result<State, Error> {
+    /// never adopted. Boxed, for it is large and would lie in each future on its way.
+    pub(crate) async fn find(&self, presented: &[TokenText]) -> Result<Box<State>, Error> {
         let mut tries = 0;
         for text in presented {
             let Some(token) = self.transports.codecs.decode(text) else {
@@ -67,25 +67,27 @@ impl Manager {
                 break;
             }
             tries += 1;
-            if let Some(base) = self.open(token, self.clock.now()).await? {
-                return Ok(State::found(base, Ways::default().with(text.way)));
+            let now = self.clock.now();
+            let stored = self.load(token.handle, now).await?;
+            if let Some(base) = self.opened(token, stored, now) {
+                return Ok(Box::new(State::found(base, Ways::default().with(text.way))));
             }
         }
-        Ok(State::visitor(Values::empty(self.rules())))
+        Ok(Box::new(State::visitor(Values::empty(self.rules()))))
     }
 
-    /// The record that `token` opens; `None` if it opens none.
-    async fn open(&self, token: Token, now: Timestamp) -> Result<Option<Base>, Error> {
-        let Some(stored) = self.load(token.handle, now).await? else {
+    /// What is found if `token` opens `stored`, which is what the store has under its handle; `None` if it doesn't.
+    fn opened(&self, token: Token, stored: Option<Arc<Stored>>, now: Timestamp) -> Option<Base> {
+        let Some(stored) = stored else {
             self.tell(EventKind::Missing, token.handle);
-            return Ok(None);
+            return None;
         };
         let presented = token.hash();
-        let opened_by = stored.control.secrets.opened_by(&presented, now);
-        if opened_by.is_none() {
+        let Some(opened_by) = stored.control.secrets.opened_by(&presented, now) else {
             self.tell(EventKind::WrongSecret, token.handle);
-        }
-        Ok(opened_by.map(|by| Base::new(token, presented, stored, by)))
+            return None;
+        };
+        Some(Base::new(token, presented, stored, opened_by))
     }
 
     /// The record of `handle`, taken apart; `None` if there is none.
@@ -110,12 +112,11 @@ impl Manager {
         let mut lost = 0;
         loop {
             match self.store.load(handle, now).await {
-                Err(error) if was_cut(&error) && lost < self.limits.resends => {
-                    self.pause(lost).await;
-                    lost += 1;
-                }
+                Err(error) if was_cut(&error) && lost < self.limits.resends => {}
                 found => return found.map_err(Error::store("load")),
             }
+            self.pause(lost).await;
+            lost += 1;
         }
     }
 }

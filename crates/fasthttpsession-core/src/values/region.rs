@@ -33,14 +33,15 @@ impl Region {
         let mut entries = Entries {
             reader: Reader::new(&bytes),
         };
-        let (mut count, mut last) = (0, &[][..]);
-        while !entries.reader.is_empty() {
-            let entry = entries.read().ok_or(Malformed)?;
+        let (mut count, mut last) = (0, (0, &[][..]));
+        while let [_, from_key @ ..] = entries.reader.rest() {
+            let Entry { key, .. } = entries.read().ok_or(Malformed)?;
+            let next = (head(from_key, key.len()), key);
             // Every key is longer than none, so this refuses an empty first key too.
-            if entry.key <= last || !is_utf8(entry.key) {
+            if next <= last || !is_utf8(next) {
                 return Err(Malformed);
             }
-            last = entry.key;
+            last = next;
             count += 1;
         }
         Ok(Self { bytes, count })
@@ -61,8 +62,13 @@ impl Region {
     }
 
     pub(crate) fn find(&self, key: &str) -> Option<(Format, &[u8])> {
-        let entry = self.iter().find(|entry| entry.key >= key.as_bytes())?;
-        (entry.key == key.as_bytes()).then_some((entry.format, entry.value))
+        let key = key.as_bytes();
+        // Keys that look alike mostly differ at their ends.
+        let is_it = |entry: &Entry<'_>| {
+            entry.key.len() == key.len() && entry.key.last() == key.last() && entry.key == key
+        };
+        let entry = self.iter().find(is_it)?;
+        Some((entry.format, entry.value))
     }
 
     /// [`find`](Self::find), sharing the bytes instead of borrowing them.
@@ -131,9 +137,26 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The first eight bytes of the key of length `len` at the beginning of `bytes`, as a number: keys with different heads
+/// are in the order of these, which is cheaper to see than that of slices.
+#[inline]
+fn head(bytes: &[u8], len: usize) -> u64 {
+    match bytes.first_chunk() {
+        Some(chunk) if len >= chunk.len() => u64::from_be_bytes(*chunk),
+        Some(chunk) => u64::from_be_bytes(*chunk) & !(u64::MAX >> (8 * len)),
+        None => {
+            let shifted = |head: u64, byte: &u8| head << 8 | u64::from(*byte);
+            let number = bytes[..len].iter().fold(0, shifted);
+            number.unbounded_shl(64 - 8 * u32::from(wire::short_len(len)))
+        }
+    }
+}
+
 /// Nearly every key is ASCII, which is cheaper to see.
-fn is_utf8(key: &[u8]) -> bool {
-    key.is_ascii() || std::str::from_utf8(key).is_ok()
+#[inline]
+fn is_utf8((head, key): (u64, &[u8])) -> bool {
+    let rest = key.get(8..).unwrap_or_default();
+    (head & 0x8080_8080_8080_8080 == 0 && rest.is_ascii()) || std::str::from_utf8(key).is_ok()
 }
 
 /// How many bytes an entry takes.
