@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use cookie::CookieBuilder;
-use cookie::time::Duration as CookieDuration;
-
 use crate::error::BuildError;
 
 /// The cookie that carries the token.
@@ -137,12 +134,36 @@ impl Cookie {
         };
         format!("{prefix}{}", self.name)
     }
+
+    /// The attributes as `Set-Cookie` has them, but for the time, which is each value's own.
+    fn attributes(&self) -> String {
+        let flag = |on, attribute| if on { attribute } else { "" };
+        let same_site = match self.same_site {
+            SameSite::Strict => "Strict",
+            SameSite::Lax => "Lax",
+            SameSite::None => "None",
+        };
+        let domain = self
+            .domain
+            .as_ref()
+            .map(|domain| format!("; Domain={domain}"));
+        format!(
+            "{http_only}; SameSite={same_site}{partitioned}{secure}; Path={path}{domain}",
+            http_only = flag(self.http_only, "; HttpOnly"),
+            partitioned = flag(self.partitioned, "; Partitioned"),
+            secure = flag(self.secure, "; Secure"),
+            path = self.path,
+            domain = domain.unwrap_or_default(),
+        )
+    }
 }
 
 /// A [`Cookie`] whose attributes fit each other: reads tokens from requests, and writes `Set-Cookie` values.
 pub(crate) struct CookieWriter {
     name: String,
-    cookie: Cookie,
+    /// What follows each value.
+    attributes: String,
+    persistent: bool,
 }
 
 impl CookieWriter {
@@ -202,7 +223,11 @@ impl CookieWriter {
         if cookie.same_site == SameSite::None && !cookie.secure {
             return refuse("same_site None needs Secure");
         }
-        Ok(Self { name, cookie })
+        Ok(Self {
+            name,
+            attributes: cookie.attributes(),
+            persistent: cookie.persistent,
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -210,7 +235,7 @@ impl CookieWriter {
     }
 
     pub(crate) fn is_persistent(&self) -> bool {
-        self.cookie.persistent
+        self.persistent
     }
 
     /// The values of the cookies of this name in a `Cookie` header, in order.
@@ -229,50 +254,24 @@ impl CookieWriter {
     }
 
     /// A `Set-Cookie` value that gives `token` to the client for as long as `left`.
-    pub(crate) fn set(&self, token: String, left: Duration) -> String {
-        let builder = self.attributes(token);
-        if self.cookie.persistent {
+    pub(crate) fn set(&self, token: &str, left: Duration) -> String {
+        let Self {
+            name, attributes, ..
+        } = self;
+        let mut set = format!("{name}={token}{attributes}");
+        if self.persistent {
             let seconds = left.min(Self::MAX_AGE).as_secs();
-            return builder
-                .max_age(CookieDuration::seconds(seconds.cast_signed()))
-                .to_string();
+            set.push_str(&format!("; Max-Age={seconds}"));
         }
-        builder.to_string()
+        set
     }
 
     /// A `Set-Cookie` value that takes the cookie away. Browsers look for the same name, domain and path.
     pub(crate) fn remove(&self) -> String {
-        let expired = cookie::time::OffsetDateTime::UNIX_EPOCH;
-        self.attributes(String::new())
-            .max_age(CookieDuration::ZERO)
-            .expires(expired)
-            .to_string()
-    }
-
-    fn attributes(&self, value: String) -> CookieBuilder<'_> {
-        let Cookie {
-            domain,
-            path,
-            secure,
-            http_only,
-            same_site,
-            partitioned,
-            ..
-        } = &self.cookie;
-        let mut builder = CookieBuilder::new(&*self.name, value)
-            .path(path.as_str())
-            .secure(*secure)
-            .http_only(*http_only)
-            .same_site(match same_site {
-                SameSite::Strict => cookie::SameSite::Strict,
-                SameSite::Lax => cookie::SameSite::Lax,
-                SameSite::None => cookie::SameSite::None,
-            })
-            .partitioned(*partitioned);
-        if let Some(domain) = domain {
-            builder = builder.domain(domain.as_str());
-        }
-        builder
+        let Self {
+            name, attributes, ..
+        } = self;
+        format!("{name}={attributes}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
     }
 }
 

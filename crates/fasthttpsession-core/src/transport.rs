@@ -291,7 +291,7 @@ impl Transports {
             edits.push(HeaderEdit::SetCookie {
                 name: cookie.name().to_owned(),
                 value: match notice {
-                    Notice::Give(token, left) => cookie.set(token, left),
+                    Notice::Give(token, left) => cookie.set(&token, left),
                     Notice::TakeAway => cookie.remove(),
                 },
             });
