@@ -175,7 +175,7 @@ impl CookieWriter {
     const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
     /// For tokens of at most `longest` bytes.
-    pub(crate) fn new(cookie: Cookie, longest: usize) -> Result<Self, BuildError> {
+    pub(crate) fn new(cookie: &Cookie, longest: usize) -> Result<Self, BuildError> {
         let refuse = |reason: &str| {
             Err(BuildError::Cookie {
                 reason: reason.to_owned(),
@@ -258,12 +258,12 @@ impl CookieWriter {
         let Self {
             name, attributes, ..
         } = self;
-        let mut set = format!("{name}={token}{attributes}");
+        let seconds = left.min(Self::MAX_AGE).as_secs();
         if self.persistent {
-            let seconds = left.min(Self::MAX_AGE).as_secs();
-            set.push_str(&format!("; Max-Age={seconds}"));
+            format!("{name}={token}{attributes}; Max-Age={seconds}")
+        } else {
+            format!("{name}={token}{attributes}")
         }
-        set
     }
 
     /// A `Set-Cookie` value that takes the cookie away. Browsers look for the same name, domain and path.

@@ -144,7 +144,7 @@ impl Transports {
 
     pub(crate) fn new(
         transports: Vec<Transport>,
-        cookie: crate::Cookie,
+        cookie: &crate::Cookie,
         codecs: TokenCodecs,
     ) -> Result<Self, BuildError> {
         let mut all = Self {
@@ -155,11 +155,9 @@ impl Transports {
             vary: Vec::new(),
             codecs,
         };
-        let mut cookie = Some(cookie);
         for Transport(kind) in transports {
             let way = match kind {
                 Kind::Cookie => {
-                    let cookie = cookie.take().unwrap_or_default();
                     let longest = all.codecs.max_text_bytes();
                     all.cookie = Some(CookieWriter::new(cookie, longest)?);
                     all.vary.push("Cookie".into());

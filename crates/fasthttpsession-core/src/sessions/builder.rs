@@ -180,7 +180,7 @@ impl SessionsBuilder {
         self.check_limits()?;
         self.check_codecs()?;
         let token_codecs = TokenCodecs::new(self.token_codec, self.also_accept);
-        let transports = Transports::new(self.transports, self.cookie, token_codecs)?;
+        let transports = Transports::new(self.transports, &self.cookie, token_codecs)?;
         Ok(Sessions(Arc::new(Manager {
             store: self.store,
             lifetimes: self.lifetimes,
