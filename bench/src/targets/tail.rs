@@ -60,6 +60,9 @@ fn limit(ours: Spread, in_turn: &[Served], scenario: Scenario) -> String {
         of("with the bare driver and no sessions", |library| {
             library == Library::BareDriver
         }),
+        of("with sessions on it", |library| {
+            library == Library::OnDriver
+        }),
     ];
     let known: Vec<_> = parts.into_iter().flatten().collect();
     known.join(", ")
