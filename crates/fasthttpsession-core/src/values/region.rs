@@ -145,9 +145,9 @@ fn head(bytes: &[u8], len: usize) -> u64 {
         Some(chunk) if len >= chunk.len() => u64::from_be_bytes(*chunk),
         Some(chunk) => u64::from_be_bytes(*chunk) & !(u64::MAX >> (8 * len)),
         None => {
-            let shifted = |head: u64, byte: &u8| head << 8 | u64::from(*byte);
-            let number = bytes[..len].iter().fold(0, shifted);
-            number.unbounded_shl(64 - 8 * u32::from(wire::short_len(len)))
+            let mut chunk = [0; 8];
+            chunk[..len].copy_from_slice(&bytes[..len]);
+            u64::from_be_bytes(chunk)
         }
     }
 }
@@ -171,4 +171,81 @@ pub(crate) fn write_entry(out: &mut Vec<u8>, key: &str, format: Format, value: &
     out.push(format as u8);
     wire::write_varint(out, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing, or enough for the head of the last key to be read with what follows it.
+    const VALUES: [&[u8]; 2] = [b"", b"longer than eight"];
+
+    fn region(keys: &[&[u8]], value: &[u8]) -> Bytes {
+        let mut bytes = Vec::new();
+        for key in keys {
+            bytes.push(wire::short_len(key.len()));
+            bytes.extend_from_slice(key);
+            bytes.push(Format::Json as u8);
+            wire::write_varint(&mut bytes, value.len() as u64);
+            bytes.extend_from_slice(value);
+        }
+        bytes.into()
+    }
+
+    #[test]
+    fn keys_stand_in_strict_order_wherever_they_differ() {
+        let keys = [
+            "",
+            "\0",
+            "\0\0",
+            "a",
+            "a\0",
+            "ab",
+            "abcdefg",
+            "abcdefg\0",
+            "abcdefgh",
+            "abcdefgh\0",
+            "abcdefghi",
+            "abcdefgi",
+            "b",
+            "é",
+            "éééé",
+            "ééééa",
+            "ééééé",
+        ];
+        for one in keys {
+            for other in keys {
+                for value in VALUES {
+                    let parsed = Region::parse(region(&[one.as_bytes(), other.as_bytes()], value));
+                    let in_order = !one.is_empty() && one < other;
+                    assert_eq!(parsed.is_ok(), in_order, "{one:?} {other:?}");
+                    let Ok(region) = parsed else { continue };
+                    for key in keys {
+                        let found = region.find(key).map(|(_, value)| value);
+                        let is_there = key == one || key == other;
+                        assert_eq!(
+                            found,
+                            is_there.then_some(value),
+                            "{one:?} {other:?} {key:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_utf8() {
+        let keys: [&[u8]; 4] = [
+            b"\xff",
+            b"abcdefg\xc3",
+            b"abcdefgh\xff",
+            b"abcdefghi\xc3\x28",
+        ];
+        for key in keys {
+            for value in VALUES {
+                assert!(Region::parse(region(&[key], value)).is_err(), "{key:?}");
+            }
+        }
+    }
 }
