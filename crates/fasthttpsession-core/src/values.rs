@@ -247,7 +247,7 @@ impl Values {
         for (key, value) in &self.changed {
             out.extend_from_slice(unchanged.take_before(key));
             if let Some(Encoded { format, bytes }) = value {
-                region::write_entry(out, key, *format, bytes);
+                region::write_entry(out, key.as_bytes(), *format, bytes);
             }
         }
         out.extend_from_slice(unchanged.rest());

@@ -165,9 +165,9 @@ pub(crate) fn entry_bytes(key: usize, value: usize) -> usize {
 }
 
 /// Appends an entry. The key is at most 255 bytes long.
-pub(crate) fn write_entry(out: &mut Vec<u8>, key: &str, format: Format, value: &[u8]) {
+pub(crate) fn write_entry(out: &mut Vec<u8>, key: &[u8], format: Format, value: &[u8]) {
     out.push(wire::short_len(key.len()));
-    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(key);
     out.push(format as u8);
     wire::write_varint(out, value.len() as u64);
     out.extend_from_slice(value);
@@ -183,11 +183,7 @@ mod tests {
     fn region(keys: &[&[u8]], value: &[u8]) -> Bytes {
         let mut bytes = Vec::new();
         for key in keys {
-            bytes.push(wire::short_len(key.len()));
-            bytes.extend_from_slice(key);
-            bytes.push(Format::Json as u8);
-            wire::write_varint(&mut bytes, value.len() as u64);
-            bytes.extend_from_slice(value);
+            write_entry(&mut bytes, key, Format::Json, value);
         }
         bytes.into()
     }
