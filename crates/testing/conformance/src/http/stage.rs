@@ -224,11 +224,15 @@ impl Slow {
     }
 }
 
-fn answer_of(ended: Result<Result<Answer, Failure>, JoinError>) -> Result<Answer, Failure> {
+/// The answer of a request that ran in a task of its own.
+pub(crate) fn answer_of(
+    ended: Result<Result<Answer, Failure>, JoinError>,
+) -> Result<Answer, Failure> {
     ended.map_err(|error| Failure::new(format!("a request ended early: {error}")))?
 }
 
-fn never_came(answer: &Answer) -> Failure {
+/// Why a check fails whose request was to wait at a gate.
+pub(crate) fn never_came(answer: &Answer) -> Failure {
     let (status, body) = (answer.status(), String::from_utf8_lossy(&answer.body));
     Failure::new(format!(
         "a request ended before it came to its gate: {status} with {body:?}"
