@@ -1,11 +1,13 @@
 //! Calls made together: who waits for whom, and what each is answered.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
+use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, advance, timeout};
@@ -253,6 +255,30 @@ async fn calls_of_tasks_that_are_ready_together_are_one_group_while_others_are_u
     }
 }
 
+#[tokio::test]
+async fn who_calls_again_once_answered_joins_the_group_that_follows() {
+    let mut stage = Stage::new(ONE);
+    let first = stage.call(0, 0).await;
+    assert_eq!(stage.begun().await, [0]);
+    let grouped = Arc::clone(&stage.grouped);
+    let twice = tokio::spawn(async move {
+        for number in [1, 4] {
+            grouped.call(Call { handle: 1, number }).await.unwrap();
+        }
+    });
+    let second = stage.call(2, 2).await;
+    stage.let_one_end();
+    assert_eq!(stage.begun().await, [1, 2]);
+    let third = stage.call(3, 3).await;
+    stage.let_one_end();
+    assert_eq!(stage.begun().await, [4, 3]);
+    stage.let_one_end();
+    for call in [first, second, third] {
+        call.await.unwrap().unwrap();
+    }
+    twice.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_group_of_several_has_others_wait_for_a_moment_and_no_longer() {
     let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
@@ -324,21 +350,30 @@ async fn those_that_wait_for_a_group_of_several_are_made_though_it_hangs_and_nob
 async fn the_first_of_those_that_waited_is_answered_and_those_who_wait_then_wait_on() {
     let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });
     let mut calls = stage.begin_a_group_of_two().await;
-    calls.extend([stage.call(3, 3).await, stage.call(4, 4).await]);
+    let grouped = Arc::clone(&stage.grouped);
+    let third = Call {
+        handle: 3,
+        number: 3,
+    };
+    let mut third = pin!(grouped.call(third));
+    assert!(third.as_mut().now_or_never().is_none(), "3 waits");
+    calls.push(stage.call(4, 4).await);
     stage.let_one_end();
     assert_eq!(stage.begun().await, [3, 4]);
     calls.push(stage.call(5, 5).await);
     stage.let_one_end();
     assert_eq!(stage.begun().await, [5]);
     stage.let_one_end();
-    // It calls before 3 has seen its answer.
-    calls.extend(stage.ready([(6, 6)]));
+    assert_eq!(calls.remove(3).await.unwrap().unwrap(), 40);
     yield_now().await;
+    // It calls before 3 has seen its answer, and when the group of 3 has ended.
+    calls.push(stage.call(6, 6).await);
+    let answer = third.as_mut().now_or_never();
+    assert_eq!(answer.expect("3 has its answer").unwrap(), 30);
     yield_now().await;
-    assert!(calls[3].is_finished(), "3 has its answer");
     assert!(stage.begun.try_recv().is_err(), "6 waits for 5");
     stage.permits.add_permits(2);
-    for (number, call) in (0..).zip(calls) {
+    for (number, call) in [0, 1, 2, 5, 6].into_iter().zip(calls) {
         assert_eq!(call.await.unwrap().unwrap(), number * 10);
     }
 }
