@@ -144,10 +144,10 @@ fn head(bytes: &[u8], len: usize) -> u64 {
     match bytes.first_chunk() {
         Some(chunk) if len >= chunk.len() => u64::from_be_bytes(*chunk),
         Some(chunk) => u64::from_be_bytes(*chunk) & !(u64::MAX >> (8 * len)),
+        // Byte by byte, for so few of them a call that copies takes longer.
         None => {
-            let mut chunk = [0; 8];
-            chunk[..len].copy_from_slice(&bytes[..len]);
-            u64::from_be_bytes(chunk)
+            let behind = |head: u64, byte: &u8| head >> 8 | u64::from(*byte) << 56;
+            bytes[..len].iter().rev().fold(0, behind)
         }
     }
 }
