@@ -51,8 +51,9 @@ pub struct GroupLimits {
 /// Makes calls in groups. A call that finds none under way is made at once, by its caller, alone. One that finds fewer
 /// groups under way than [`at_once`](GroupLimits::at_once), or none but that one of several calls began less than 2 ms ago,
 /// has the tasks run first that are ready, and makes one group with those that call too; if such a group is still under way,
-/// it waits for any to end, or for 32 calls, but no longer than 2 ms. Further calls wait, and are one group with those of the
-/// tasks that are ready when a group has ended. So a lone call waits for nobody, and the busier it is, the larger the groups are.
+/// it waits for any to end, or for 32 calls, but no longer than 2 ms. Further calls wait, and are one group as soon as one has
+/// ended; after a group of several, tasks that are ready run before, and may join. So a lone call waits for nobody, and the
+/// busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
 /// gives up, the others wait no longer.
@@ -196,8 +197,8 @@ impl<G: Group> Slot<G> {
             .unwrap_or_else(|| Err(forsaken()))
     }
 
-    /// Makes those calls that wait, group after group. In between, those that are ready to call come to wait: there is a
-    /// good number, for whoever was answered or had their turn in the meantime goes on.
+    /// Makes those calls that wait, group after group. Before each but the first the tasks run that are ready, for those of
+    /// them that call make it larger.
     async fn serve(self, mut group: Vec<Waiting<G>>) {
         while !group.is_empty() {
             self.run(group).await;
