@@ -52,8 +52,8 @@ pub struct GroupLimits {
 /// groups under way than [`at_once`](GroupLimits::at_once), or none but that one of several calls began less than 2 ms ago,
 /// has the tasks run first that are ready, and makes one group with those that call too; if such a group is still under way,
 /// it waits for any to end, or for 32 calls, but no longer than 2 ms. Further calls wait, and are one group as soon as one has
-/// ended; after a group of several, tasks that are ready run before, and may join. So a lone call waits for nobody, and the
-/// busier it is, the larger the groups are.
+/// ended; if that one's calls had waited too, tasks that are ready run before, and may join. So a lone call waits for nobody,
+/// and the busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
 /// gives up, the others wait no longer.
