@@ -5,9 +5,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use smallvec::SmallVec;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -106,20 +108,19 @@ impl Format {
         }
     }
 
-    pub(crate) fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, BoxError> {
+    pub(crate) fn encode<T: Serialize>(self, value: &T) -> Result<Bytes, BoxError> {
+        // Most values are small, and get one allocation of their size.
+        let mut out = SmallVec::<[u8; 128]>::new();
         match self {
-            Self::Json => Ok(serde_json::to_vec(value)?),
+            Self::Json => serde_json::to_writer(&mut out, value)?,
             #[cfg(feature = "messagepack")]
-            Self::MessagePack => Ok(rmp_serde::to_vec_named(value)?),
+            Self::MessagePack => rmp_serde::encode::write_named(&mut out, value)?,
             #[cfg(feature = "cbor")]
-            Self::Cbor => {
-                let mut bytes = Vec::new();
-                ciborium::into_writer(value, &mut bytes)?;
-                Ok(bytes)
-            }
+            Self::Cbor => ciborium::into_writer(value, &mut out)?,
             #[cfg(not(all(feature = "messagepack", feature = "cbor")))]
-            off => Err(FormatOff(off).into()),
+            off => return Err(FormatOff(off).into()),
         }
+        Ok(Bytes::copy_from_slice(&out))
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, BoxError> {

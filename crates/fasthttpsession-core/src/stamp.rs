@@ -33,7 +33,7 @@ impl Session {
     /// [`Error::Finished`].
     pub fn set_credential_stamp(&self, credential: impl AsRef<[u8]>) -> Result<(), Error> {
         let stamp = Stamp::of(credential.as_ref());
-        self.state().writable()?.changes.push(Change::Stamp(stamp));
+        self.state().writable()?.log(Change::Stamp(stamp));
         Ok(())
     }
 

@@ -299,7 +299,7 @@ impl Rules {
         })?;
         Ok(Encoded {
             format: self.format,
-            bytes: bytes.into(),
+            bytes,
         })
     }
 

@@ -41,7 +41,7 @@ impl State {
         let nothing_else = self.changes.is_empty();
         if base.opened_by == OpenedBy::Offer {
             let secret = base.authority.presented;
-            self.changes.push(Change::Promote { secret });
+            self.log(Change::Promote { secret });
         } else {
             let Ok(offered) = manager.generator.token_for(base.token.handle) else {
                 return false;
@@ -76,7 +76,7 @@ impl State {
             && self.changes.is_empty()
             && self.due_touch(manager, now).is_some();
         if due {
-            self.changes.push(Change::Extend);
+            self.log(Change::Extend);
         }
         due
     }

@@ -58,18 +58,18 @@ impl State {
         updater: Updater,
     ) -> Result<(), Error> {
         self.view().values.put(Arc::clone(&key), value)?;
-        self.changes.push(Change::Update { key, updater });
+        self.log(Change::Update { key, updater });
         Ok(())
     }
 
     pub(crate) fn clear(&mut self) {
         self.view().values.clear();
-        self.changes.push(Change::Clear);
+        self.log(Change::Clear);
     }
 
     pub(crate) fn set_label(&mut self, label: Label) {
         self.view().label = Some(label.clone());
-        self.changes.push(Change::Label(label));
+        self.log(Change::Label(label));
     }
 
     pub(crate) fn login(&mut self, principal: Principal, sign_in: u64, next: Token) {
@@ -79,7 +79,7 @@ impl State {
             view.label = None;
         }
         view.principal = Some(principal.clone());
-        self.changes.push(Change::Login {
+        self.log(Change::Login {
             principal,
             sign_in,
             secret: next.hash(),
@@ -89,7 +89,7 @@ impl State {
 
     /// Logs a change that replaces the secret, and keeps the token that will hold it.
     pub(crate) fn replace_secret(&mut self, change: Change, next: Token) {
-        self.changes.push(change);
+        self.log(change);
         self.next = Some(next);
     }
 
@@ -112,6 +112,15 @@ impl State {
         };
     }
 
+    /// Logs `change` behind all that was logged before.
+    pub(crate) fn log(&mut self, change: Change) {
+        // Most requests do one thing, and a vector would begin with room for four.
+        if self.changes.capacity() == 0 {
+            self.changes.reserve_exact(1);
+        }
+        self.changes.push(change);
+    }
+
     /// Logs a write of one key. Where the last thing logged of that key was a write too, it takes its place, so that a
     /// log grows with the keys and not with the writes.
     fn log_of_key(&mut self, change: Change) {
@@ -122,7 +131,7 @@ impl State {
             .find(|earlier| earlier.concerns(&change))
         {
             Some(earlier @ (Change::Set { .. } | Change::Remove { .. })) => *earlier = change,
-            _ => self.changes.push(change),
+            _ => self.log(change),
         }
     }
 }
