@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::core_paths::{self, CorePath};
 use crate::in_process::Subject;
+use crate::machine::Machine;
 
 /// Sessions in the store of a counted run.
 const SESSIONS: usize = 100;
@@ -41,7 +42,7 @@ pub struct CoreCount {
     pub total: f64,
     /// Its own.
     pub instructions: f64,
-    /// Its own in the report from before, if that has them.
+    /// Its own in the report from before, if that has them and is of such a processor and compiler.
     pub earlier: Option<f64>,
 }
 
@@ -85,7 +86,7 @@ pub async fn run(library: Library, scenario: Scenario, count: u32) -> Result<()>
 }
 
 /// Instructions of each hot path of the core; `None` without valgrind. Compared with those of the report that the results
-/// have from before.
+/// have from before, if it is of such a processor.
 pub fn measure_core() -> Result<Option<Vec<CoreCount>>> {
     if !is_there() {
         return Ok(None);
@@ -116,11 +117,16 @@ pub async fn run_core(path: CorePath, count: usize) -> Result<()> {
     core_paths::Subject::with(1).await?.run(path, count).await
 }
 
-/// The names of paths and their instructions; nothing where there was no report, or it counted none.
+/// The names of paths and their instructions; nothing where there was no report of such a processor and compiler, or it
+/// counted none: with another, the same source takes other instructions.
 fn earlier() -> Vec<(String, f64)> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/report.json");
     let text = fs::read_to_string(file).unwrap_or_default();
     let report: Value = serde_json::from_str(&text).unwrap_or_default();
+    let (then, now) = (&report["machine"], Machine::this());
+    if then["processor"] != now.processor || then["compiler"] != now.compiler {
+        return Vec::new();
+    }
     let counts = report["core"].as_array().into_iter().flatten();
     let count = |count: &Value| {
         let path = count["path"].as_str()?.to_owned();
