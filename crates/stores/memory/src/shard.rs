@@ -2,7 +2,6 @@
 //!
 //! What a method does under the lock is bounded: one entry, or as many steps as the caller says.
 
-use std::hash::RandomState;
 use std::sync::Arc;
 
 use fasthttpsession_core::{Deleted, Handle, Principal, Record, Replaced, Timestamp, Touched};
@@ -10,7 +9,7 @@ use hashbrown::HashTable;
 
 use crate::entry::Entry;
 use crate::expiry::{Expiry, bucket_start};
-use crate::key::Key;
+use crate::key::{Key, Salt};
 use crate::principals::{Location, Principals};
 use crate::slab::{Id, Slab};
 
@@ -23,7 +22,7 @@ pub(crate) struct Shard {
     anonymous: Expiry,
     signed_in: Expiry,
     principals: Arc<Principals>,
-    hasher: RandomState,
+    salt: Salt,
 }
 
 /// What [`Shard::purge`] did.
@@ -44,7 +43,7 @@ pub(crate) struct Bounds {
 }
 
 impl Shard {
-    pub(crate) fn new(number: u8, principals: Arc<Principals>, hasher: RandomState) -> Self {
+    pub(crate) fn new(number: u8, principals: Arc<Principals>, salt: Salt) -> Self {
         Self {
             number,
             by_handle: HashTable::new(),
@@ -52,7 +51,7 @@ impl Shard {
             anonymous: Expiry::new(),
             signed_in: Expiry::new(),
             principals,
-            hasher,
+            salt,
         }
     }
 
@@ -72,10 +71,9 @@ impl Shard {
     /// Adds an entry under a handle that has none.
     pub(crate) fn insert(&mut self, key: Key, entry: Entry, now: Timestamp) {
         let id = self.entries.insert(entry);
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        self.by_handle.insert_unique(key.hash, id, |&id| {
-            Key::new(entries[id].handle, hasher).hash
-        });
+        let (entries, salt) = (&self.entries, self.salt);
+        self.by_handle
+            .insert_unique(key.hash, id, |&id| Key::new(entries[id].handle, salt).hash);
         self.bind(id);
         self.file(id, now);
     }
@@ -255,7 +253,7 @@ impl Shard {
     fn remove(&mut self, id: Id) {
         self.unbind(id);
         self.unfile(id);
-        let hash = Key::new(self.entries[id].handle, &self.hasher).hash;
+        let hash = Key::new(self.entries[id].handle, self.salt).hash;
         let place = self.by_handle.find_entry(hash, |&other| other == id);
         place.ok().expect("every entry is in the table").remove();
         self.entries.remove(id);
@@ -317,20 +315,20 @@ mod tests {
 
     struct Sample {
         shard: Shard,
-        hasher: RandomState,
+        salt: Salt,
     }
 
     impl Sample {
         fn new() -> Self {
-            let hasher = RandomState::new();
-            let shard = Shard::new(0, Arc::new(Principals::new()), hasher.clone());
-            Self { shard, hasher }
+            let salt = Salt::random();
+            let shard = Shard::new(0, Arc::new(Principals::new()), salt);
+            Self { shard, salt }
         }
 
         fn key(&self, number: u64) -> Key {
             let mut bytes = [0; Handle::BYTES];
             bytes[..8].copy_from_slice(&number.to_le_bytes());
-            Key::new(Handle::from_bytes(bytes), &self.hasher)
+            Key::new(Handle::from_bytes(bytes), self.salt)
         }
 
         fn insert(&mut self, number: u64, left: Duration) {

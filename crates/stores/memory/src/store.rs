@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::hash::RandomState;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
@@ -16,7 +15,7 @@ use fasthttpsession_core::{
 use crate::config::{MemoryConfig, WhenFull};
 use crate::cursor::Position;
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::key::{Key, Salt};
 use crate::principals::{Location, Principals};
 use crate::room::{Place, Room};
 use crate::shard::{Bounds, Purged, Shard};
@@ -48,7 +47,7 @@ struct Inner {
     principals: Arc<Principals>,
     room: Room,
     when_full: WhenFull,
-    hasher: RandomState,
+    salt: Salt,
     /// Where the next purge begins: elsewhere each time, so that two at once work in different shards.
     next_purge: AtomicUsize,
 }
@@ -66,9 +65,8 @@ impl MemoryStore {
 
     pub(crate) fn with_config(config: &MemoryConfig) -> Self {
         let principals = Arc::new(Principals::new());
-        let hasher = RandomState::new();
-        let shard =
-            |number| Mutex::new(Shard::new(number, Arc::clone(&principals), hasher.clone()));
+        let salt = Salt::random();
+        let shard = |number| Mutex::new(Shard::new(number, Arc::clone(&principals), salt));
         let shards: Box<[_]> = (0..=u8::MAX).map(shard).collect();
         let (room, next_purge) = (Room::new(config.capacity), AtomicUsize::new(0));
         let when_full = config.when_full;
@@ -78,7 +76,7 @@ impl MemoryStore {
                 principals,
                 room,
                 when_full,
-                hasher,
+                salt,
                 next_purge,
             }),
         }
@@ -228,7 +226,7 @@ impl Inner {
     }
 
     fn locate(&self, handle: Handle) -> (Key, MutexGuard<'_, Shard>) {
-        let key = Key::new(handle, &self.hasher);
+        let key = Key::new(handle, self.salt);
         (key, self.lock(key.shard_bits()))
     }
 
