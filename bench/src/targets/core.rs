@@ -5,12 +5,15 @@ use contestants::Store;
 use super::Target;
 use crate::instructions::CoreCount;
 
-/// The targets of paths that the report from before has too. Counts repeat within a percent.
+/// The targets of paths that the report from before has too. A path is counted together with its baseline, which the compiler
+/// lays out anew with it: in builds of which nothing changed but other code, `get` took 312 to 361 more than the 10 200 of
+/// its baseline.
 pub fn of_core(counts: &[CoreCount]) -> Vec<Target> {
     let target = |count: &CoreCount| {
         let ours = (count.instructions, "instructions");
-        let most = 1.02 * count.earlier?;
-        let promise = "takes at most 2 % more instructions than in the report before";
+        let baseline = count.total - count.instructions;
+        let most = 1.02 * count.earlier? + 0.005 * baseline;
+        let promise = "takes at most 2 % more instructions than in the report before, and 0.5 % of its baseline's";
         let path = count.path.label();
         Some(Target::at_most(Store::Memory, promise, path, ours, most))
     };
