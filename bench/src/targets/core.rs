@@ -6,8 +6,7 @@ use super::Target;
 use crate::instructions::CoreCount;
 
 /// The targets of paths that the report from before has too. A path is counted together with its baseline, which the compiler
-/// lays out anew with it: in builds of which nothing changed but other code, `get` took 312 to 361 more than the 10 200 of
-/// its baseline.
+/// lays out anew with it: in two builds between which neither changed, `get` took 338 and 361 more than its baseline's 10 200.
 pub fn of_core(counts: &[CoreCount]) -> Vec<Target> {
     let target = |count: &CoreCount| {
         let ours = (count.instructions, "instructions");

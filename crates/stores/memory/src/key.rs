@@ -25,9 +25,8 @@ impl Salt {
         Self([random.hash_one(0), random.hash_one(1)])
     }
 
-    /// The handle's halves, each with its bits of the salt, multiplied, and the halves of the product once more: what
-    /// `wyhash` (Wang Yi, 2019) does with 16 bytes, which is much less work than `SipHash`. Handles that are alike would
-    /// not be spread by one multiplication.
+    /// The handle's halves, each with its bits of the salt, multiplied, and the halves of the product once more, as in
+    /// `wyhash` (Wang Yi, 2019): much less work than `SipHash`. One multiplication would not spread handles that are alike.
     fn hash(self, handle: Handle) -> u64 {
         let once = self.product(halves(u128::from_le_bytes(*handle.as_bytes())));
         let (low, high) = self.product(once);
