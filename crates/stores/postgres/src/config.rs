@@ -191,7 +191,7 @@ impl PostgresConfig {
     }
 
     /// The most connections that stay open while nobody uses them. Default: 8, all of them, because opening one takes
-    /// the server some milliseconds. Looked after every ten seconds.
+    /// the server some milliseconds. Looked after every ten seconds; those unused for longest are closed.
     pub fn idle_connections(self, connections: usize) -> Self {
         Self {
             idle_connections: connections,

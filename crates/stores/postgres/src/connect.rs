@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, QueueMode};
 use fasthttpsession_core::StoreError;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
@@ -17,6 +17,8 @@ use crate::tls::Tls;
 
 /// How often connections that nobody uses are counted.
 const REAP_EVERY: Duration = Duration::from_secs(10);
+/// How often a silent connection is asked whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A pool with these settings, and what closes those of its connections that nobody uses.
 pub(crate) fn pool(config: &PostgresConfig) -> Result<(Pool, Reaper), StoreError> {
@@ -27,6 +29,8 @@ pub(crate) fn pool(config: &PostgresConfig) -> Result<(Pool, Reaper), StoreError
     let manager = Manager::from_connect(server(config), connector, ManagerConfig::default());
     let pool = Pool::builder(manager)
         .max_size(config.max_connections.max(1))
+        // The one used last: its process at the server has at hand what the next statement needs.
+        .queue_mode(QueueMode::Lifo)
         .build()
         .map_err(|error| misconfigured("the pool can't be made").with_source(error))?;
     let reaper = Reaper::start(pool.clone(), config.idle_connections);
@@ -40,6 +44,7 @@ fn server(config: &PostgresConfig) -> Config {
     server
         .application_name(&config.application_name)
         .connect_timeout(config.connect_timeout)
+        .keepalives_idle(KEEPALIVE)
         .ssl_mode(config.sslmode.into());
     if let Some(user) = &config.user {
         server.user(user);
@@ -85,7 +90,7 @@ impl Connect for Connector {
     }
 }
 
-/// Closes connections that nobody uses, as long as it is there.
+/// Closes connections that nobody uses, those unused for longest first, as long as it is there.
 pub(crate) struct Reaper(JoinHandle<()>);
 
 impl Reaper {
@@ -94,10 +99,12 @@ impl Reaper {
             let mut ticks = interval(REAP_EVERY);
             loop {
                 ticks.tick().await;
-                let mut kept = 0;
+                // Those used last lie last.
+                let mut surplus = pool.status().available.saturating_sub(idle);
                 pool.retain(|_, _| {
-                    kept += 1;
-                    kept <= idle
+                    let keep = surplus == 0;
+                    surplus = surplus.saturating_sub(1);
+                    keep
                 });
             }
         }))

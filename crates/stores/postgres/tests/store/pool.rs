@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool};
-use fasthttpsession_core::{Store, StoreErrorKind};
-use fasthttpsession_postgres::PostgresConfig;
+use fasthttpsession_core::{Replaced, Store, StoreErrorKind};
+use fasthttpsession_postgres::{PostgresConfig, PostgresStore};
 use tokio_postgres::NoTls;
 
 use crate::support::{NOW, Place, create, load, record, replace, within};
@@ -92,6 +92,56 @@ async fn no_more_connections_are_made_than_are_set() {
     }
     let connections = place.number(counted).await;
     assert!((2..=3).contains(&connections), "{connections} connections");
+}
+
+/// A store with two connections, listed under `name`.
+async fn with_two_connections(place: &Place, name: &str, config: PostgresConfig) -> PostgresStore {
+    let config = config.application_name(name);
+    let store = config.open().await.expect("the store opens");
+    create(&store, [0]).await;
+    let holder = place.holder(&[0]).await;
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { replace(&store, 0).await }
+    });
+    place.until_waiting(1).await;
+    assert_eq!(load(&store, 0).await, Some(record()));
+    holder.commit().await;
+    let replaced = waiting.await.expect("no panic").expect("an answer");
+    assert_eq!(replaced, Replaced::Replaced);
+    let all = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
+    assert_eq!(place.number(&all).await, 2);
+    store
+}
+
+#[tokio::test]
+async fn the_connection_that_was_used_last_is_used_next() {
+    let place = Place::new().await;
+    let store = with_two_connections(&place, "warm", place.config()).await;
+    let micros = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let before = place.number(micros).await;
+    for _ in 0..10 {
+        store.check().await.expect("an answer");
+    }
+    let used = format!(
+        "SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'warm' AND extract(epoch FROM query_start) * 1000000 > {before}"
+    );
+    assert_eq!(place.number(&used).await, 1);
+}
+
+#[tokio::test]
+async fn of_unused_connections_those_used_last_stay_open() {
+    let place = Place::new().await;
+    let config = place.config().idle_connections(1);
+    let store = with_two_connections(&place, "kept", config).await;
+    store.check().await.expect("an answer");
+    let last = "SELECT pid::bigint FROM pg_stat_activity
+        WHERE application_name = 'kept' ORDER BY query_start DESC LIMIT 1";
+    let used_last = place.number(last).await;
+    let all = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kept'";
+    place.until(all, 1).await;
+    assert_eq!(place.number(last).await, used_last);
 }
 
 #[tokio::test]
