@@ -55,11 +55,12 @@ const FIND_COLUMNS: &str = "SELECT column_name, data_type, character_maximum_len
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
 const FIND_INDEXES: &str = "SELECT index_name, column_name FROM information_schema.statistics \
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND seq_in_index = 1";
-/// A lock of one migration of one table; the name of a lock has at most 64 characters.
+/// A lock of one migration of one table; the name of a lock has at most 64 characters. MySQL 9.7 has no `MD5` unless told
+/// to.
 const LOCK: &str =
-    "SELECT GET_LOCK(CONCAT('fasthttpsession ', MD5(CONCAT(COALESCE(?, DATABASE()), '.', ?))), ?)";
+    "SELECT GET_LOCK(SHA2(CONCAT('fasthttpsession ', COALESCE(?, DATABASE()), '.', ?), 256), ?)";
 const UNLOCK: &str =
-    "SELECT RELEASE_LOCK(CONCAT('fasthttpsession ', MD5(CONCAT(COALESCE(?, DATABASE()), '.', ?))))";
+    "SELECT RELEASE_LOCK(SHA2(CONCAT('fasthttpsession ', COALESCE(?, DATABASE()), '.', ?), 256))";
 
 /// What a table is found to be.
 enum Found {

@@ -1,4 +1,4 @@
-//! The suite that every store passes, on MariaDB.
+//! The suite that every store passes, on MariaDB or MySQL.
 
 use fasthttpsession_conformance::store::Subject;
 use fasthttpsession_mysql::MysqlConfig;

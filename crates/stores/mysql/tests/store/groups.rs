@@ -11,14 +11,13 @@ async fn swaps_that_come_at_once_are_few_statements() {
     let place = Place::private();
     let store = place.store().await;
     create(&store, 0..64).await;
-    let updates = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'COM_UPDATE'";
-    let before = place.number(updates);
+    let before = place.updates();
     let swaps: Vec<_> = (0..64).map(|number| replacing(&store, number)).collect();
     for swap in swaps {
         let replaced = swap.await.expect("no panic").expect("an answer");
         assert_eq!(replaced, Replaced::Replaced);
     }
-    let sent = place.number(updates) - before;
+    let sent = place.updates() - before;
     assert!(sent < 32, "{sent} statements for 64 swaps");
     for number in 0..64 {
         assert_eq!(load(&store, number).await, Some(successor(&record())));

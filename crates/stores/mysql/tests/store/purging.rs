@@ -24,9 +24,11 @@ fn expiring(place: &Place, sessions: u32) {
         NOW.after(24 * HOUR).as_millis(),
     );
     place.run(&format!(
-        "INSERT INTO fasthttpsession
+        "SET SESSION /*M! max_recursive_iterations */ /*!80000 cte_max_recursion_depth */ = {sessions};
+         INSERT INTO fasthttpsession
            (handle, version, created_at, idle_deadline, absolute_deadline, expires_at, body)
-         SELECT UNHEX(MD5(seq)), 1, 0, {idle}, {absolute}, {idle}, '' FROM seq_1_to_{sessions}"
+         WITH RECURSIVE numbers AS (SELECT 1 AS number UNION ALL SELECT number + 1 FROM numbers WHERE number < {sessions})
+         SELECT UNHEX(LEFT(SHA2(number, 256), 32)), 1, 0, {idle}, {absolute}, {idle}, '' FROM numbers"
     ));
 }
 

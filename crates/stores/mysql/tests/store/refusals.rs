@@ -15,7 +15,7 @@ use crate::support::{Place, create, load, record, replace, successor};
 async fn refuse_updates(place: &Place, code: u16, times: u32) {
     let mut conn = place.outside().await;
     let trigger = format!(
-        "CREATE OR REPLACE TRIGGER refuse BEFORE UPDATE ON fasthttpsession FOR EACH ROW
+        "CREATE TRIGGER refuse BEFORE UPDATE ON fasthttpsession FOR EACH ROW
          IF (SELECT times FROM refused) < {times} THEN
            UPDATE refused SET times = times + 1;
            SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'body 2 is refused';
@@ -26,6 +26,7 @@ async fn refuse_updates(place: &Place, code: u16, times: u32) {
         "CREATE TABLE IF NOT EXISTS refused (times INT) ENGINE = MyISAM",
         "DELETE FROM refused",
         "INSERT INTO refused VALUES (0)",
+        "DROP TRIGGER IF EXISTS refuse",
         &trigger,
     ] {
         conn.query_drop(sql).await.expect(sql);

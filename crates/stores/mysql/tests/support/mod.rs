@@ -69,6 +69,17 @@ impl Place {
         answer.trim().parse().expect(sql)
     }
 
+    /// How many updates the server has made.
+    pub(crate) fn updates(&self) -> u64 {
+        let answer = self
+            .database
+            .run_sql("SHOW GLOBAL STATUS LIKE 'Com_update'");
+        let number = answer.split_whitespace().last();
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a name and a number")
+    }
+
     /// Waits until `sql` answers `wanted`.
     pub(crate) async fn until(&self, sql: &str, wanted: u64) {
         let mut conn = self.outside().await;
@@ -81,10 +92,10 @@ impl Place {
     }
 
     /// Waits until a statement that writes has been under way for so long that it waits for a row. What the server tells
-    /// of its locks themselves it tells anew only when nobody has asked for a while.
+    /// of its locks themselves it tells anew only when nobody has asked for a while. MySQL knows whole seconds only.
     pub(crate) async fn until_one_waits(&self) {
         let waiting = "SELECT COUNT(*) > 0 FROM information_schema.processlist
-            WHERE db = DATABASE() AND id <> CONNECTION_ID() AND time_ms > 20
+            WHERE db = DATABASE() AND id <> CONNECTION_ID() AND /*M! time_ms > 20 */ /*!80000 time > 0 */
               AND (info LIKE 'UPDATE %' OR info LIKE 'DELETE %')";
         self.until(waiting, 1).await;
     }
