@@ -32,7 +32,12 @@ pub(crate) fn what_the_tests_need() -> Result<(), Failed> {
             )));
         }
     }
-    let missing: Vec<_> = NEEDED
+    programs(&NEEDED)
+}
+
+/// Sees that these programs are there, each from the package beside it.
+pub(crate) fn programs(needed: &[(&str, &str)]) -> Result<(), Failed> {
+    let missing: Vec<_> = needed
         .iter()
         .filter(|(program, _)| !is_installed(program))
         .map(|(_, package)| *package)

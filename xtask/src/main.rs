@@ -2,6 +2,7 @@
 
 mod architecture;
 mod install;
+mod relatives;
 mod step;
 
 use std::env;
@@ -19,6 +20,8 @@ Usage: cargo xtask <command>
   lint          format and clippy
   architecture  which way the dependencies run
   docs          build the documentation without warnings, and run its examples
+  relatives     the tests of MariaDB and Redis, on MySQL and Valkey instead. It fetches both from Debian unstable, so
+                it needs Debian, and root
   bench [...]   this library beside its peers; arguments go to the benchmark, try --help
   demo [...]    the demo; arguments go to it, try --help
   help          this page";
@@ -43,6 +46,7 @@ fn run(command: &str, rest: &[String]) -> Result<(), Failed> {
         "lint" => lint(&mut steps)?,
         "architecture" => steps.check("architecture", architecture::check)?,
         "docs" => docs(&mut steps)?,
+        "relatives" => relatives::test(&mut steps)?,
         "bench" => {
             return step::replace(
                 "cargo run --release --quiet --manifest-path bench/Cargo.toml --",

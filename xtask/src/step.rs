@@ -1,5 +1,7 @@
 //! Steps: commands that are shown, timed and stopped at when they fail.
 
+use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,8 +15,30 @@ pub(crate) struct Steps(Vec<(String, Duration)>);
 impl Steps {
     /// Runs a program; its arguments are separated by spaces.
     pub(crate) fn run(&mut self, name: &str, line: &str) -> Result<(), Failed> {
+        self.run_command(name, line, command(line))
+    }
+
+    /// As [`run`](Self::run); the programs that it starts are looked for in `folder` first.
+    pub(crate) fn run_finding_first(
+        &mut self,
+        folder: &Path,
+        name: &str,
+        line: &str,
+    ) -> Result<(), Failed> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = [folder.to_owned()]
+            .into_iter()
+            .chain(env::split_paths(&path));
+        let path = env::join_paths(folders)
+            .map_err(|error| Failed(format!("{}: {error}", folder.display())))?;
+        let mut command = command(line);
+        command.env("PATH", path);
+        self.run_command(name, line, command)
+    }
+
+    fn run_command(&mut self, name: &str, line: &str, mut command: Command) -> Result<(), Failed> {
         self.timed(name, line, || {
-            let status = command(line)
+            let status = command
                 .status()
                 .map_err(|error| Failed(format!("{line:?} can't be started: {error}")))?;
             if status.success() {
