@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Clones of a [`PostgresStore`] are the same store. It needs a tokio runtime, and PostgreSQL 12 or newer with a
-//! database in UTF-8; it is tested with 15.
+//! database in UTF-8; its tests run on 15, and have passed on 12 and 18.
 //!
 //! # What it promises
 //!

@@ -194,7 +194,7 @@ async fn a_database_that_can_not_keep_every_principal_is_refused() {
     let name = format!("{}_latin", place.database.name());
     place
         .run(&format!(
-            "CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+            "CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
         ))
         .await;
     let opened = place.config().database(name).open().await;

@@ -7,7 +7,7 @@ use crate::kind::{Kind, PASSWORD, PASSWORD_IN_URLS, Place, USER};
 use crate::program;
 use crate::server::Server;
 
-/// PostgreSQL, 15 or newer.
+/// PostgreSQL, 12 or newer.
 #[derive(Clone, Copy, Debug)]
 pub struct Postgres;
 
@@ -86,7 +86,7 @@ impl Kind for Postgres {
     fn install(&self, data: &Path) -> Command {
         let mut initdb = Command::new("sh");
         let script = r#"printf %s "$1" | "$2" -D "$3" -U "$4" --pwfile=/dev/stdin -A scram-sha-256 \
-            -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions"#;
+            -E UTF8 --locale=C.UTF-8 --no-sync"#;
         initdb
             .args(["-c", script, "initdb", PASSWORD])
             .arg(Self::tool("initdb"))

@@ -11,7 +11,7 @@ use crate::processes::wait_until;
 use crate::program;
 use crate::server::Server;
 
-/// Redis, 7.0 or newer. A server has 4096 databases, and two users who may do everything: `tester`, and the one that a
+/// Redis, 6.2 or newer. A server has 4096 databases, and two users who may do everything: `tester`, and the one that a
 /// client without a user name is; both have the password of all servers.
 #[derive(Clone, Copy, Debug)]
 pub struct Redis;
