@@ -157,9 +157,9 @@ impl SqliteConfig {
     /// ([re-exported](crate::rusqlite)): to give a key for encryption, or to share a file whose settings are the
     /// application's. The path is not used.
     ///
-    /// It is called once for the writer, once for each reader and twice for listings, and must open the same file each
-    /// time, to read and write. The store sets the journal mode, `synchronous`, the time to wait for locks, and the size
-    /// of the log at which it is written back.
+    /// It is called once for the writer, once for checkpoints, once for each reader and twice for listings, and must open
+    /// the same file each time, to read and write. The store sets the journal mode, `synchronous` and the time to wait
+    /// for locks, and makes the checkpoints.
     pub async fn open_on(
         self,
         connect: impl Fn() -> rusqlite::Result<rusqlite::Connection> + Send + Sync + 'static,

@@ -12,9 +12,6 @@ use rusqlite::{Connection, OpenFlags};
 use crate::config::{SqliteConfig, Synchronous};
 use crate::error::{is_busy, misconfigured, store_error};
 
-/// Pages in the log at which a commit writes it back to the database. The more, the less often a page that changes all
-/// the time is written twice. 16 MiB with pages of 4 KiB.
-const LOG_PAGES: u32 = 4000;
 /// What the log is cut to after something kept it from being written back in time.
 const LOG_BYTES: u32 = 64 << 20;
 /// KiB of pages that the writer keeps. Readers have SQLite's 2 MiB: each commit empties them anyway.
@@ -51,11 +48,19 @@ impl Connect {
             Synchronous::Full => "FULL",
         };
         db.execute_batch(&format!(
-            "PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = {LOG_PAGES}; \
-             PRAGMA journal_size_limit = {LOG_BYTES}; \
+            "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = {LOG_BYTES}; \
              PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA temp_store = MEMORY;"
         ))
         .map_err(failed)?;
+        Ok(db)
+    }
+
+    /// A connection that makes checkpoints, and waits for the disk before what is in the log may be overwritten.
+    pub(crate) fn checkpointer(&self, patience: Duration) -> Result<Connection, StoreError> {
+        let db = self.connect(patience)?;
+        let failed = |error| store_error("setting up the connection that makes checkpoints", error);
+        db.execute_batch("PRAGMA synchronous = NORMAL")
+            .map_err(failed)?;
         Ok(db)
     }
 

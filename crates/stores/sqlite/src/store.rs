@@ -11,6 +11,7 @@ use fasthttpsession_store_common::{PurgeTask, Purging};
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
+use crate::checkpoints::Checkpoints;
 use crate::config::SqliteConfig;
 use crate::connect::Connect;
 use crate::error::abandoned;
@@ -37,7 +38,7 @@ pub struct SqliteStore {
 }
 
 struct Inner {
-    // Closed before the writer's connection, which as the last one writes the log back.
+    // Closed before the writer's connections, the last of which writes the log back.
     readers: Arc<Readers>,
     listers: Arc<Readers>,
     writer: Writer,
@@ -89,10 +90,11 @@ impl Inner {
             let readers = Readers::new(connections?, Arc::clone(&sql), config.timeout);
             Ok::<_, StoreError>(Arc::new(readers))
         };
+        let checkpoints = Checkpoints::start(connect.checkpointer(config.timeout)?, &db)?;
         Ok(Self {
             readers: readers(config.readers.max(1))?,
             listers: readers(LISTERS)?,
-            writer: Writer::start(db, Arc::clone(&sql), config.queue, config.timeout)?,
+            writer: Writer::start(db, checkpoints, sql, config.queue, config.timeout)?,
             config,
         })
     }

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
+use crate::checkpoints::Checkpoints;
 use crate::error::{abandoned, is_busy, store_error, timed_out};
 use crate::statements::{BEGIN, COMMIT, ROLLBACK, Statements};
 use crate::writes::Write;
@@ -60,6 +61,7 @@ impl Writer {
     /// Starts the thread.
     pub(crate) fn start(
         db: Connection,
+        checkpoints: Checkpoints,
         sql: Arc<Statements>,
         limit: usize,
         patience: Duration,
@@ -67,6 +69,7 @@ impl Writer {
         let shared = Arc::new(Shared::new(limit, LINGER));
         let thread = Thread {
             db,
+            checkpoints,
             sql,
             shared: Arc::clone(&shared),
         };
@@ -193,12 +196,13 @@ impl Queue {
 
 struct Thread {
     db: Connection,
+    checkpoints: Checkpoints,
     sql: Arc<Statements>,
     shared: Arc<Shared>,
 }
 
 impl Thread {
-    fn run(self) {
+    fn run(mut self) {
         let mut rested = Instant::now();
         let mut last = 0;
         while let Some((group, was_idle)) = self.shared.take(last) {
@@ -210,6 +214,7 @@ impl Thread {
                 rested = Instant::now();
             }
             self.serve(group);
+            self.checkpoints.after_commit(&self.db);
         }
     }
 

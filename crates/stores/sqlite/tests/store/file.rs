@@ -77,7 +77,7 @@ async fn connections_of_the_application_are_used_for_everything() {
     create(&store, handle(1), &record()).await;
     assert_eq!(load(&store, handle(1)).await, Some(record()));
     assert_eq!(store.count(NOW).await.expect("an answer"), 1);
-    assert_eq!(opened.load(Ordering::Relaxed), 1 + 3 + 2);
+    assert_eq!(opened.load(Ordering::Relaxed), 1 + 1 + 3 + 2);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! What is special to this store: groups, locks of other processes, damaged and full files, purging, the files themselves.
+//! What is special to this store: groups, checkpoints, locks of other processes, damaged and full files, purging, the files themselves.
 
+mod checkpoints;
 mod damage;
 mod file;
 mod full;
