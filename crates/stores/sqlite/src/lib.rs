@@ -56,11 +56,11 @@
 //! 100 microseconds. Each call has its own answer, and a lone call is committed at once. Reads go on beside it on
 //! connections of their own.
 //!
-//! Writes do not wait for the log to be written back to the database, a
-//! [checkpoint](https://www.sqlite.org/wal.html#ckpt), which takes tens of milliseconds: each 4000 pages (16 MiB of the
-//! usual size) a thread of its own makes one beside the writer. Where writes come without pauses, a log of three times as
-//! many is finished by the writer and begins anew. A reader that another process leaves open keeps what it sees in the
-//! log, which grows as long; once it begins anew it is cut to 64 MiB.
+//! Writing the log back to the database, a [checkpoint](https://www.sqlite.org/wal.html#ckpt), takes tens of milliseconds:
+//! each 4000 pages (16 MiB of the usual size) a thread of its own makes one beside the writer. Only where writes come
+//! without pauses is there something left for the writer: when the log has three times as many it writes back what was
+//! added meanwhile, and waits for the disk, so that the log can begin anew. While another process reads in one long
+//! transaction the log grows; once it begins anew it is cut to 64 MiB.
 //!
 //! Another process gets its turn: a store that is busy all the time leaves a gap of two milliseconds every fifty. While
 //! another process has the lock the writer asks again each millisecond, up to [`timeout`](SqliteConfig::timeout).
