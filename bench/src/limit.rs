@@ -2,6 +2,7 @@
 //! library's store. What is between the two is this library's own.
 
 mod bare;
+pub mod by_hand;
 mod file;
 mod groups;
 mod mariadb;

@@ -33,6 +33,7 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
         (Library::AxumSession, Store::Redis) => axum_session::on(redis_pool(url)).await,
         (Library::BareDriver, store) => limit::router(store, url).await.expect(OPENS),
         (Library::OnDriver, store) => limit::sessions::router(store, url).await.expect(OPENS),
+        (Library::ByHand, Store::Memory) => limit::by_hand::router(),
         _ => panic!("this program can't serve {contestant:?}"),
     }
 }

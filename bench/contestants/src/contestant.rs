@@ -30,6 +30,8 @@ const BARE: &str = "what is left of a request if a library takes nothing: the co
     is decoded or applied";
 const ON_DRIVER: &str = "this library, if its store took nothing beyond its driver: each call is made by the driver below, and \
     answered from memory";
+const BY_HAND: &str = "what any library takes that promises the same: two routes that are written for memory alone, without a layer; \
+    the secret is compared with its hash, what has expired is not there, what changed meanwhile is not overwritten, values are JSON";
 
 /// The libraries that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -47,27 +49,33 @@ pub enum Library {
     BareDriver,
     /// This library, but that driver in place of its store.
     OnDriver,
+    /// None: this library's promises, written out for the routes that are measured.
+    ByHand,
 }
 
 impl Library {
     /// All of them; this library first, and what is none for an application last.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Ours,
         Self::TowerSessions,
         Self::AxumSession,
         Self::ActixSession,
         Self::BareDriver,
         Self::OnDriver,
+        Self::ByHand,
     ];
 
     /// Whether it is somebody else's.
     pub fn is_peer(self) -> bool {
-        !matches!(self, Self::Ours | Self::BareDriver | Self::OnDriver)
+        !matches!(
+            self,
+            Self::Ours | Self::BareDriver | Self::OnDriver | Self::ByHand
+        )
     }
 
     /// Whether it has routes for `scenario`.
     pub fn serves(self, scenario: Scenario) -> bool {
-        !matches!(self, Self::BareDriver | Self::OnDriver)
+        !matches!(self, Self::BareDriver | Self::OnDriver | Self::ByHand)
             || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)
     }
 
@@ -80,6 +88,7 @@ impl Library {
             Self::ActixSession => "actix-session",
             Self::BareDriver => "bare-driver",
             Self::OnDriver => "on-driver",
+            Self::ByHand => "by-hand",
         }
     }
 
@@ -92,6 +101,7 @@ impl Library {
             Self::ActixSession => actix_session::NOTE,
             Self::BareDriver => BARE,
             Self::OnDriver => ON_DRIVER,
+            Self::ByHand => BY_HAND,
         }
     }
 }

@@ -98,11 +98,11 @@ impl Store {
     }
 
     /// The same, and the driver that this library's store is built on: with nothing around it, and with this library's
-    /// sessions, except in memory, where they are already on little else.
+    /// sessions; in memory, where they are already on little else, with its promises by hand.
     pub fn served(self) -> Vec<Contestant> {
         let limits: &[Library] = match self {
             Self::Cookie => &[],
-            Self::Memory => &[Library::BareDriver],
+            Self::Memory => &[Library::BareDriver, Library::ByHand],
             _ => &[Library::BareDriver, Library::OnDriver],
         };
         let of = |library: &Library| Contestant {

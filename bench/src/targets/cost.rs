@@ -83,10 +83,11 @@ fn best_peer(rows: &[Row], scenario: Scenario) -> Option<f64> {
         .min_by(f64::total_cmp)
 }
 
-/// What stands in the way in memory: the floor, the layer, and the core's paths.
+/// What stands in the way in memory: the floor, without promises and with them, the layer, and the core's paths.
 fn below_memory(rows: &[Row], core_us: &[CoreTime], scenario: Scenario) -> Option<String> {
     sentence([
         of_bare_driver(Store::Memory, rows, scenario),
+        of_promises(rows, scenario),
         of_layer(rows),
         of_core(core_us, scenario),
     ])
@@ -123,6 +124,15 @@ fn of_store(beside: &[Limit], scenario: Scenario) -> Option<String> {
     let more = |limit: &Limit| limit.ours.cpu_us.median - limit.bare.cpu_us.median;
     let micros: f64 = beside.iter().filter(calls).map(more).sum();
     (micros >= 0.05).then(|| format!("this store {micros:.1} µs more than its driver without HTTP"))
+}
+
+/// What it takes with this library's promises written out by hand.
+fn of_promises(rows: &[Row], scenario: Scenario) -> Option<String> {
+    let (library, store) = (Library::ByHand, Store::Memory);
+    let micros = over_plain(rows, Contestant { library, store }, scenario)?;
+    Some(format!(
+        "with this library's promises written out by hand {micros:.1} µs"
+    ))
 }
 
 /// What the layer takes of a request that does not ask for its session.
