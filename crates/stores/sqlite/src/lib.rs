@@ -58,9 +58,10 @@
 //!
 //! Writing the log back to the database, a [checkpoint](https://www.sqlite.org/wal.html#ckpt), takes tens of milliseconds:
 //! each 4000 pages (16 MiB of the usual size) a thread of its own makes one beside the writer. Only where writes come
-//! without pauses is there something left for the writer: when the log has three times as many it writes back what was
-//! added meanwhile, and waits for the disk, so that the log can begin anew. While another process reads in one long
-//! transaction the log grows; once it begins anew it is cut to 64 MiB.
+//! without pauses is there something left for the writer: when the log has twice as many it writes back what was added
+//! meanwhile, and waits for the disk, so that the log can begin anew; where the disk can't keep up, writes wait when it has
+//! three times as many. While another process reads in one long transaction the log grows; once it begins anew it is cut
+//! to 64 MiB.
 //!
 //! Another process gets its turn: a store that is busy all the time leaves a gap of two milliseconds every fifty. While
 //! another process has the lock the writer asks again each millisecond, up to [`timeout`](SqliteConfig::timeout).
