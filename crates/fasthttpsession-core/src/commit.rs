@@ -16,7 +16,7 @@ pub(crate) use change::{Applied, Authority, Change, Failure, Terms};
 use job::{Aboard, Flight, Seat, Seats, Swap};
 pub(crate) use job::{Done, End, Job};
 pub(crate) use lane::Lanes;
-use lane::{Boarding, Reply, Turn};
+use lane::{Reply, Turn};
 
 use crate::csrf::Seed;
 use crate::error::Error;
@@ -142,21 +142,22 @@ impl Manager {
     /// that came with the turn.
     async fn lead(
         &self,
-        turn: Turn,
+        mut turn: Turn,
         mut own: Option<Box<Job>>,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Done {
         let mut conflicts = 0;
         loop {
             let mut ended = None;
-            if let Some(Boarding { seats, newest }) = turn.board() {
+            let sent = turn.flight.is_some();
+            if !sent {
                 let first = own.take().map(|job| Seat { job, reply: None });
-                let seats = first.into_iter().chain(seats).collect();
-                ended = self.take_off(&turn, seats, newest, closure.as_deref_mut(), &mut own);
+                let seats = first.into_iter().chain(turn.board()).collect();
+                ended = self.take_off(&mut turn, seats, closure.as_deref_mut(), &mut own);
             }
-            if let Some((swap, sent)) = turn.send() {
-                let landing = self.fly(turn.handle(), &swap, sent).await;
-                ended = self.land(&turn, &swap, landing, &mut own).or(ended);
+            if let Some(swap) = turn.swap() {
+                let landing = self.fly(turn.handle(), swap, sent).await;
+                ended = self.land(&mut turn, landing, &mut own).or(ended);
             }
             if let Some(done) = ended {
                 return done;
@@ -170,14 +171,13 @@ impl Manager {
     /// end here; returns the end of the turn's own, if it is among them.
     fn take_off(
         &self,
-        turn: &Turn,
+        turn: &mut Turn,
         seats: Seats,
-        newest: Option<Arc<Stored>>,
         mut closure: Option<&mut Closure<'_>>,
         own: &mut Option<Box<Job>>,
     ) -> Option<Done> {
         let seats = apart(turn, seats);
-        let start = newest_known(&seats, newest);
+        let start = newest_known(&seats, turn.newest.as_ref());
         let terms = self.terms();
         let (mut working, mut aboard, mut ended) = (None, Aboard::new(), None);
         for mut seat in seats {
@@ -209,11 +209,12 @@ impl Manager {
         }
         let Some(working) = working else { return ended };
         match self.swap(turn.handle(), working, start.header.version, terms.now) {
-            Ok(swap) => turn.set_flight(Flight {
-                seats: aboard,
-                swap: Arc::new(swap),
-                sent: false,
-            }),
+            Ok(swap) => {
+                turn.flight = Some(Box::new(Flight {
+                    seats: aboard,
+                    swap,
+                }));
+            }
             Err(error) => ended = fail(turn, aboard, &error, own).or(ended),
         }
         ended
@@ -280,46 +281,41 @@ impl Manager {
     /// the logs wait again, and the turn's own comes back in `own`.
     fn land(
         &self,
-        turn: &Turn,
-        swap: &Swap,
+        turn: &mut Turn,
         landing: Result<Landing, Error>,
         own: &mut Option<Box<Job>>,
     ) -> Option<Done> {
-        let newest = match &landing {
-            Ok(Landing::Landed) => Some(Arc::clone(&swap.stored)),
-            Ok(Landing::Conflict(current)) => Some(Arc::clone(current)),
-            Ok(Landing::Gone) | Err(_) => None,
-        };
-        let flight = turn
-            .take_flight(newest)
-            .expect("who holds the turn lands the flight");
+        let flight = turn.flight.take();
+        let Flight { seats, swap } = *flight.expect("who holds the turn lands the flight");
         let mut ended = None;
         match landing {
-            Ok(Landing::Conflict(_)) => {
+            Ok(Landing::Conflict(current)) => {
                 self.note(Met::Conflict, turn.handle());
-                return self.reboard(turn, flight, own);
+                turn.newest = Some(current);
+                return self.reboard(turn, seats, own);
             }
             Ok(Landing::Landed) => {
                 self.note(Met::Committed, turn.handle());
-                for (seat, applied) in flight.seats {
+                turn.newest = Some(Arc::clone(&swap.stored));
+                for (seat, applied) in seats {
                     let stored = Arc::clone(&swap.stored);
                     ended = seat.end(Ok(End::Committed { stored, applied })).or(ended);
                 }
             }
             Ok(Landing::Gone) => {
-                for (seat, _) in flight.seats {
+                for (seat, _) in seats {
                     ended = seat.end(Ok(End::Gone)).or(ended);
                 }
             }
-            Err(error) => return fail(turn, flight.seats, &error, own),
+            Err(error) => return fail(turn, seats, &error, own),
         }
         ended
     }
 
     /// Makes the jobs of a flight that met a conflict wait again, but for those that have waited long enough.
-    fn reboard(&self, turn: &Turn, flight: Flight, own: &mut Option<Box<Job>>) -> Option<Done> {
+    fn reboard(&self, turn: &Turn, seats: Aboard, own: &mut Option<Box<Job>>) -> Option<Done> {
         let (mut again, mut ended) = (Vec::new(), None);
-        for (mut seat, _) in flight.seats {
+        for (mut seat, _) in seats {
             seat.job.conflicts += 1;
             if seat.job.conflicts > self.limits.retries {
                 let gave_up = Error::Contention {
@@ -458,14 +454,14 @@ fn attempt(
     })
 }
 
-/// The newest record that is known of a session, be it to its lane or to who commits: a good guess to start from, which
+/// The newest record that is known of a session, be it to its turn or to who commits: a good guess to start from, which
 /// the swap proves.
-fn newest_known(seats: &[Seat], of_lane: Option<Arc<Stored>>) -> Arc<Stored> {
-    let known = seats.iter().map(|seat| Arc::clone(&seat.job.known));
-    known
-        .chain(of_lane)
-        .max_by_key(|stored| stored.header.version)
-        .expect("a flight takes off with somebody aboard")
+fn newest_known(seats: &[Seat], of_turn: Option<&Arc<Stored>>) -> Arc<Stored> {
+    let known = seats.iter().map(|seat| &seat.job.known);
+    let newest = known
+        .chain(of_turn)
+        .max_by_key(|stored| stored.header.version);
+    Arc::clone(newest.expect("a flight takes off with somebody aboard"))
 }
 
 /// What a conflict means: another commit was first; or, if an earlier answer may have been lost, perhaps our own.

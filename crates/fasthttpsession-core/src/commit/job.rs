@@ -68,9 +68,7 @@ pub(crate) type Aboard = SmallVec<[(Seat, Applied); 1]>;
 /// One swap with all jobs that are part of it.
 pub(crate) struct Flight {
     pub(crate) seats: Aboard,
-    pub(crate) swap: Arc<Swap>,
-    /// Whether it was sent before, so that it may have landed without an answer.
-    pub(crate) sent: bool,
+    pub(crate) swap: Swap,
 }
 
 /// What is sent to the store, again and again the same.
@@ -96,6 +94,19 @@ impl Done {
             changes: Vec::new(),
             conflicts: 0,
         }
+    }
+}
+
+impl Flight {
+    /// The first aboard who still waits. Whoever gave up is dropped, and so is who held the turn.
+    pub(crate) fn next_heir(&mut self) -> Option<oneshot::Sender<Reply>> {
+        self.seats.retain(|(seat, _)| {
+            seat.reply
+                .as_ref()
+                .is_some_and(|reply| !reply.is_canceled())
+        });
+        let (first, _) = self.seats.first_mut()?;
+        first.reply.take()
     }
 }
 

@@ -1,8 +1,8 @@
 //! One committer per session in this process. Commits to the same session queue up in its lane; whoever holds the turn
 //! takes all logs that wait and commits them together, each with its own outcome.
 //!
-//! The turn is a value, and dropping it passes it on: a request that is cancelled in the middle of a commit leaves what
-//! it had under way to the next in line, who sends the identical swap again.
+//! The turn is a value that holds what is under way, and dropping it passes it on: a request that is cancelled in the middle
+//! of a commit leaves its flight to the next in line, who sends the identical swap again.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
@@ -38,12 +38,10 @@ impl Hasher for HandleHasher {
     }
 }
 
-/// Who waits for a session, and what is under way.
+/// Who waits for a session.
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<Waiting>,
-    flight: Option<Flight>,
-    newest: Option<Arc<Stored>>,
 }
 
 /// One in the queue: with a log that anyone may commit, or without one, for a turn of its own.
@@ -60,18 +58,14 @@ pub(crate) enum Reply {
     Done(Done),
 }
 
-/// Who takes off next, and from where.
-pub(crate) struct Boarding {
-    /// The logs that waited, in order.
-    pub(crate) seats: Seats,
-    /// The newest record that the lane has seen.
-    pub(crate) newest: Option<Arc<Stored>>,
-}
-
 /// The right to commit to a session. There is one per lane.
 pub(crate) struct Turn {
     lanes: Arc<Lanes>,
     handle: Handle,
+    /// What is under way; sent before, if it came with the turn.
+    pub(crate) flight: Option<Box<Flight>>,
+    /// The newest record that a holder of this turn has seen.
+    pub(crate) newest: Option<Arc<Stored>>,
     passed_on: bool,
 }
 
@@ -92,7 +86,7 @@ impl Lanes {
             Ok(answer) => answer
                 .await
                 .unwrap_or_else(|oneshot::Canceled| Reply::Done(Done::forsaken(handle))),
-            Err(job) => Reply::Turn(self.turn(handle), job),
+            Err(job) => Reply::Turn(self.turn(handle, None, None), job),
         }
     }
 
@@ -115,32 +109,29 @@ impl Lanes {
         }
     }
 
-    fn turn(self: &Arc<Self>, handle: Handle) -> Turn {
+    fn turn(
+        self: &Arc<Self>,
+        handle: Handle,
+        flight: Option<Box<Flight>>,
+        newest: Option<Arc<Stored>>,
+    ) -> Turn {
         Turn {
             lanes: Arc::clone(self),
             handle,
+            flight,
+            newest,
             passed_on: false,
         }
     }
 
-    /// Hands the turn to the next who still waits for it, or closes the lane.
-    fn pass_on(self: &Arc<Self>, handle: Handle) {
-        while let Some(heir) = self.next_heir(handle) {
-            match heir.reply.send(Reply::Turn(self.turn(handle), heir.job)) {
-                Ok(()) => return,
-                Err(Reply::Turn(mut turn, _)) => turn.passed_on = true,
-                Err(Reply::Done(_)) => {}
-            }
-        }
-    }
-
-    fn next_heir(&self, handle: Handle) -> Option<Waiting> {
+    /// The first who still waits; without one, the lane is closed.
+    fn first_waiting(&self, handle: Handle) -> Option<Waiting> {
         let mut shard = self.shard(handle);
-        let heir = shard.get_mut(&handle)?.next_heir();
-        if heir.is_none() {
+        let first = shard.get_mut(&handle)?.first();
+        if first.is_none() {
             shard.remove(&handle);
         }
-        heir
+        first
     }
 
     fn shard(&self, handle: Handle) -> MutexGuard<'_, Shard> {
@@ -179,23 +170,8 @@ impl Lane {
         boarding
     }
 
-    /// The first of those who are part of the flight, then of those who wait. Whoever gave up is dropped.
-    fn next_heir(&mut self) -> Option<Waiting> {
-        if let Some(flight) = &mut self.flight {
-            flight.seats.retain(|(seat, _)| {
-                seat.reply
-                    .as_ref()
-                    .is_some_and(|reply| !reply.is_canceled())
-            });
-            match flight
-                .seats
-                .first_mut()
-                .and_then(|(seat, _)| seat.reply.take())
-            {
-                Some(reply) => return Some(Waiting { job: None, reply }),
-                None => self.flight = None,
-            }
-        }
+    /// Who has waited longest. Whoever gave up is dropped.
+    fn first(&mut self) -> Option<Waiting> {
         std::iter::from_fn(|| self.waiting.pop_front()).find(|waiting| !waiting.reply.is_canceled())
     }
 }
@@ -205,14 +181,14 @@ impl Turn {
         self.handle
     }
 
-    /// Takes the logs that wait. Those who wait for a turn of their own go on waiting. `None` while a swap is under way.
-    pub(crate) fn board(&self) -> Option<Boarding> {
-        self.with_lane(|lane| {
-            lane.flight.is_none().then(|| Boarding {
-                seats: lane.board(),
-                newest: lane.newest.clone(),
-            })
-        })
+    /// What is under way, to be sent.
+    pub(crate) fn swap(&self) -> Option<&Swap> {
+        self.flight.as_ref().map(|flight| &flight.swap)
+    }
+
+    /// Takes the logs that wait. Those who wait for a turn of their own go on waiting.
+    pub(crate) fn board(&self) -> Seats {
+        self.with_lane(Lane::board)
     }
 
     /// Puts logs back to the head of the queue, in order.
@@ -232,30 +208,6 @@ impl Turn {
         });
     }
 
-    /// Keeps `flight` where the next in line finds it.
-    pub(crate) fn set_flight(&self, flight: Flight) {
-        self.with_lane(|lane| lane.flight = Some(flight));
-    }
-
-    /// What is to be sent, and whether it was sent before; it counts as sent from now on. `None` without a flight.
-    pub(crate) fn send(&self) -> Option<(Arc<Swap>, bool)> {
-        self.with_lane(|lane| {
-            let flight = lane.flight.as_mut()?;
-            Some((
-                Arc::clone(&flight.swap),
-                std::mem::replace(&mut flight.sent, true),
-            ))
-        })
-    }
-
-    /// Takes the flight out, and keeps the record that it led to, if it is known.
-    pub(crate) fn take_flight(&self, newest: Option<Arc<Stored>>) -> Option<Flight> {
-        self.with_lane(|lane| {
-            lane.newest = newest.or(lane.newest.take());
-            lane.flight.take()
-        })
-    }
-
     fn with_lane<T>(&self, act: impl FnOnce(&mut Lane) -> T) -> T {
         act(self
             .lanes
@@ -265,10 +217,39 @@ impl Turn {
     }
 }
 
+impl Turn {
+    /// Hands the turn to the next who still waits for it, or closes the lane.
+    fn pass_on(&mut self) {
+        while let Some(heir) = self.next_heir() {
+            let (flight, newest) = (self.flight.take(), self.newest.take());
+            let turn = self.lanes.turn(self.handle, flight, newest);
+            match heir.reply.send(Reply::Turn(turn, heir.job)) {
+                Ok(()) => return,
+                Err(Reply::Turn(mut back, _)) => {
+                    back.passed_on = true;
+                    (self.flight, self.newest) = (back.flight.take(), back.newest.take());
+                }
+                Err(Reply::Done(_)) => {}
+            }
+        }
+    }
+
+    /// The first of those who are part of the flight, then of those who wait. Whoever gave up is dropped.
+    fn next_heir(&mut self) -> Option<Waiting> {
+        if let Some(flight) = &mut self.flight {
+            match flight.next_heir() {
+                Some(reply) => return Some(Waiting { job: None, reply }),
+                None => self.flight = None,
+            }
+        }
+        self.lanes.first_waiting(self.handle)
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.passed_on {
-            self.lanes.pass_on(self.handle);
+            self.pass_on();
         }
     }
 }
@@ -354,11 +335,7 @@ mod tests {
         let first = enter(&lanes).1.unwrap();
         let waiting: Vec<_> = (0..5).map(|_| enter(&lanes).0).collect();
         drop(waiting);
-        assert!(
-            first
-                .board()
-                .is_some_and(|boarding| boarding.seats.is_empty())
-        );
+        assert!(first.board().is_empty());
         drop(first);
         assert!(is_empty(&lanes));
     }

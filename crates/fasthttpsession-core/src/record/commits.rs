@@ -1,15 +1,19 @@
 //! The last few commits of a record by name, so that a commit whose answer was lost can be found again.
 
-use smallvec::SmallVec;
-
-use crate::wire::{self, Reader};
+use crate::wire::Reader;
 
 /// The name of one commit: unique among all processes that share a store, as far as 64 random bits go.
 pub(crate) type CommitId = u64;
 
 /// The newest commits of a record, the newest last.
-#[derive(Clone, Default)]
-pub(crate) struct Commits(SmallVec<[CommitId; Commits::KEPT]>);
+#[derive(Clone)]
+pub(crate) struct Commits {
+    /// Their names as they stand in the record, eight bytes each, the lowest first.
+    names: [u8; Commits::KEPT * NAME_BYTES],
+    count: u8,
+}
+
+const NAME_BYTES: usize = size_of::<CommitId>();
 
 /// Whether a commit is in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +28,20 @@ impl Commits {
     pub(crate) const KEPT: usize = 8;
 
     pub(crate) fn push(&mut self, id: CommitId) {
-        if self.0.len() == Self::KEPT {
-            self.0.remove(0);
+        if usize::from(self.count) == Self::KEPT {
+            self.names.copy_within(NAME_BYTES.., 0);
+            self.count -= 1;
         }
-        self.0.push(id);
+        let at = self.names().len();
+        self.names[at..][..NAME_BYTES].copy_from_slice(&id.to_le_bytes());
+        self.count += 1;
     }
 
     /// Whether the commit `id`, which would have made version `version`, is in the record that has these commits and is
     /// now at version `current`.
     pub(crate) fn landed(&self, id: CommitId, version: u64, current: u64) -> Landed {
-        if self.0.contains(&id) {
+        let mut names = self.names().chunks_exact(NAME_BYTES);
+        if names.any(|name| name == id.to_le_bytes()) {
             Landed::Yes
         } else if current.saturating_sub(version) < Self::KEPT as u64 {
             Landed::No
@@ -43,27 +51,38 @@ impl Commits {
     }
 
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        out.push(wire::short_len(self.0.len()));
-        for id in &self.0 {
-            out.extend_from_slice(&id.to_le_bytes());
-        }
+        out.push(self.count);
+        out.extend_from_slice(self.names());
     }
 
     pub(crate) fn read_from(reader: &mut Reader<'_>) -> Option<Self> {
-        let len = usize::from(reader.byte()?);
-        if len > Self::KEPT {
-            return None;
-        }
-        let mut commits = Self::default();
-        for _ in 0..len {
-            commits.0.push(reader.fixed()?);
-        }
+        let count = reader.byte()?;
+        let mut commits = Self {
+            count,
+            ..Self::default()
+        };
+        let read = reader.take(usize::from(count) * NAME_BYTES)?;
+        commits.names.get_mut(..read.len())?.copy_from_slice(read);
         Some(commits)
     }
 
     /// How many bytes [`write_to`](Self::write_to) writes.
     pub(crate) fn encoded_len(&self) -> usize {
-        1 + 8 * self.0.len()
+        1 + self.names().len()
+    }
+
+    fn names(&self) -> &[u8] {
+        &self.names[..usize::from(self.count) * NAME_BYTES]
+    }
+}
+
+impl Default for Commits {
+    /// None.
+    fn default() -> Self {
+        Self {
+            names: [0; Self::KEPT * NAME_BYTES],
+            count: 0,
+        }
     }
 }
 
@@ -99,7 +118,7 @@ mod tests {
             up_to(last).write_to(&mut bytes);
             assert_eq!(bytes.len(), up_to(last).encoded_len());
             let read = Commits::read_from(&mut Reader::new(&bytes)).unwrap();
-            assert_eq!(read.0, up_to(last).0);
+            assert_eq!(read.names(), up_to(last).names());
             assert!(Commits::read_from(&mut Reader::new(&bytes[..bytes.len() - 1])).is_none());
         }
         assert!(Commits::read_from(&mut Reader::new(&[9; 200])).is_none());
