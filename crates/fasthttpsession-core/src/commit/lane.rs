@@ -215,9 +215,7 @@ impl Turn {
             .get_mut(&self.handle)
             .expect("a lane stays while there is a turn"))
     }
-}
 
-impl Turn {
     /// Hands the turn to the next who still waits for it, or closes the lane.
     fn pass_on(&mut self) {
         while let Some(heir) = self.next_heir() {

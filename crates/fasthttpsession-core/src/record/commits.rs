@@ -5,6 +5,8 @@ use crate::wire::Reader;
 /// The name of one commit: unique among all processes that share a store, as far as 64 random bits go.
 pub(crate) type CommitId = u64;
 
+const NAME_BYTES: usize = size_of::<CommitId>();
+
 /// The newest commits of a record, the newest last.
 #[derive(Clone)]
 pub(crate) struct Commits {
@@ -12,8 +14,6 @@ pub(crate) struct Commits {
     names: [u8; Commits::KEPT * NAME_BYTES],
     count: u8,
 }
-
-const NAME_BYTES: usize = size_of::<CommitId>();
 
 /// Whether a commit is in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
