@@ -67,16 +67,17 @@ impl Library {
 
     /// Whether it is somebody else's.
     pub fn is_peer(self) -> bool {
-        !matches!(
-            self,
-            Self::Ours | Self::BareDriver | Self::OnDriver | Self::ByHand
-        )
+        self != Self::Ours && !self.is_limit()
+    }
+
+    /// Whether it is none for an application, but shows what is in this library's way.
+    fn is_limit(self) -> bool {
+        matches!(self, Self::BareDriver | Self::OnDriver | Self::ByHand)
     }
 
     /// Whether it has routes for `scenario`.
     pub fn serves(self, scenario: Scenario) -> bool {
-        !matches!(self, Self::BareDriver | Self::OnDriver | Self::ByHand)
-            || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)
+        !self.is_limit() || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)
     }
 
     /// Its name on the command line and in reports.

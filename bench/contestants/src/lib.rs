@@ -13,7 +13,7 @@ mod store;
 pub mod tower_sessions;
 
 pub use contestant::{Contestant, Library};
-pub use routes::{Api, cpu};
+pub use routes::{Api, COUNTER, READ, VALUE_BYTES, VALUES, cpu};
 pub use scenario::Scenario;
 pub use serve::serve;
 pub use store::Store;

@@ -11,13 +11,13 @@ use cpu_time::ProcessTime;
 use tower::layer::util::Identity;
 
 /// How many values a session has, beside the counter.
-pub(crate) const VALUES: usize = 10;
+pub const VALUES: usize = 10;
 /// Their length.
-pub(crate) const VALUE_BYTES: usize = 100;
+pub const VALUE_BYTES: usize = 100;
 /// The value that is read: one from the middle.
-pub(crate) const READ: &str = "value5";
+pub const READ: &str = "value5";
 /// The number that is added to.
-pub(crate) const COUNTER: &str = "counter";
+pub const COUNTER: &str = "counter";
 
 /// How a library does what the routes ask for, as its documentation would have it done. Whatever fails panics, which the
 /// client sees: a benchmark of errors is worth nothing.

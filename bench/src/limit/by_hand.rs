@@ -15,7 +15,7 @@ use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contestants::cpu;
+use contestants::{COUNTER, READ, VALUE_BYTES, VALUES, cpu};
 use fasthttpsession::{Clock as _, SystemClock, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -35,8 +35,6 @@ pub fn router() -> Router {
 
 const NAME: &str = "session=";
 const HOUR: Duration = Duration::from_secs(3600);
-const READ: &str = "value5";
-const COUNTER: &str = "counter";
 const SEEDED: &str = "the load has a session for each request";
 
 async fn seed(State(kept): State<Arc<Kept>>) -> impl IntoResponse {
@@ -62,7 +60,7 @@ async fn read(State(kept): State<Arc<Kept>>, headers: HeaderMap) -> impl IntoRes
     let (_, session) = kept.opened(&headers, SystemClock.now()).expect(SEEDED);
     let value = session.values.get(READ).expect(SEEDED);
     let text: String = serde_json::from_slice(value).expect("a text was written");
-    assert_eq!(text.len(), 100);
+    assert_eq!(text.len(), VALUE_BYTES);
     (AppendHeaders([(VARY, "cookie")]), "ok")
 }
 
@@ -175,8 +173,8 @@ impl Values {
     /// As the contestants' sessions have them.
     fn seeded() -> Self {
         let mut bytes = Vec::new();
-        let text = format!("\"{}\"", "x".repeat(100));
-        for number in 0..10 {
+        let text = format!("\"{}\"", "x".repeat(VALUE_BYTES));
+        for number in 0..VALUES {
             push(
                 &mut bytes,
                 format!("value{number}").as_bytes(),

@@ -139,6 +139,7 @@ mod tests {
         assert!(!asked(LONG), "one is under way");
         end.send(()).unwrap();
         assert!(!asked(LONG + 1), "the end of that one is seen");
+        assert!(!asked(LONG + 2), "it has grown by little since");
         assert!(!asked(1), "the log has begun anew");
         assert!(asked(PAGES));
     }
