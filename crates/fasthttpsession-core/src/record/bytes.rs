@@ -127,29 +127,22 @@ fn read_header(bytes: &[u8]) -> Result<(Header, usize), InvalidRecord> {
         [MARK, ..] => return Err(length),
         _ => return Err(InvalidRecord::NoRecord),
     };
-    let (fixed, rest) = bytes
-        .split_first_chunk::<{ Record::FIXED_BYTES }>()
-        .ok_or(length)?;
+    let (mut fixed, rest) = bytes.split_at_checked(Record::FIXED_BYTES).ok_or(length)?;
     let (principal, rest) = rest.split_at_checked(principal_len).ok_or(length)?;
     let (label, body) = rest.split_at_checked(label_len).ok_or(length)?;
-    if number_at::<4>(fixed, 4) != body.len() as u64 {
+    fixed.advance(4);
+    if u64::from(fixed.get_u32()) != body.len() as u64 {
         return Err(length);
     }
     let header = Header {
-        version: signed("version", number_at::<8>(fixed, Record::VERSION_AT))?,
-        created_at: moment("creation time", fixed, 16)?,
-        idle_deadline: moment("idle deadline", fixed, Record::IDLE_DEADLINE_AT)?,
-        absolute_deadline: moment("absolute deadline", fixed, Record::ABSOLUTE_DEADLINE_AT)?,
+        version: signed("version", fixed.get_u64())?,
+        created_at: moment("creation time", fixed.get_u64())?,
+        idle_deadline: moment("idle deadline", fixed.get_u64())?,
+        absolute_deadline: moment("absolute deadline", fixed.get_u64())?,
         principal: text("principal", principal, Principal::new)?,
         label: text("label", label, Label::new)?,
     };
     Ok((header, bytes.len() - body.len()))
-}
-
-fn number_at<const N: usize>(fixed: &[u8; Record::FIXED_BYTES], at: usize) -> u64 {
-    fixed[at..at + N]
-        .iter()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn signed(what: &'static str, number: u64) -> Result<u64, InvalidRecord> {
@@ -159,12 +152,8 @@ fn signed(what: &'static str, number: u64) -> Result<u64, InvalidRecord> {
     }
 }
 
-fn moment(
-    what: &'static str,
-    fixed: &[u8; Record::FIXED_BYTES],
-    at: usize,
-) -> Result<Timestamp, InvalidRecord> {
-    signed(what, number_at::<8>(fixed, at)).map(Timestamp::from_millis)
+fn moment(what: &'static str, number: u64) -> Result<Timestamp, InvalidRecord> {
+    signed(what, number).map(Timestamp::from_millis)
 }
 
 fn text<T, E>(
