@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use memchr::memchr_iter;
+
 use crate::error::BuildError;
 
 /// The cookie that carries the token.
@@ -240,8 +242,13 @@ impl CookieWriter {
 
     /// The values of the cookies of this name in a `Cookie` header, in order.
     pub(crate) fn values<'a>(&self, line: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        line.split(|byte| *byte == b';')
-            .filter_map(|pair| self.value_in(pair))
+        let ends = memchr_iter(b';', line).chain([line.len()]);
+        let pairs = ends.scan(0, |start, end| {
+            let pair = &line[*start..end];
+            *start = end + 1;
+            Some(pair)
+        });
+        pairs.filter_map(|pair| self.value_in(pair))
     }
 
     /// The name is compared byte for byte: one that only decodes to it could have been set from where the prefix forbids.
