@@ -130,7 +130,7 @@ fn read_header(bytes: &[u8]) -> Result<(Header, usize), InvalidRecord> {
     let (mut fixed, rest) = bytes.split_at_checked(Record::FIXED_BYTES).ok_or(length)?;
     let (principal, rest) = rest.split_at_checked(principal_len).ok_or(length)?;
     let (label, body) = rest.split_at_checked(label_len).ok_or(length)?;
-    fixed.advance(4);
+    fixed.advance(4); // Mark, layout and the two lengths.
     if u64::from(fixed.get_u32()) != body.len() as u64 {
         return Err(length);
     }
