@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::samples::median;
+use crate::samples::Spread;
 
 /// What one project weighs.
 #[derive(Clone, Debug, Serialize)]
@@ -21,10 +21,10 @@ pub struct Weight {
     pub crates: usize,
     /// How many of them its framework alone does not bring.
     pub crates_added: usize,
-    /// How long a clean build without optimisation takes, in s, the median of all rounds; `None` if it was left out.
-    pub build_s: Option<f64>,
+    /// How long a clean build without optimisation takes, in s; `None` if it was left out.
+    pub build_s: Option<Spread>,
     /// What of that the framework alone does not take, in s.
-    pub build_added_s: Option<f64>,
+    pub build_added_s: Option<Spread>,
 }
 
 /// A library in its framework.
@@ -39,7 +39,7 @@ const ACTIX: &str =
     "actix-web = { version = \"4\", default-features = false, features = [\"macros\"] }\n";
 
 /// Every library with its default features and what its framework needs, built in so many rounds. In each, a framework alone
-/// is built beside its libraries; the times are medians.
+/// is built beside its libraries.
 pub fn measure(rounds: usize) -> Result<Vec<Weight>> {
     let mut measured = Vec::new();
     for framework in [AXUM, ACTIX] {
@@ -109,15 +109,15 @@ impl Weight {
         builds: &[(f64, f64)],
     ) -> Result<Self> {
         let crates = program.crates()?;
-        let middle = |figure: fn(&(f64, f64)) -> f64| {
-            (!builds.is_empty()).then(|| median(builds.iter().map(figure).collect()))
+        let times = |time: fn(&(f64, f64)) -> f64| {
+            (!builds.is_empty()).then(|| Spread::of(builds.iter().map(time)))
         };
         Ok(Self {
             of,
             crates,
             crates_added: crates.saturating_sub(alone.crates()?),
-            build_s: middle(|build| build.0),
-            build_added_s: middle(|build| build.1),
+            build_s: times(|build| build.0),
+            build_added_s: times(|build| build.1),
         })
     }
 

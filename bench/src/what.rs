@@ -151,7 +151,7 @@ impl What {
     /// How often clean builds are timed; each round takes minutes.
     pub fn builds(&self) -> usize {
         if self.long || self.only.contains(&Part::Weight) {
-            3
+            5
         } else {
             0
         }

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+use crate::samples::Spread;
 use crate::weight::Weight;
 
 const WEIGHT: &str = "
 ## Before the first request
 
 Crates of a program that has nothing but the library with its default features and its framework, and a clean build of it without \
-optimisation on this machine, this library's crates built as those of a registry are: the median of three, each beside a build \
-of the framework alone. Added is what that does not need.
+optimisation on this machine, this library's crates built as those of a registry are: the median of five, each beside a build \
+of the framework alone. Added is what that does not need; as a difference of two long builds it varies more than they do.
 
 | program | crates | added | clean build, s | added, s |
 | --- | --: | --: | --: | --: |
@@ -36,6 +37,6 @@ pub fn write(text: &mut String, weights: &[Weight]) -> Result<()> {
     Ok(())
 }
 
-fn seconds(seconds: Option<f64>) -> String {
+fn seconds(seconds: Option<Spread>) -> String {
     seconds.map_or_else(String::new, |seconds| format!("{seconds:.1}"))
 }

@@ -13,7 +13,9 @@ pub fn of_weight(weights: &[Weight]) -> Vec<Target> {
     #[allow(clippy::cast_precision_loss, reason = "some hundreds")]
     let crates = |weight: &Weight| Some(weight.crates_added as f64);
     let crates = target(weights, CRATES, "crates", crates);
-    let build = target(weights, BUILD, "s", |weight| weight.build_added_s);
+    let build = target(weights, BUILD, "s", |weight| {
+        Some(weight.build_added_s?.median)
+    });
     crates.into_iter().chain(build).collect()
 }
 
