@@ -12,7 +12,7 @@ const WEIGHT: &str = "
 
 Crates of a program that has nothing but the library with its default features and its framework, and a clean build of it without \
 optimisation on this machine, this library's crates built as those of a registry are: the median of five, each beside a build \
-of the framework alone. Added is what that does not need; as a difference of two long builds it varies more than they do.
+of the framework alone. Added is what that does not need.
 
 | program | crates | added | clean build, s | added, s |
 | --- | --: | --: | --: | --: |
