@@ -29,7 +29,8 @@ mod what;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use contestants::{Contestant, Library, Scenario, Store, actix_session};
+use contestants::{Contestant, Library, Scenario, Store, actix_session, ours_on_actix};
+use fasthttpsession::connect;
 
 use backend::Backend;
 use core_paths::CorePath;
@@ -113,6 +114,7 @@ async fn serve(contestant: Contestant, url: &str) -> Result<()> {
     match (library, store) {
         (Library::ActixSession, Store::Cookie) => actix_session::serve_cookies().await?,
         (Library::ActixSession, _) => actix_session::serve_redis(url).await?,
+        (Library::OursOnActix, _) => ours_on_actix::serve(connect(url).await?).await?,
         _ => contestants::serve(router::router(contestant, url).await).await?,
     }
     Ok(())

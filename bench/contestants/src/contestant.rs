@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::scenario::Scenario;
 use crate::store::Store;
-use crate::{actix_session, axum_session, ours, tower_sessions};
+use crate::{actix_session, axum_session, ours, ours_on_actix, tower_sessions};
 
 /// A library that keeps its sessions in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +39,8 @@ const BY_HAND: &str = "what any library takes that promises the same: two routes
 pub enum Library {
     /// This library.
     Ours,
+    /// This library, served by actix-web.
+    OursOnActix,
     /// tower-sessions.
     TowerSessions,
     /// `axum_session`.
@@ -55,8 +57,9 @@ pub enum Library {
 
 impl Library {
     /// All of them; this library first, and what is none for an application last.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ours,
+        Self::OursOnActix,
         Self::TowerSessions,
         Self::AxumSession,
         Self::ActixSession,
@@ -65,9 +68,14 @@ impl Library {
         Self::ByHand,
     ];
 
+    /// Whether it is this one.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::OursOnActix)
+    }
+
     /// Whether it is somebody else's.
     pub fn is_peer(self) -> bool {
-        self != Self::Ours && !self.is_limit()
+        !self.is_ours() && !self.is_limit()
     }
 
     /// Whether it is none for an application, but shows what is in this library's way.
@@ -84,6 +92,7 @@ impl Library {
     pub fn label(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::OursOnActix => "ours-on-actix",
             Self::TowerSessions => "tower-sessions",
             Self::AxumSession => "axum-session",
             Self::ActixSession => "actix-session",
@@ -97,6 +106,7 @@ impl Library {
     pub fn note(self) -> &'static str {
         match self {
             Self::Ours => ours::NOTE,
+            Self::OursOnActix => ours_on_actix::NOTE,
             Self::TowerSessions => tower_sessions::NOTE,
             Self::AxumSession => axum_session::NOTE,
             Self::ActixSession => actix_session::NOTE,

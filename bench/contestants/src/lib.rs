@@ -5,7 +5,9 @@
 pub mod actix_session;
 pub mod axum_session;
 mod contestant;
+mod on_actix;
 pub mod ours;
+pub mod ours_on_actix;
 mod routes;
 mod scenario;
 mod serve;

@@ -12,7 +12,7 @@ use crate::routes::{Api, Layers, READ, routes};
 pub const NOTE: &str = "defaults: 1 h idle, extended once 5 % of it has passed (not within a short run); \
     one cookie, sent when it changes; `Vary: Cookie` on routes that ask; adds with `update`; touching: `touch_after_percent(0)`; renewing: `renew_every`, due";
 
-const WORKS: &str = "sessions work";
+pub(crate) const WORKS: &str = "sessions work";
 
 /// All routes, with sessions in `store`.
 pub fn on(store: impl Store) -> Router {
@@ -27,14 +27,14 @@ pub fn on(store: impl Store) -> Router {
 
 const FIT: &str = "the settings fit each other";
 
-fn touching(store: AnyStore) -> Sessions {
+pub(crate) fn touching(store: AnyStore) -> Sessions {
     let sessions = Sessions::builder(store).touch_after_percent(0);
     sessions.build().expect(FIT)
 }
 
 /// What was made just now is older than its period to this clock, so that renewal is due with a grace as long as the
 /// default.
-fn renewing(store: AnyStore) -> Sessions {
+pub(crate) fn renewing(store: AnyStore) -> Sessions {
     let sessions = Sessions::builder(store)
         .renew_every(Duration::from_secs(40))
         .clock(Ahead);

@@ -83,10 +83,10 @@ impl Store {
 
     /// The libraries that can keep sessions there; this library first.
     pub fn contestants(self) -> Vec<Contestant> {
-        use Library::{ActixSession, AxumSession, Ours, TowerSessions};
+        use Library::{ActixSession, AxumSession, Ours, OursOnActix, TowerSessions};
         let libraries: &[Library] = match self {
             Self::File | Self::Memcached => &[Ours],
-            Self::Redis => &[Ours, TowerSessions, AxumSession, ActixSession],
+            Self::Redis => &[Ours, OursOnActix, TowerSessions, AxumSession, ActixSession],
             Self::Cookie => &[ActixSession],
             _ => &[Ours, TowerSessions, AxumSession],
         };

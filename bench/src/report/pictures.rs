@@ -1,6 +1,6 @@
 //! What the report shows in pictures: what requests cost, how long the slowest answers take, and what is lost.
 
-use contestants::{Library, Scenario};
+use contestants::Scenario;
 
 use super::{OnStore, Report};
 use crate::loss::{AT_ONCE, Losses};
@@ -52,7 +52,7 @@ fn loss_bar(losses: &Losses, (lost, a_round): (usize, usize)) -> Bar {
     let part = part(lost, losses.rounds * a_round);
     Bar {
         label: library.label(),
-        is_ours: library == Library::Ours,
+        is_ours: library.is_ours(),
         part,
         text: match lost {
             0 => "none".to_owned(),
@@ -131,7 +131,7 @@ fn bars(
         .filter(|served| (served.scenario, served.connections) == (scenario, MANY));
     let figures = asked.filter_map(|served| {
         let library = served.contestant.library;
-        Some((library.label(), library == Library::Ours, figure(served)?))
+        Some((library.label(), library.is_ours(), figure(served)?))
     });
     Bar::beside_each_other(figures, text)
 }

@@ -1,7 +1,5 @@
 //! What may be lost: nothing.
 
-use contestants::Library;
-
 use super::Target;
 use crate::loss::Losses;
 
@@ -12,7 +10,7 @@ const ENDED: &str = "what was logged out stays so, and nobody else is signed out
 pub fn of_loss(losses: &[Losses]) -> Vec<Target> {
     let ours = losses
         .iter()
-        .filter(|losses| losses.contestant.library == Library::Ours);
+        .filter(|losses| losses.contestant.library.is_ours());
     ours.flat_map(of).collect()
 }
 

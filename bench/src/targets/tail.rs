@@ -56,6 +56,7 @@ fn limit(ours: Spread, in_turn: &[Served], scenario: Scenario) -> String {
         of("all sessions asked for equally it takes", |library| {
             library == Library::Ours
         }),
+        of("with actix-web", |library| library == Library::OursOnActix),
         of("with the best peer", Library::is_peer),
         of("with the bare driver and no sessions", |library| {
             library == Library::BareDriver
