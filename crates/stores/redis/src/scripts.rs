@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, cmd};
+use redis::Cmd;
 
 /// A script, and the hash by which servers that have seen it know it.
 pub(crate) struct Script(LazyLock<redis::Script>, fn() -> &'static str);
@@ -53,8 +53,13 @@ impl Script {
 }
 
 fn call(command: &str, script: &str, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
-    let mut call = cmd(command);
-    call.arg(script).arg(keys.len()).arg(keys);
+    let count = keys.len().to_string();
+    let texts = [command, script, &count].into_iter();
+    let texts = texts.chain(keys.iter().copied()).map(str::len);
+    // Room for all of it, for a group of records is long.
+    let bytes = texts.chain(arguments.iter().map(|argument| argument.len()));
+    let mut call = Cmd::with_capacity(3 + keys.len() + arguments.len(), bytes.sum());
+    call.arg(command).arg(script).arg(&count).arg(keys);
     for argument in arguments {
         call.arg(*argument);
     }
