@@ -1,5 +1,7 @@
 //! What may be lost: nothing.
 
+use contestants::Library;
+
 use super::Target;
 use crate::loss::Losses;
 
@@ -16,8 +18,11 @@ pub fn of_loss(losses: &[Losses]) -> Vec<Target> {
 
 #[allow(clippy::cast_precision_loss, reason = "it is 0, or a few")]
 fn of(losses: &Losses) -> [Target; 2] {
+    let measured_by = match losses.contestant.library {
+        Library::OursOnActix => "64 requests at once, in actix-web",
+        _ => "64 requests at once",
+    };
     let target = |promise, count: usize, unit| {
-        let measured_by = "64 requests at once";
         Target::at_most(
             losses.contestant.store,
             promise,
