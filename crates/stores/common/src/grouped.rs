@@ -113,11 +113,6 @@ impl<G: Group> Grouped<G> {
         }))
     }
 
-    /// What makes the calls.
-    pub fn group(&self) -> &G {
-        &self.0.group
-    }
-
     /// Makes `call`, alone or with others.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
         let (slot, call) = match Inner::enter(&self.0, call)? {

@@ -6,12 +6,14 @@
 //! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
 //! * [`Grouped`]: calls that wait for each other anyway, made together.
 //! * [`Gathering`]: a connection that writes once what many tasks have to say.
+//! * [`PerRuntime`]: what each runtime has of its own, like connections.
 //! * [`within`]: an end for every wait.
 
 mod gathering;
 mod grouped;
 pub mod millis;
 mod pace;
+mod per_runtime;
 mod purging;
 mod settings;
 mod table;
@@ -20,6 +22,7 @@ mod within;
 pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
 pub use pace::Pace;
+pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
 pub use settings::Settings;
 pub use table::TableName;

@@ -83,6 +83,19 @@ impl Client {
         })))
     }
 
+    /// A client of the same servers, with connections of its own. Those of a client are made in the tokio runtime that
+    /// first needs them, which drives them, and end with it: a program that has several runtimes had better have a client
+    /// for each.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let again = |links: &Vec<Link>| links.iter().map(Link::again).collect();
+        Self(Arc::new(Inner {
+            links: self.0.links.iter().map(again).collect(),
+            names: self.0.names.clone(),
+            addresses: self.0.addresses.clone(),
+        }))
+    }
+
     /// Reads the value of `key`; `None` if there is none.
     pub async fn get(&self, key: &str) -> Result<Option<Item>, Error> {
         match self.ask(key, Command::Get).await? {

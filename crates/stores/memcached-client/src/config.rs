@@ -109,7 +109,7 @@ impl ClientConfig {
         self
     }
 
-    /// Makes the client; it connects when it is first used. Needs a tokio runtime.
+    /// Makes the client. It connects when it is first used, which needs a tokio runtime.
     ///
     /// No server, the same twice, credentials that can't be sent and TLS that can't be had are
     /// [`Invalid`](crate::ErrorKind::Invalid).

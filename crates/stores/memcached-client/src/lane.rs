@@ -75,6 +75,10 @@ impl Lane {
         }
     }
 
+    pub(crate) fn server(&self) -> &Address {
+        &self.server
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.limits
     }

@@ -1,7 +1,7 @@
 //! One connection to a server, made again whenever it is needed and gone.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -15,27 +15,40 @@ use crate::pipe::Pipe;
 use crate::request::{Answer, Request};
 use crate::stream::{Connected, Connector};
 
-/// A connection that is made when it is needed. Dropping it closes it.
+/// A connection that is made when it is needed, by the runtime that needs it first. Dropping it closes it.
 pub(crate) struct Link {
     lane: Arc<Lane>,
-    task: JoinHandle<()>,
+    connector: Connector,
+    task: OnceLock<JoinHandle<()>>,
 }
 
 impl Link {
     pub(crate) fn new(server: Address, connector: Connector, limits: Limits) -> Self {
-        let lane = Arc::new(Lane::new(server, limits));
-        let task = tokio::spawn(run(Arc::clone(&lane), connector));
-        Self { lane, task }
+        Self {
+            lane: Arc::new(Lane::new(server, limits)),
+            connector,
+            task: OnceLock::new(),
+        }
+    }
+
+    /// Another connection to the same server.
+    pub(crate) fn again(&self) -> Self {
+        let (server, limits) = (self.lane.server().clone(), self.lane.limits());
+        Self::new(server, self.connector.clone(), limits)
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {
+        self.task
+            .get_or_init(|| tokio::spawn(run(Arc::clone(&self.lane), self.connector.clone())));
         self.lane.ask(request).await
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 }
 

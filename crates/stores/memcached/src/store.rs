@@ -9,7 +9,10 @@ use fasthttpsession_core::{
     Capabilities, Created, Deleted, Handle, Record, Replaced, Store, StoreError, StoreErrorKind,
     Timestamp, Touched,
 };
-use fasthttpsession_memcached_client::{Added, Client, Deleted as Removed, Expiry, Swapped};
+use fasthttpsession_memcached_client::{
+    Added, Address, Client, Deleted as Removed, Expiry, Swapped,
+};
+use fasthttpsession_store_common::PerRuntime;
 use futures_util::future::join_all;
 
 use crate::error::{contended, corrupt, store_error, too_large};
@@ -20,7 +23,8 @@ use crate::seen::{Current, Seen};
 pub struct MemcachedStore(Arc<Inner>);
 
 struct Inner {
-    client: Client,
+    servers: Box<[Address]>,
+    clients: PerRuntime<Client>,
     prefix: Box<str>,
     max_record_bytes: usize,
     /// How long an operation goes on while others change the session again and again.
@@ -36,7 +40,8 @@ impl MemcachedStore {
         patience: Duration,
     ) -> Self {
         Self(Arc::new(Inner {
-            client,
+            servers: client.servers().into(),
+            clients: PerRuntime::new(move || client.again()),
             prefix: prefix.into(),
             max_record_bytes,
             patience,
@@ -46,8 +51,8 @@ impl MemcachedStore {
 
     /// Asks every server whether it answers.
     pub(crate) async fn ping(&self) -> Vec<Result<(), StoreError>> {
-        let client = &self.0.client;
-        let asked = client.servers().iter().map(|server| client.ping(server));
+        let client = self.0.clients.get();
+        let asked = self.0.servers.iter().map(|server| client.ping(server));
         let answers = join_all(asked).await.into_iter();
         answers.map(|answer| answer.map_err(store_error)).collect()
     }
@@ -56,7 +61,7 @@ impl MemcachedStore {
 impl fmt::Debug for MemcachedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemcachedStore")
-            .field("servers", &self.0.client.servers())
+            .field("servers", &self.0.servers)
             .field("prefix", &self.0.prefix)
             .finish_non_exhaustive()
     }
@@ -167,7 +172,7 @@ impl Store for MemcachedStore {
                     Found::Nothing => return Ok(Deleted::Gone),
                 },
             };
-            let removed = self.0.client.delete(&self.0.key(handle), cas).await;
+            let removed = self.0.clients.get().delete(&self.0.key(handle), cas).await;
             match removed.map_err(store_error)? {
                 Removed::Deleted if live => return Ok(Deleted::Deleted),
                 Removed::Deleted | Removed::Missing => return Ok(Deleted::Gone),
@@ -203,7 +208,7 @@ impl Inner {
     }
 
     async fn find(&self, handle: Handle) -> Result<Found, StoreError> {
-        let found = self.client.get(&self.key(handle)).await;
+        let found = self.clients.get().get(&self.key(handle)).await;
         let item = match found.map_err(store_error) {
             Ok(None) => return Ok(Found::Nothing),
             Ok(Some(item)) => item,
@@ -262,7 +267,7 @@ impl Inner {
         let (bytes, patience) = (self.bytes_of(record)?, self.patience());
         let (key, expiry) = (self.key(handle), expiry(record, now));
         loop {
-            let added = self.client.add(&key, bytes.clone(), expiry).await;
+            let added = self.clients.get().add(&key, bytes.clone(), expiry).await;
             if let Added::Added(cas) = added.map_err(store_error)? {
                 self.note(handle, cas, record);
                 return Ok(Created::Created);
@@ -290,7 +295,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Swapped, StoreError> {
         let (key, bytes, expiry) = (self.key(handle), bytes.clone(), expiry(record, now));
-        let swapped = self.client.swap(&key, cas, bytes, expiry).await;
+        let swapped = self.clients.get().swap(&key, cas, bytes, expiry).await;
         let swapped = swapped.map_err(store_error)?;
         if let Swapped::Swapped(cas) = swapped {
             self.note(handle, cas, record);
@@ -307,7 +312,7 @@ impl Inner {
     fn placed(&self, error: StoreError) -> StoreError {
         use StoreErrorKind::{Full, Timeout, Unavailable};
         let by_server = matches!(error.kind(), Full | Timeout | Unavailable);
-        if by_server && self.client.servers().len() > 1 {
+        if by_server && self.servers.len() > 1 {
             error.of_one_server()
         } else {
             error

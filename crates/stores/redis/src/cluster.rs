@@ -204,7 +204,8 @@ impl Cluster {
     fn node(&self, address: &Address) -> Arc<Lines> {
         let lines = || {
             let target = Target::Fixed(address.clone());
-            Arc::new(Lines::new(&target, &self.connector, self.connections))
+            let connector = Arc::clone(&self.connector);
+            Arc::new(Lines::new(target, connector, self.connections))
         };
         let mut known = self.known();
         Arc::clone(known.nodes.entry(address.clone()).or_insert_with(lines))

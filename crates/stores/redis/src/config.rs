@@ -127,7 +127,8 @@ impl RedisConfig {
         self
     }
 
-    /// How many connections are kept to each server; 0 counts as 1. Default: 2. Commands are pipelined on each, so more
+    /// How many connections are kept to each server by each tokio runtime that uses the store, which is one, unless you
+    /// start several: actix-web has one for each worker. 0 counts as 1. Default: 2. Commands are pipelined on each, so more
     /// are of use only where large records would hold up small ones, and where writes
     /// [wait for replicas](Self::wait_replicas).
     pub fn connections(mut self, connections: usize) -> Self {
@@ -244,7 +245,7 @@ impl RedisConfig {
                 Target::Primary(Arc::new(sentinels))
             }
         };
-        Path::One(Lines::new(&target, &shared, self.connections))
+        Path::One(Lines::new(target, shared, self.connections))
     }
 
     fn connector(&self, place: &Place) -> Result<Connector, StoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Record, Replaced, StoreError, StoreErrorKind, Timestamp};
-use fasthttpsession_store_common::{Group, GroupLimits, Grouped, within};
+use fasthttpsession_store_common::{Group, GroupLimits, Grouped, PerRuntime, within};
 
 use crate::error::unexpected;
 use crate::scripts;
@@ -25,7 +25,12 @@ const LARGEST_HEADER: usize = 40 + 255 + 255;
 
 /// Makes swaps in groups, if that is of use.
 #[derive(Clone)]
-pub(crate) struct Swaps(Arc<Grouped<Together>>, Duration);
+pub(crate) struct Swaps {
+    inner: Arc<Inner>,
+    /// Those of a runtime go over its own connections.
+    groups: Arc<PerRuntime<Grouped<Together>>>,
+    limit: Duration,
+}
 
 /// What makes a group of them.
 struct Together(Arc<Inner>);
@@ -48,7 +53,13 @@ enum Swapped {
 impl Swaps {
     /// Nobody waits for longer than `limit` for others.
     pub(crate) fn new(inner: Arc<Inner>, limit: Duration) -> Self {
-        Self(Arc::new(Grouped::new(Together(inner), LIMITS)), limit)
+        let of_inner = Arc::clone(&inner);
+        let groups = move || Grouped::new(Together(Arc::clone(&of_inner)), LIMITS);
+        Self {
+            inner,
+            groups: Arc::new(PerRuntime::new(groups)),
+            limit,
+        }
     }
 
     pub(crate) async fn replace(
@@ -58,7 +69,7 @@ impl Swaps {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let inner = &self.0.group().0;
+        let inner = &self.inner;
         let largest = LARGEST_SHARED.min(inner.max_record_bytes);
         let alone = || Box::pin(inner.replace(handle, expected, record, now));
         if record.body.len() + LARGEST_HEADER > largest || !record.is_live(now) {
@@ -70,7 +81,7 @@ impl Swaps {
             record: record.clone(),
             now,
         });
-        match within(self.1, self.0.call(swap), too_late).await? {
+        match within(self.limit, self.groups.get().call(swap), too_late).await? {
             Swapped::Done(replaced) => Ok(replaced),
             Swapped::Alone => alone().await,
         }

@@ -5,4 +5,5 @@ mod support;
 
 mod limits;
 mod round_trips;
+mod runtimes;
 mod servers;

@@ -9,5 +9,6 @@ mod own;
 mod principals;
 mod replicas;
 mod round_trips;
+mod runtimes;
 mod servers;
 mod swaps;
