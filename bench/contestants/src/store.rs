@@ -85,7 +85,8 @@ impl Store {
     pub fn contestants(self) -> Vec<Contestant> {
         use Library::{ActixSession, AxumSession, Ours, OursOnActix, TowerSessions};
         let libraries: &[Library] = match self {
-            Self::File | Self::Memcached => &[Ours],
+            Self::File => &[Ours],
+            Self::Memcached => &[Ours, OursOnActix],
             Self::Redis => &[Ours, OursOnActix, TowerSessions, AxumSession, ActixSession],
             Self::Cookie => &[ActixSession],
             _ => &[Ours, TowerSessions, AxumSession],

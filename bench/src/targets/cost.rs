@@ -93,12 +93,14 @@ fn below_memory(rows: &[Row], core_us: &[CoreTime], scenario: Scenario) -> Optio
     ])
 }
 
-/// What stands in the way on any other store: the driver without sessions and with them, and the store beside its driver.
+/// What stands in the way on any other store: the driver without sessions and with them, the store beside its driver, and
+/// that tasks and connections go from thread to thread, which they don't in actix-web.
 fn below_store(store: Store, rows: &[Row], beside: &[Limit], scenario: Scenario) -> Option<String> {
     sentence([
         of_bare_driver(store, rows, scenario),
         of_sessions_on_driver(store, rows, scenario),
         of_store(beside, scenario),
+        on_actix(store, rows, scenario),
     ])
 }
 
@@ -116,6 +118,15 @@ fn of_sessions_on_driver(store: Store, rows: &[Row], scenario: Scenario) -> Opti
     let library = Library::OnDriver;
     let micros = over_plain(rows, Contestant { library, store }, scenario)?;
     Some(format!("with sessions on it {micros:.1} µs"))
+}
+
+/// What it takes in actix-web, whose threads have a runtime each.
+fn on_actix(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
+    let library = Library::OursOnActix;
+    let micros = over_plain(rows, Contestant { library, store }, scenario)?;
+    Some(format!(
+        "in actix-web, which has a runtime for each thread, {micros:.1} µs"
+    ))
 }
 
 /// What the store takes beyond its driver, of the calls that such a request makes; `None` of one that takes no more.

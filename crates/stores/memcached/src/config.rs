@@ -111,8 +111,9 @@ impl MemcachedConfig {
         self
     }
 
-    /// How many connections are kept to each server; 0 counts as 1. Default: 2. Requests are pipelined on each, so more
-    /// are of use only where large records would hold up small ones.
+    /// How many connections are kept to each server by each tokio runtime that uses the store, which is one, unless you
+    /// start several: actix-web has one for each worker. 0 counts as 1. Default: 1. Requests are pipelined, so more are of
+    /// use only where large records would hold up small ones.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
@@ -216,7 +217,7 @@ impl Default for MemcachedConfig {
             tls: false,
             ca_file: None,
             prefix: "session:".to_owned(),
-            connections: 2,
+            connections: 1,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(2),
             max_record_bytes: 1 << 20,

@@ -129,7 +129,7 @@
 //! | [`tls`](MemcachedConfig::tls) | `false` | as the URL's scheme says |
 //! | [`ca_file`](MemcachedConfig::ca_file) | the system's | whom TLS trusts |
 //! | [`prefix`](MemcachedConfig::prefix) | `session:` | at most 228 bytes |
-//! | [`connections`](MemcachedConfig::connections) | 2 | to each server, made when needed and kept; requests are pipelined |
+//! | [`connections`](MemcachedConfig::connections) | 1 | to each server by each tokio runtime that uses the store, made when needed and kept; requests are pipelined |
 //! | [`connect_timeout_ms`](MemcachedConfig::connect_timeout) | 1000 | |
 //! | [`response_timeout_ms`](MemcachedConfig::response_timeout) | 2000 | of a request; an operation takes at most a few |
 //! | [`max_record_bytes`](MemcachedConfig::max_record_bytes) | 1048576 | and what the server holds |

@@ -128,7 +128,7 @@ impl RedisConfig {
     }
 
     /// How many connections are kept to each server by each tokio runtime that uses the store, which is one, unless you
-    /// start several: actix-web has one for each worker. 0 counts as 1. Default: 2. Commands are pipelined on each, so more
+    /// start several: actix-web has one for each worker. 0 counts as 1. Default: 1. Commands are pipelined, so more
     /// are of use only where large records would hold up small ones, and where writes
     /// [wait for replicas](Self::wait_replicas).
     pub fn connections(mut self, connections: usize) -> Self {
@@ -310,7 +310,7 @@ impl Default for RedisConfig {
             database: None,
             prefix: "session:".to_owned(),
             ca_file: None,
-            connections: 2,
+            connections: 1,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(5),
             max_record_bytes: 16 << 20,

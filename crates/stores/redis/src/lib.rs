@@ -44,11 +44,12 @@
 //! | survives a restart | if the servers [do](#persistence) | |
 //! | shared by several processes | yes, of any machines | |
 //!
-//! Commands are pipelined on [two connections](RedisConfig::connections) to each server. A connection that was lost is
-//! opened again when it is needed, after pauses that grow from 50 ms to 1 s as long as that fails; meanwhile nobody
-//! waits. After a time-out it is given up, so that an answer that comes too late is nobody's. Nothing is sent twice but
-//! what a server has refused: whoever gets an error that [may have been applied](#errors) sends the same again, and it
-//! counts once.
+//! Commands are pipelined on [a connection](RedisConfig::connections) to each server. Each tokio runtime that uses the store
+//! has its own, because what one drives for another goes from thread to thread and back; so it has as many as actix-web has
+//! workers, and they end with their runtimes. A connection that was lost is opened again when it is needed, after pauses
+//! that grow from 50 ms to 1 s as long as that fails; meanwhile nobody waits. After a time-out it is given up, so that an
+//! answer that comes too late is nobody's. Nothing is sent twice but what a server has refused: whoever gets an error that
+//! [may have been applied](#errors) sends the same again, and it counts once.
 //!
 //! # How a logout can be undone
 //!
@@ -299,14 +300,14 @@
 //! | `database` | that in the URL, or 0 | [the number of the database](RedisConfig::database) |
 //! | `prefix` | `session:` | [what keys begin with](RedisConfig::prefix) |
 //! | `ca_file` | those of the system | [the authorities to trust](RedisConfig::ca_file) |
-//! | `connections` | 2 | [how many to each server](RedisConfig::connections) |
+//! | `connections` | 1 | [how many to each server](RedisConfig::connections) |
 //! | `connect_timeout_ms` | 5000 | [how long making a connection may take](RedisConfig::connect_timeout) |
 //! | `response_timeout_ms` | 5000 | [how long to wait for an answer](RedisConfig::response_timeout) |
 //! | `max_record_bytes` | 16777216 | [the largest record](RedisConfig::max_record_bytes) |
 //! | `wait_replicas` | 0 | [how many replicas have to confirm a write](RedisConfig::wait_replicas) |
 //! | `wait_timeout_ms` | 1000 | [how long a write waits for them](RedisConfig::wait_timeout) |
 //!
-//! There is no setting for idle connections: two are all there are. On a connection of the application's own, see
+//! There is no setting for idle connections: all that there are stay open. On a connection of the application's own, see
 //! [`open_on`](RedisConfig::open_on).
 //!
 //! [`Unavailable`]: fasthttpsession_core::StoreErrorKind::Unavailable
