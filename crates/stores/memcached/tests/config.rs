@@ -51,7 +51,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(url, program);
     let file = serde_json::from_str(r#"{"servers": "localhost"}"#).expect("it is a file");
     assert_eq!(program, file);
-    let spelt_out = "memcached://localhost:11211?tls=false&prefix=session:&connections=2&connect_timeout_ms=1000\
+    let spelt_out = "memcached://localhost:11211?tls=false&prefix=session:&connections=1&connect_timeout_ms=1000\
         &response_timeout_ms=2000&max_record_bytes=1048576";
     let spelt_out = MemcachedConfig::from_url(spelt_out).expect("it is a URL");
     assert_eq!(spelt_out, program);

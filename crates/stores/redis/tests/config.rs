@@ -59,7 +59,7 @@ fn a_url_a_file_and_a_program_say_the_same() {
 #[test]
 fn what_is_not_said_has_its_default() {
     let spelt_out = config(
-        "redis://localhost?prefix=session:&connections=2&connect_timeout_ms=5000&response_timeout_ms=5000\
+        "redis://localhost?prefix=session:&connections=1&connect_timeout_ms=5000&response_timeout_ms=5000\
         &max_record_bytes=16777216&wait_replicas=0&wait_timeout_ms=1000",
     );
     assert_eq!(config("redis://localhost"), spelt_out);
