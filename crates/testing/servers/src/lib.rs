@@ -61,6 +61,7 @@ mod processes;
 mod program;
 mod redis;
 mod server;
+mod sockets;
 
 pub use database::Database;
 pub use mariadb::Mariadb;
@@ -68,3 +69,4 @@ pub use memcached::{Memcached, MemcachedServer};
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster, RedisSentinel, RedisServer};
 pub use server::Server;
+pub use sockets::keepalives;

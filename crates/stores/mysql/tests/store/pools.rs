@@ -5,10 +5,14 @@ use std::time::Duration;
 use fasthttpsession_core::{Deleted, Replaced, Store, StoreErrorKind, Touched};
 use fasthttpsession_mysql::mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
 use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
+use fasthttpsession_servers::keepalives;
 
 use crate::support::{
     HOUR, NOW, Place, create, handle, literal, load, record, replace, replacing, successor, within,
 };
+
+/// Linux would wait for two hours.
+const SOON: Duration = Duration::from_secs(30);
 
 /// Connections that an application made for itself, each of which begins with `setup`.
 fn pool(place: &Place, setup: &str, most: usize) -> Pool {
@@ -134,4 +138,18 @@ async fn no_more_connections_are_made_than_are_set() {
         "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
     );
     assert!((1..=3).contains(&connections), "{connections} connections");
+}
+
+/// One that a firewall has forgotten, or whose server has lost its power, would be taken for good until somebody waits on it.
+#[tokio::test]
+async fn a_silent_connection_is_soon_asked_whether_the_server_is_there() {
+    let place = Place::new();
+    let _store = place.store().await;
+    within(async {
+        // A moment after the last answer, for until then there is data under way.
+        while !keepalives().iter().any(|left| *left <= SOON) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -5,9 +5,13 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool};
 use fasthttpsession_core::{Replaced, Store, StoreErrorKind};
 use fasthttpsession_postgres::{PostgresConfig, PostgresStore};
+use fasthttpsession_servers::keepalives;
 use tokio_postgres::NoTls;
 
 use crate::support::{NOW, Place, create, load, record, replace, within};
+
+/// Linux would wait for two hours.
+const SOON: Duration = Duration::from_secs(30);
 
 /// Connections that an application made for itself.
 fn pool(place: &Place, size: usize) -> Pool {
@@ -165,4 +169,18 @@ async fn connections_that_were_cut_are_made_anew() {
     });
     answer.await;
     assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+/// One that a firewall has forgotten, or whose server has lost its power, would be taken for good until somebody waits on it.
+#[tokio::test]
+async fn a_silent_connection_is_soon_asked_whether_the_server_is_there() {
+    let place = Place::new().await;
+    let _store = place.store().await;
+    within(async {
+        // A moment after the last answer, for until then there is data under way.
+        while !keepalives().iter().any(|left| *left <= SOON) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
