@@ -69,4 +69,4 @@ pub use memcached::{Memcached, MemcachedServer};
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster, RedisSentinel, RedisServer};
 pub use server::Server;
-pub use sockets::keepalives;
+pub use sockets::{connections_to, keepalives};

@@ -1,11 +1,11 @@
 //! Several runtimes that use one store, as the workers of actix-web do.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fasthttpsession_core::{Created, Store as _};
 use fasthttpsession_memcached::MemcachedStore;
-use fasthttpsession_servers::{Memcached, MemcachedServer};
+use fasthttpsession_servers::{Memcached, MemcachedServer, connections_to};
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,26 +28,18 @@ fn store_of(runtime: &Runtime) -> (MemcachedServer, MemcachedStore) {
     (server, store.expect("it answers"))
 }
 
-/// Returns once `server` has so many connections, beside the one that asks; it may not have seen yet that others are closed.
-fn until_connected(server: &MemcachedServer, connections: u64) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while server.stat("curr_connections") != connections + 1 {
-        assert!(Instant::now() < patience, "there are not {connections}");
-    }
-}
-
 #[test]
 fn each_runtime_has_its_own_connections_until_it_ends() {
     let [first, second] = [runtime(), runtime()];
     let (server, store) = store_of(&first);
-    until_connected(&server, 1);
+    assert_eq!(connections_to(&server.address()), 1);
     let created = second.block_on(store.create(handle(), &record(), now()));
     assert_eq!(created.expect("it answers"), Created::Created);
-    until_connected(&server, 2);
+    assert_eq!(connections_to(&server.address()), 2);
     drop(first);
-    until_connected(&server, 1);
+    assert_eq!(connections_to(&server.address()), 1);
     second.block_on(store.check()).expect("it answers");
-    until_connected(&server, 1);
+    assert_eq!(connections_to(&server.address()), 1);
 }
 
 #[test]

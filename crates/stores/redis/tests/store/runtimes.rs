@@ -1,10 +1,9 @@
 //! Several runtimes that use one store, as the workers of actix-web do.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{Created, Store as _};
-use fasthttpsession_servers::{Redis, RedisServer};
+use fasthttpsession_servers::{Redis, connections_to};
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,28 +18,20 @@ fn runtime() -> Runtime {
     runtime.expect("a runtime starts")
 }
 
-/// Returns once `server` has so many connections, beside the one that asks; it may not have seen yet that others are closed.
-fn until_connected(server: &RedisServer, connections: usize) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while server.cli(&["CLIENT", "LIST"]).lines().count() != connections + 1 {
-        assert!(Instant::now() < patience, "there are not {connections}");
-    }
-}
-
 #[test]
 fn each_runtime_has_its_own_connections_until_it_ends() {
     let server = Redis::start();
     let [first, second] = [runtime(), runtime()];
     let store = first.block_on(config(&server).connections(1).open());
     let store = store.expect("it answers");
-    until_connected(&server, 1);
+    assert_eq!(connections_to(&server.address()), 1);
     let created = second.block_on(store.create(handle(), &record(), now()));
     assert_eq!(created.expect("it answers"), Created::Created);
-    until_connected(&server, 2);
+    assert_eq!(connections_to(&server.address()), 2);
     drop(first);
-    until_connected(&server, 1);
+    assert_eq!(connections_to(&server.address()), 1);
     second.block_on(store.check()).expect("it answers");
-    until_connected(&server, 1);
+    assert_eq!(connections_to(&server.address()), 1);
 }
 
 #[test]
