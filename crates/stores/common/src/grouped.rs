@@ -12,6 +12,8 @@ use tokio::runtime;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
+use crate::per_runtime::PerRuntime;
+
 /// How long after a group of several has begun calls have company: as long as one takes on a server that is near. On one that
 /// is far away groups go side by side.
 const COMPANY: Duration = Duration::from_millis(2);
@@ -37,7 +39,7 @@ pub trait Group: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<Result<Self::Answer, StoreError>>> + Send;
 }
 
-/// How much goes on at once.
+/// How much goes on at once in a runtime.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupLimits {
     /// The most groups under way at once; at least 1.
@@ -55,12 +57,15 @@ pub struct GroupLimits {
 /// ended; if that one's calls had waited too, tasks that are ready run before, and may join. So a lone call waits for nobody,
 /// and the busier it is, the larger the groups are.
 ///
+/// Only calls of one tokio runtime go together, and it makes them, so that where there are several, no call has to wait for the
+/// thread of another, and none is lost when another ends.
+///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
 /// gives up, the others wait no longer.
-pub struct Grouped<G: Group>(Arc<Inner<G>>);
+pub struct Grouped<G: Group>(PerRuntime<Inner<G>>);
 
 struct Inner<G: Group> {
-    group: G,
+    group: Arc<G>,
     limits: GroupLimits,
     queue: Mutex<Queue<G>>,
     runtime: runtime::Handle,
@@ -98,10 +103,11 @@ type Answer<G> = oneshot::Receiver<Result<<G as Group>::Answer, StoreError>>;
 struct Slot<G: Group>(Arc<Inner<G>>);
 
 impl<G: Group> Grouped<G> {
-    /// Makes calls by `group`. Needs a tokio runtime, which will make those of callers who wait.
+    /// Makes calls by `group`.
     pub fn new(group: G, limits: GroupLimits) -> Self {
-        Self(Arc::new(Inner {
-            group,
+        let group = Arc::new(group);
+        Self(PerRuntime::new(move || Inner {
+            group: Arc::clone(&group),
             limits,
             queue: Mutex::new(Queue {
                 under_way: 0,
@@ -113,23 +119,26 @@ impl<G: Group> Grouped<G> {
         }))
     }
 
-    /// Makes `call`, alone or with others.
+    /// Makes `call`, alone or with others. Needs a tokio runtime.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
-        let (slot, call) = match Inner::enter(&self.0, call)? {
+        let inner = self.0.get();
+        let (slot, call) = match Inner::enter(&inner, call)? {
             Next::Make(slot, call) => (slot, call),
             Next::Gather(slot, call) => match slot.gather(call).await {
                 Ok(answer) => return received(answer).await,
                 Err(nobody_joined) => nobody_joined,
             },
             Next::Wait(answer) => return received(answer).await,
-            Next::Linger(answer) => return self.linger(answer).await,
+            Next::Linger(answer) => return inner.linger(answer).await,
         };
         slot.run_alone(call).await
     }
+}
 
+impl<G: Group> Inner<G> {
     /// Has those that wait be made after a moment, if nobody has made them by then, or as soon as this caller gives up.
-    async fn linger(&self, answer: Answer<G>) -> Result<G::Answer, StoreError> {
-        let others = Others(&self.0);
+    async fn linger(self: &Arc<Self>, answer: Answer<G>) -> Result<G::Answer, StoreError> {
+        let others = Others(self);
         // Of a caller who gives up it is dropped first: nobody makes that call.
         let mut answer = answer;
         if let Ok(answer) = timeout(COMPANY, received(&mut answer)).await {
@@ -139,9 +148,7 @@ impl<G: Group> Grouped<G> {
         drop(others);
         received(answer).await
     }
-}
 
-impl<G: Group> Inner<G> {
     fn enter(this: &Arc<Self>, call: G::Call) -> Result<Next<G>, StoreError> {
         let mut queue = this.lock();
         let is_only = queue.under_way == 0;

@@ -152,7 +152,7 @@ impl MysqlConfig {
         Self { migrate, ..self }
     }
 
-    /// The most connections at once, at least 1. Default: 16, because calls are made in groups, and a server has a
+    /// The most connections in use at once, at least 1. Default: 16, because calls are made in groups, and a server has a
     /// thread for each.
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self {
@@ -161,7 +161,8 @@ impl MysqlConfig {
         }
     }
 
-    /// How many connections stay open that nobody uses. Default: 4. Those beyond are closed after a minute.
+    /// How many connections stay open that nobody uses, in each tokio runtime that uses the store, which is one, unless you
+    /// start several: actix-web has one for each worker. Default: 4. Those beyond are closed after a minute.
     pub fn idle_connections(self, idle_connections: usize) -> Self {
         Self {
             idle_connections,
@@ -218,7 +219,7 @@ impl MysqlConfig {
     /// as this version needs it, are errors of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what would mend them.
     pub async fn open(self) -> Result<MysqlStore, StoreError> {
-        let link = Link::new(self.pool()?, self.max_connections, self.waits());
+        let link = Link::new(self.options()?, self.max_connections, self.waits());
         MysqlStore::open(self, link).await
     }
 
@@ -242,7 +243,7 @@ impl MysqlConfig {
         }
     }
 
-    fn pool(&self) -> Result<Pool, StoreError> {
+    fn options(&self) -> Result<Opts, StoreError> {
         let set = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let options = OptsBuilder::default()
             .ip_or_hostname(self.host.clone())
@@ -256,7 +257,7 @@ impl MysqlConfig {
             .setup(vec![self.setup()])
             .ssl_opts(self.ssl()?)
             .pool_opts(self.pool_options());
-        Ok(Pool::new(options))
+        Ok(options.into())
     }
 
     /// What each connection is told first. Where it says nothing, statements need nothing.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_store_common::PerRuntime;
 use futures_util::FutureExt;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Pool, Row, Value};
+use mysql_async::{Conn, Opts, Params, Pool, Row, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -35,30 +36,38 @@ impl Waits {
 
 /// The way to the server.
 pub(crate) struct Link {
-    pool: Pool,
+    pools: Pools,
     /// One for each connection that may be in use, so that nobody has to wait inside the pool: there, a waiter who gives
     /// up in the moment that it is woken leaves the others asleep.
     free: Arc<Semaphore>,
-    /// Not for a pool that others use too: they wait at the pool.
-    warm: Option<Warm<Conn>>,
     waits: Waits,
 }
 
+/// Where connections come from.
+enum Pools {
+    /// Nobody else uses them. Each runtime has its own, because a pool is of no more use when the runtime has ended that
+    /// looks after it, nor is a connection.
+    Own(PerRuntime<(Pool, Warm<Conn>)>),
+    /// The application's, whose other users wait there.
+    Shared(Pool),
+}
+
 impl Link {
-    /// By a pool that nobody else uses.
-    pub(crate) fn new(pool: Pool, connections: usize, waits: Waits) -> Self {
-        Self {
-            warm: Some(Warm::new()),
-            ..Self::shared(pool, connections, waits)
-        }
+    /// By pools that nobody else uses.
+    pub(crate) fn new(options: Opts, connections: usize, waits: Waits) -> Self {
+        let pools = PerRuntime::new(move || (Pool::new(options.clone()), Warm::new()));
+        Self::by(Pools::Own(pools), connections, waits)
     }
 
     /// By a pool of the application's.
     pub(crate) fn shared(pool: Pool, connections: usize, waits: Waits) -> Self {
+        Self::by(Pools::Shared(pool), connections, waits)
+    }
+
+    fn by(pools: Pools, connections: usize, waits: Waits) -> Self {
         Self {
-            pool,
+            pools,
             free: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
-            warm: None,
             waits,
         }
     }
@@ -70,14 +79,24 @@ impl Link {
     /// A connection for `doing` (as in "loading a session").
     pub(crate) async fn lease(&self, doing: &str) -> Result<Lease, Failure> {
         let permit = self.permit(doing).await.map_err(Failure::Unsent)?;
-        let (conn, permit) = match self.warm.as_ref().and_then(Warm::take) {
+        let (pool, warm) = match &self.pools {
+            Pools::Own(pools) => {
+                let (pool, warm) = &*pools.get();
+                (pool.clone(), Some(warm.clone()))
+            }
+            Pools::Shared(pool) => (pool.clone(), None),
+        };
+        let (conn, permit) = match warm.as_ref().and_then(Warm::take) {
             Some(conn) => (conn, permit),
-            None => self.connect(doing, permit).await.map_err(Failure::Unsent)?,
+            None => {
+                let connecting = self.connect(doing, pool, permit).await;
+                connecting.map_err(Failure::Unsent)?
+            }
         };
         Ok(Lease {
             conn: Some(conn),
             deadline: Instant::now() + self.waits.statement,
-            warm: self.warm.clone(),
+            warm,
             _permit: permit,
         })
     }
@@ -94,14 +113,15 @@ impl Link {
         }
     }
 
-    /// Takes a connection out of the pool if one is there. Otherwise a task of its own opens one or waits for one that
+    /// Takes a connection out of `pool` if one is there. Otherwise a task of its own opens one or waits for one that
     /// is on its way back, and puts it into the pool should nobody want it any more.
     async fn connect(
         &self,
         doing: &str,
+        pool: Pool,
         permit: OwnedSemaphorePermit,
     ) -> Result<(Conn, OwnedSemaphorePermit), StoreError> {
-        let mut opening = Box::pin(task::unconstrained(self.pool.get_conn()));
+        let mut opening = Box::pin(task::unconstrained(pool.get_conn()));
         if let Some(opened) = opening.as_mut().now_or_never() {
             return opened_by(doing, opened).map(|conn| (conn, permit));
         }

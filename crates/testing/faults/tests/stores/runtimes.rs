@@ -1,0 +1,72 @@
+//! A store that several runtimes use, as the workers of actix-web do, and the one ends in which it was opened.
+
+use std::sync::mpsc;
+
+use fasthttpsession::{Handle, Sessions};
+use futures_util::future::join_all;
+use tokio::runtime::Runtime;
+
+use crate::backend::{Backend, open};
+use crate::on_every_store;
+
+on_every_store!(a_runtime_that_ends_takes_no_commit_of_another_with_it);
+
+/// So many at once that stores make them together.
+const SESSIONS: usize = 16;
+/// How often each is committed to.
+const COMMITS: usize = 40;
+
+fn a_runtime_that_ends_takes_no_commit_of_another_with_it(backend: Backend) -> Result<(), String> {
+    let [first, second] = [(); 2].map(|()| Runtime::new().expect("a runtime can be made"));
+    let site = second.block_on(backend.site())?;
+    let sessions = Sessions::new(first.block_on(open(site.url()))?);
+    let handles = first.block_on(join_all((0..SESSIONS).map(|_| made(&sessions))));
+    let (committed, commits) = mpsc::channel();
+    let adding = |handle: &Handle| second.spawn(add(sessions.clone(), *handle, committed.clone()));
+    let adding: Vec<_> = handles.iter().map(adding).collect();
+    commits.iter().take(SESSIONS * COMMITS / 4).for_each(drop);
+    drop(first);
+    second.block_on(async {
+        for added in adding {
+            let added = added.await.map_err(|error| error.to_string())?;
+            added.map_err(|error| format!("a commit of the other runtime: {error}"))?;
+        }
+        for handle in handles {
+            let found = sessions
+                .read(handle)
+                .await
+                .map_err(|error| error.to_string())?;
+            let count = found.map(|found| found.values.get::<usize>("n"));
+            if !matches!(count, Some(Ok(Some(COMMITS)))) {
+                return Err(format!("{COMMITS} commits came to {count:?}"));
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn made(sessions: &Sessions) -> Handle {
+    let exchange = sessions.begin([("cookie", "")], None);
+    let session = exchange.session().await.expect("it needs no store");
+    session.set("n", &0).expect("it is small");
+    exchange.finish().await.expect("the server answers");
+    session.handle().expect("it was committed")
+}
+
+/// Adds one again and again, and tells each time.
+async fn add(
+    sessions: Sessions,
+    handle: Handle,
+    committed: mpsc::Sender<()>,
+) -> Result<(), fasthttpsession::TransactError<fasthttpsession::Error>> {
+    for _ in 0..COMMITS {
+        let added = sessions.modify(handle, |values| {
+            let count: usize = values.get("n")?.unwrap_or_default();
+            values.set("n", &(count + 1))
+        });
+        added.await?;
+        // Whoever counts needs no more than some.
+        let _ = committed.send(());
+    }
+    Ok(())
+}
