@@ -1,4 +1,4 @@
-//! Purging in the background: begins with a store, ends with it.
+//! Purging in the background: begins with a store, in the runtime that it is opened in, and ends with either.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Purging {
         batch: 1000,
     };
 
-    /// Purges `store` until the task that comes back is dropped; `None` if it is off. Needs a tokio runtime.
+    /// Purges `store` until the task that comes back is dropped, or this tokio runtime ends; `None` if it is off.
     ///
     /// Give it a clone of the store that does not hold this task, or neither would ever end. A purge that fails is
     /// tried again after the rest: `store` will say what is wrong to whoever uses it.
