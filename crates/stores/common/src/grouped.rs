@@ -12,8 +12,6 @@ use tokio::runtime;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
-use crate::per_runtime::PerRuntime;
-
 /// How long after a group of several has begun calls have company: as long as one takes on a server that is near. On one that
 /// is far away groups go side by side.
 const COMPANY: Duration = Duration::from_millis(2);
@@ -39,7 +37,7 @@ pub trait Group: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<Result<Self::Answer, StoreError>>> + Send;
 }
 
-/// How much goes on at once in a runtime.
+/// How much goes on at once.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupLimits {
     /// The most groups under way at once; at least 1.
@@ -57,18 +55,14 @@ pub struct GroupLimits {
 /// ended; if that one's calls had waited too, tasks that are ready run before, and may join. So a lone call waits for nobody,
 /// and the busier it is, the larger the groups are.
 ///
-/// Only calls of one tokio runtime go together, and it makes them, so that where there are several, no call has to wait for the
-/// thread of another, and none is lost when another ends.
-///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
 /// gives up, the others wait no longer.
-pub struct Grouped<G: Group>(PerRuntime<Inner<G>>);
+pub struct Grouped<G: Group>(Arc<Inner<G>>);
 
 struct Inner<G: Group> {
-    group: Arc<G>,
+    group: G,
     limits: GroupLimits,
     queue: Mutex<Queue<G>>,
-    runtime: runtime::Handle,
 }
 
 struct Queue<G: Group> {
@@ -83,6 +77,8 @@ struct Queue<G: Group> {
 struct Waiting<G: Group> {
     call: G::Call,
     reply: oneshot::Sender<Result<G::Answer, StoreError>>,
+    /// Where its caller is, and so one that goes on as long as somebody waits.
+    runtime: runtime::Handle,
 }
 
 /// What a caller is to do.
@@ -105,9 +101,8 @@ struct Slot<G: Group>(Arc<Inner<G>>);
 impl<G: Group> Grouped<G> {
     /// Makes calls by `group`.
     pub fn new(group: G, limits: GroupLimits) -> Self {
-        let group = Arc::new(group);
-        Self(PerRuntime::new(move || Inner {
-            group: Arc::clone(&group),
+        Self(Arc::new(Inner {
+            group,
             limits,
             queue: Mutex::new(Queue {
                 under_way: 0,
@@ -115,30 +110,26 @@ impl<G: Group> Grouped<G> {
                 several_began: None,
                 waiting: VecDeque::new(),
             }),
-            runtime: runtime::Handle::current(),
         }))
     }
 
-    /// Makes `call`, alone or with others. Needs a tokio runtime.
+    /// Makes `call`, alone or with others. Needs a tokio runtime, which may have to make those of others who wait.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
-        let inner = self.0.get();
-        let (slot, call) = match Inner::enter(&inner, call)? {
+        let (slot, call) = match Inner::enter(&self.0, call)? {
             Next::Make(slot, call) => (slot, call),
             Next::Gather(slot, call) => match slot.gather(call).await {
                 Ok(answer) => return received(answer).await,
                 Err(nobody_joined) => nobody_joined,
             },
             Next::Wait(answer) => return received(answer).await,
-            Next::Linger(answer) => return inner.linger(answer).await,
+            Next::Linger(answer) => return self.linger(answer).await,
         };
         slot.run_alone(call).await
     }
-}
 
-impl<G: Group> Inner<G> {
     /// Has those that wait be made after a moment, if nobody has made them by then, or as soon as this caller gives up.
-    async fn linger(self: &Arc<Self>, answer: Answer<G>) -> Result<G::Answer, StoreError> {
-        let others = Others(self);
+    async fn linger(&self, answer: Answer<G>) -> Result<G::Answer, StoreError> {
+        let others = Others(&self.0);
         // Of a caller who gives up it is dropped first: nobody makes that call.
         let mut answer = answer;
         if let Ok(answer) = timeout(COMPANY, received(&mut answer)).await {
@@ -148,7 +139,9 @@ impl<G: Group> Inner<G> {
         drop(others);
         received(answer).await
     }
+}
 
+impl<G: Group> Inner<G> {
     fn enter(this: &Arc<Self>, call: G::Call) -> Result<Next<G>, StoreError> {
         let mut queue = this.lock();
         let is_only = queue.under_way == 0;
@@ -225,13 +218,14 @@ impl<G: Group> Drop for Slot<G> {
     fn drop(&mut self) {
         let mut queue = self.0.lock();
         let group = queue.take_group(self.0.limits.calls.max(1));
-        if group.is_empty() {
+        let Some(first) = group.first() else {
             queue.under_way -= 1;
             return;
-        }
+        };
         drop(queue);
+        let runtime = first.runtime.clone();
         let heir = Self(Arc::clone(&self.0));
-        self.0.runtime.spawn(heir.serve(group));
+        runtime.spawn(heir.serve(group));
     }
 }
 
@@ -263,8 +257,8 @@ impl<G: Group> Drop for Open<'_, G> {
 impl<G: Group> Queue<G> {
     /// Has `call` wait.
     fn push(&mut self, call: G::Call) -> Answer<G> {
-        let (reply, answer) = oneshot::channel();
-        self.waiting.push_back(Waiting { call, reply });
+        let (waiting, answer) = Waiting::new(call);
+        self.waiting.push_back(waiting);
         answer
     }
 
@@ -273,8 +267,8 @@ impl<G: Group> Queue<G> {
         if self.waiting.is_empty() {
             return Err(call);
         }
-        let (reply, answer) = oneshot::channel();
-        self.waiting.push_front(Waiting { call, reply });
+        let (waiting, answer) = Waiting::new(call);
+        self.waiting.push_front(waiting);
         Ok(answer)
     }
 
@@ -315,6 +309,21 @@ impl<G: Group> Queue<G> {
     }
 }
 
+impl<G: Group> Waiting<G> {
+    fn new(call: G::Call) -> (Self, Answer<G>) {
+        let (reply, answer) = oneshot::channel();
+        let runtime = runtime::Handle::current();
+        (
+            Self {
+                call,
+                reply,
+                runtime,
+            },
+            answer,
+        )
+    }
+}
+
 async fn received<T>(
     answer: impl Future<Output = Result<Result<T, StoreError>, oneshot::Canceled>>,
 ) -> Result<T, StoreError> {
@@ -331,10 +340,10 @@ fn too_many(limit: usize) -> StoreError {
     .not_applied()
 }
 
-/// The runtime ended while the call was waiting or under way.
+/// The runtime ended that made the call: that of whoever it went with, for its caller's own has not.
 fn forsaken() -> StoreError {
     StoreError::new(
-        StoreErrorKind::Internal,
+        StoreErrorKind::Unavailable,
         "the call was abandoned: the runtime that made it has stopped",
     )
 }

@@ -86,12 +86,11 @@ impl Link {
             }
             Pools::Shared(pool) => (pool.clone(), None),
         };
-        let (conn, permit) = match warm.as_ref().and_then(Warm::take) {
-            Some(conn) => (conn, permit),
-            None => {
-                let connecting = self.connect(doing, pool, permit).await;
-                connecting.map_err(Failure::Unsent)?
-            }
+        let (conn, permit) = if let Some(conn) = warm.as_ref().and_then(Warm::take) {
+            (conn, permit)
+        } else {
+            let connecting = self.connect(doing, pool, permit).await;
+            connecting.map_err(Failure::Unsent)?
         };
         Ok(Lease {
             conn: Some(conn),

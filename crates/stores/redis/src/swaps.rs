@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Record, Replaced, StoreError, StoreErrorKind, Timestamp};
-use fasthttpsession_store_common::{Group, GroupLimits, Grouped, within};
+use fasthttpsession_store_common::{Group, GroupLimits, Grouped, PerRuntime, within};
 
 use crate::error::unexpected;
 use crate::scripts;
@@ -27,7 +27,8 @@ const LARGEST_HEADER: usize = 40 + 255 + 255;
 #[derive(Clone)]
 pub(crate) struct Swaps {
     inner: Arc<Inner>,
-    groups: Arc<Grouped<Together>>,
+    /// Those of a runtime go over its own connections.
+    groups: Arc<PerRuntime<Grouped<Together>>>,
     limit: Duration,
 }
 
@@ -52,10 +53,11 @@ enum Swapped {
 impl Swaps {
     /// Nobody waits for longer than `limit` for others.
     pub(crate) fn new(inner: Arc<Inner>, limit: Duration) -> Self {
-        let groups = Grouped::new(Together(Arc::clone(&inner)), LIMITS);
+        let of_inner = Arc::clone(&inner);
+        let groups = move || Grouped::new(Together(Arc::clone(&of_inner)), LIMITS);
         Self {
             inner,
-            groups: Arc::new(groups),
+            groups: Arc::new(PerRuntime::new(groups)),
             limit,
         }
     }
@@ -79,7 +81,7 @@ impl Swaps {
             record: record.clone(),
             now,
         });
-        match within(self.limit, self.groups.call(swap), too_late).await? {
+        match within(self.limit, self.groups.get().call(swap), too_late).await? {
             Swapped::Done(replaced) => Ok(replaced),
             Swapped::Alone => alone().await,
         }
