@@ -8,7 +8,7 @@ use fasthttpsession_servers::{Redis, RedisServer};
 
 use crate::counter::calls;
 use crate::support::sample::{handle, next, now, principal, record, record_of};
-use crate::support::{config, prefix, within};
+use crate::support::{config, prefix, until_it_answers, within};
 
 /// A swap, and what is there beforehand.
 struct Case {
@@ -215,6 +215,7 @@ async fn each_of_many_is_told_whether_a_hung_server_may_have_swapped_it() {
     // Twice two seconds at most, on a machine that may be busy.
     assert!(start.elapsed() < Duration::from_secs(20));
     server.resume();
+    until_it_answers(&store).await;
     for (answer, may) in swap(&store, &sessions)
         .await
         .into_iter()
