@@ -45,8 +45,8 @@
 //! | shared by several processes | yes, of any machines | |
 //!
 //! Commands are pipelined on [a connection](RedisConfig::connections) to each server. Each tokio runtime that uses the store
-//! has its own, because what one drives for another goes from thread to thread and back; so it has as many as actix-web has
-//! workers, and they end with their runtimes. A connection that was lost is opened again when it is needed, after pauses
+//! has its own, because what one drives for another goes from thread to thread and back: in actix-web each worker, and the
+//! one in which the store was opened. They end with their runtimes. A connection that was lost is opened again when it is needed, after pauses
 //! that grow from 50 ms to 1 s as long as that fails; meanwhile nobody waits. After a time-out it is given up, so that an
 //! answer that comes too late is nobody's. Nothing is sent twice but what a server has refused: whoever gets an error that
 //! [may have been applied](#errors) sends the same again, and it counts once.
@@ -105,14 +105,14 @@
 //!
 //! | tasks | acknowledged | a second | µs each, middle | µs, slowest in 100 |
 //! | --- | --- | --- | --- | --- |
-//! | 1 | at once | 11171 | 59 | 573 |
-//! | 1 | on the disk (`appendfsync always`) | 777 | 541 | 11795 |
-//! | 1 | on a replica | 5941 | 125 | 779 |
-//! | 1 | on a replica, 16 connections | 6659 | 89 | 1617 |
-//! | 64 | at once | 30982 | 1420 | 13228 |
-//! | 64 | on the disk (`appendfsync always`) | 12233 | 3666 | 56447 |
-//! | 64 | on a replica | 11687 | 4189 | 19592 |
-//! | 64 | on a replica, 16 connections | 17922 | 2952 | 11530 |
+//! | 1 | at once | 12814 | 76 | 126 |
+//! | 1 | on the disk (`appendfsync always`) | 3784 | 258 | 390 |
+//! | 1 | on a replica | 8271 | 128 | 168 |
+//! | 1 | on a replica, 16 connections | 9260 | 102 | 176 |
+//! | 64 | at once | 164853 | 368 | 782 |
+//! | 64 | on the disk (`appendfsync always`) | 71368 | 826 | 1483 |
+//! | 64 | on a replica | 29478 | 2374 | 3416 |
+//! | 64 | on a replica, 16 connections | 64920 | 912 | 2120 |
 //!
 //! ```sh
 //! cargo run --release -p fasthttpsession-redis --example durability

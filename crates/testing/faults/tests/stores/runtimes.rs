@@ -24,6 +24,8 @@ fn a_runtime_that_ends_takes_no_commit_of_another_with_it(backend: Backend) -> R
     let (committed, commits) = mpsc::channel();
     let adding = |handle: &Handle| second.spawn(add(sessions.clone(), *handle, committed.clone()));
     let adding: Vec<_> = handles.iter().map(adding).collect();
+    // Theirs are left, so that the count ends if they do.
+    drop(committed);
     commits.iter().take(SESSIONS * COMMITS / 4).for_each(drop);
     drop(first);
     second.block_on(async {
