@@ -44,7 +44,10 @@ impl<T: Send + 'static> Warm<T> {
     pub(crate) fn put(&self, used: T) {
         let mut lying = lock(&self.0);
         lying.all.push(used);
-        if !mem::replace(&mut lying.watched, true) {
+        let watched = mem::replace(&mut lying.watched, true);
+        drop(lying);
+        // Not under the lock: a runtime that is ending drops the task at once, which takes it.
+        if !watched {
             tokio::spawn(Watch(Arc::downgrade(&self.0)).run());
         }
     }
@@ -180,5 +183,29 @@ mod tests {
             drop(runtime);
             assert_eq!(are_there(&thing), 0);
         }
+    }
+
+    /// Puts one back when it is dropped.
+    struct Late(Warm<Arc<()>>, Arc<()>);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            self.0.put(Arc::clone(&self.1));
+        }
+    }
+
+    #[test]
+    fn who_puts_one_back_while_the_runtime_ends_leaves_nothing() {
+        let thing = thing();
+        let late = Late(Warm::new(), Arc::clone(&thing));
+        let runtime = Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime starts");
+        runtime.spawn(async move {
+            let _late = late;
+            std::future::pending::<()>().await;
+        });
+        runtime.block_on(tokio::task::yield_now());
+        drop(runtime);
+        assert_eq!(are_there(&thing), 0);
     }
 }

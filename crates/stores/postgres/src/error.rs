@@ -41,10 +41,10 @@ pub(crate) fn misconfigured(sentence: impl Into<String>) -> StoreError {
     StoreError::new(StoreErrorKind::Misconfigured, sentence)
 }
 
-/// The task that spoke to the server was ended with the runtime, or panicked.
+/// The task that spoke to the server was ended with the runtime, which may be that of others, or panicked.
 pub(crate) fn abandoned() -> StoreError {
     StoreError::new(
-        StoreErrorKind::Internal,
+        StoreErrorKind::Unavailable,
         "the task that spoke to postgres has ended",
     )
 }

@@ -21,9 +21,19 @@ fn a_runtime_that_ends_takes_no_commit_of_another_with_it(backend: Backend) -> R
     let site = second.block_on(backend.site())?;
     let sessions = Sessions::new(first.block_on(open(site.url()))?);
     let handles = first.block_on(join_all((0..SESSIONS).map(|_| made(&sessions))));
+    let others = first.block_on(join_all((0..SESSIONS).map(|_| made(&sessions))));
     let (committed, commits) = mpsc::channel();
-    let adding = |handle: &Handle| second.spawn(add(sessions.clone(), *handle, committed.clone()));
-    let adding: Vec<_> = handles.iter().map(adding).collect();
+    let adding = |runtime: &Runtime, handle: Handle| {
+        runtime.spawn(add(sessions.clone(), handle, committed.clone()))
+    };
+    // Together with those that go on; they end with their runtime.
+    others
+        .into_iter()
+        .for_each(|handle| drop(adding(&first, handle)));
+    let adding: Vec<_> = handles
+        .iter()
+        .map(|handle| adding(&second, *handle))
+        .collect();
     // Theirs are left, so that the count ends if they do.
     drop(committed);
     commits.iter().take(SESSIONS * COMMITS / 4).for_each(drop);
