@@ -27,9 +27,9 @@ fn a_runtime_that_ends_takes_no_commit_of_another_with_it(backend: Backend) -> R
         runtime.spawn(add(sessions.clone(), handle, committed.clone()))
     };
     // Together with those that go on; they end with their runtime.
-    others
-        .into_iter()
-        .for_each(|handle| drop(adding(&first, handle)));
+    for handle in others {
+        adding(&first, handle);
+    }
     let adding: Vec<_> = handles
         .iter()
         .map(|handle| adding(&second, *handle))
