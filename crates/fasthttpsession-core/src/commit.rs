@@ -296,11 +296,11 @@ impl Manager {
             }
             Ok(Landing::Landed) => {
                 self.note(Met::Committed, turn.handle());
-                turn.newest = Some(Arc::clone(&swap.stored));
                 for (seat, applied) in seats {
                     let stored = Arc::clone(&swap.stored);
                     ended = seat.end(Ok(End::Committed { stored, applied })).or(ended);
                 }
+                turn.newest = Some(swap.stored);
             }
             Ok(Landing::Gone) => {
                 for (seat, _) in seats {

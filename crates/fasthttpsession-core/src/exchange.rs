@@ -58,10 +58,12 @@ impl Exchange {
     /// # Panics
     /// With the panic of an [`update`](Session::update) closure that panicked when it was run again.
     pub async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        match self.finish_now() {
-            Some(edits) => Ok(edits),
-            None => self.0.finish().await,
+        if !self.is_loaded()
+            && let Some(edits) = self.finish_now()
+        {
+            return Ok(edits);
         }
+        self.0.finish().await
     }
 
     /// [`finish`](Self::finish) without waiting, for requests that leave the store nothing to do: the session was not

@@ -100,7 +100,7 @@ impl Session {
         F: FnMut(&mut T) -> R + Send + 'static,
         R: UpdateResult,
     {
-        let read = |key: &str, old: Option<Encoded>| match old {
+        let read = |key: &str, old: Option<&Encoded>| match old {
             Some(old) => decode(key, old.format, &old.bytes),
             None => Ok(T::default()),
         };
@@ -111,7 +111,7 @@ impl Session {
     fn update_read<T, F, R>(
         &self,
         key: &str,
-        read: impl Fn(&str, Option<Encoded>) -> Result<T, Error> + Send + 'static,
+        read: impl Fn(&str, Option<&Encoded>) -> Result<T, Error> + Send + 'static,
         mut change: F,
     ) -> Result<(), Error>
     where
@@ -122,7 +122,7 @@ impl Session {
         let key: Arc<str> = key.into();
         check_key(&key)?;
         let (name, rules) = (Arc::clone(&key), self.0.manager.rules());
-        let mut updater = move |old: Option<Encoded>| {
+        let mut updater = move |old: Option<&Encoded>| {
             let mut value = read(&name, old)?;
             change(&mut value)
                 .into_result()
@@ -134,9 +134,9 @@ impl Session {
         loop {
             let old = self.state().writable()?.values().encoded(&key);
             // Outside the lock, for it may do anything, even use this session.
-            let new = updater(old.clone())?;
+            let new = updater(old.as_ref())?;
             let mut state = self.state();
-            if state.values().encoded(&key) == old {
+            if state.values().holds(&key, old.as_ref()) {
                 return state.writable()?.update(key, new, Box::new(updater));
             }
         }

@@ -231,6 +231,11 @@ impl Values {
         }
     }
 
+    /// Whether `value` is what [`encoded`](Self::encoded) would return, without sharing the bytes.
+    pub(crate) fn holds(&self, key: &str, value: Option<&Encoded>) -> bool {
+        self.find(key) == value.map(|value| (value.format, &value.bytes[..]))
+    }
+
     /// Grows with each change, so that two moments can be told apart.
     pub(crate) fn edits(&self) -> u64 {
         self.edits

@@ -58,7 +58,7 @@ pub(crate) enum Change {
 }
 
 /// Makes a value's next state from its last. Run once for each record that the change is tried on.
-pub(crate) type Updater = Box<dyn FnMut(Option<Encoded>) -> Result<Encoded, Error> + Send>;
+pub(crate) type Updater = Box<dyn FnMut(Option<&Encoded>) -> Result<Encoded, Error> + Send>;
 
 /// With what right a request changes a record: what it found and presented when it loaded it.
 #[derive(Clone, Copy)]
@@ -264,7 +264,8 @@ fn apply_to_values(values: &mut Values, change: &mut Change) -> Result<(), Failu
         Change::Clear => values.clear(),
         Change::Update { key, updater } => {
             let old = values.encoded(key);
-            let new = catch_unwind(AssertUnwindSafe(|| updater(old))).map_err(Failure::Panic)??;
+            let run = AssertUnwindSafe(|| updater(old.as_ref()));
+            let new = catch_unwind(run).map_err(Failure::Panic)??;
             values.place(Arc::clone(key), new);
         }
         _ => {}

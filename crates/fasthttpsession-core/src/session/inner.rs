@@ -83,15 +83,19 @@ impl Inner {
         Some(edits)
     }
 
-    /// Commits what is left, makes the touch that is due, and says what the response needs.
+    /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
+    /// loaded.
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
         let _turn = self.turn.lock().await;
-        if std::mem::replace(&mut self.state().finished, true) {
-            return Ok(Vec::new());
-        }
         let now = self.manager.clock.now();
         let may_fail = {
             let mut state = self.state();
+            if std::mem::replace(&mut state.finished, true) {
+                return Ok(Vec::new());
+            }
+            if state.is_settled(&self.manager) {
+                return self.header_edits(&mut state);
+            }
             state.renew(&self.manager, now) || state.extend(&self.manager, now)
         };
         match self.commit(None).await.map_err(raise) {

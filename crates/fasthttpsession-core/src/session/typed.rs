@@ -158,8 +158,7 @@ impl<T: SessionValue> Typed<T> {
         F: FnMut(&mut T) -> R + Send + 'static,
         R: UpdateResult,
     {
-        self.session
-            .update_read(T::KEY.name(), |key, old| read(key, old.as_ref()), change)?;
+        self.session.update_read(T::KEY.name(), read, change)?;
         self.value = self.session.read_typed()?;
         Ok(())
     }
