@@ -43,7 +43,7 @@ struct Turn {
 
 /// A call that is under way until this is dropped.
 #[derive(Debug)]
-pub struct UnderWay(Calls);
+pub struct UnderWay<'a>(&'a AtomicUsize);
 
 impl<S> Gathering<S> {
     /// Writes to `stream`, for `calls`.
@@ -58,9 +58,9 @@ impl<S> Gathering<S> {
 
 impl Calls {
     /// One more. It has to last until whoever made it goes on: those that were just answered are about to call again.
-    pub fn begin(&self) -> UnderWay {
+    pub fn begin(&self) -> UnderWay<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        UnderWay(self.clone())
+        UnderWay(&self.0)
     }
 
     fn are_several(&self) -> bool {
@@ -102,9 +102,9 @@ impl Wake for Turn {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

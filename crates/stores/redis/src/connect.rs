@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Calls, Gathering};
-use futures_util::future::{Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -22,6 +21,11 @@ use crate::place::{Address, Login};
 
 /// How many commands may wait to be written to a connection before callers have to wait.
 const QUEUE: usize = 1024;
+
+/// How long an answer is waited for before a look at whether the driver is still there: whoever hands it a command in the
+/// moment in which it ends hears nothing more of it. To be told of the end would cost every command, on lines of memory
+/// that all threads write to.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How connections are opened, wherever to.
 #[derive(Clone)]
@@ -41,14 +45,12 @@ pub(crate) struct Connection {
     calls: Calls,
     response_timeout: Duration,
     driver: AbortHandle,
-    /// Its other end goes with the driver.
-    ended: watch::Receiver<()>,
 }
 
 impl Connector {
     /// A connection that has been greeted.
     pub(crate) async fn open(&self, address: &Address) -> Result<Connection, StoreError> {
-        let opening = tokio::time::timeout(self.connect_timeout, self.open_unbounded(address));
+        let opening = timeout(self.connect_timeout, self.open_unbounded(address));
         opening.await.unwrap_or_else(|_| {
             let message = format!("connecting to {address}: no answer within the limit");
             Err(StoreError::new(StoreErrorKind::Timeout, message).not_applied())
@@ -98,18 +100,12 @@ impl Connector {
             MultiplexedConnection::new_with_config(&self.greeting(), stream, settings).await;
         let (commands, driver) =
             greeted.map_err(|error| connect_error(&address.to_string(), &error))?;
-        let (end, ended) = watch::channel(());
-        let driver = tokio::spawn(async move {
-            driver.await;
-            drop(end);
-        });
         Ok(Connection {
             address: address.clone(),
             commands,
             calls,
             response_timeout: self.response_timeout,
-            driver: driver.abort_handle(),
-            ended,
+            driver: tokio::spawn(driver).abort_handle(),
         })
     }
 
@@ -138,18 +134,21 @@ impl Connection {
     /// answers stay with the commands that they belong to.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         let _under_way = self.calls.begin();
-        let answered = tokio::time::timeout(self.response_timeout, self.answers(commands)).await;
-        answered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-    }
-
-    /// Whoever hands a command to the driver in the moment in which it ends hears nothing more of it.
-    async fn answers(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         let mut sender = self.commands.clone();
-        let mut ended = self.ended.clone();
-        let answers = pin!(send(&mut sender, commands));
-        match select(answers, pin!(ended.changed())).await {
-            Either::Left((answers, _)) => answers,
-            Either::Right(_) => Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+        let mut answers = pin!(send(&mut sender, commands));
+        let mut left = self.response_timeout;
+        loop {
+            let look = left.min(LOOK);
+            match timeout(look, &mut answers).await {
+                Ok(answers) => return answers,
+                Err(_) if self.has_ended() => {
+                    return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+                }
+                Err(_) => left -= look,
+            }
+            if left.is_zero() {
+                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            }
         }
     }
 }

@@ -42,6 +42,9 @@ impl Lines {
 impl Own {
     /// The one whose turn it is; while it pauses after a failure, the next that does not.
     fn link(&self) -> &Link {
+        if let [only] = &self.links[..] {
+            return only;
+        }
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.links.len();
         let (before, after) = self.links.split_at(turn);
         let mut in_turn = after.iter().chain(before);
