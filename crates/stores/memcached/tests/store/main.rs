@@ -5,5 +5,4 @@ mod support;
 
 mod limits;
 mod round_trips;
-mod runtimes;
 mod servers;

@@ -9,6 +9,5 @@ mod own;
 mod principals;
 mod replicas;
 mod round_trips;
-mod runtimes;
 mod servers;
 mod swaps;

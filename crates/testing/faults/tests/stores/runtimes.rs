@@ -1,23 +1,30 @@
 //! A store that several runtimes use, as the workers of actix-web do, and the one ends in which it was opened.
 
+use std::pin::pin;
 use std::sync::mpsc;
+use std::thread;
 
-use fasthttpsession::{Handle, Sessions};
+use fasthttpsession::{AnyStore, Clock as _, Handle, Sessions, Store as _, SystemClock};
+use fasthttpsession_faults::{Fault, Proxy};
+use fasthttpsession_servers::connections_to;
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
-use crate::backend::{Backend, open};
+use crate::backend::{Backend, Site, open};
 use crate::on_every_store;
 
 on_every_store!(a_runtime_that_ends_takes_no_commit_of_another_with_it);
 
+/// The stores of which each runtime has connections of its own; those to PostgreSQL are for all.
+const OWN: [Backend; 3] = [Backend::Redis, Backend::Memcached, Backend::Mariadb];
 /// So many at once that stores make them together.
 const SESSIONS: usize = 16;
 /// How often each is committed to.
 const COMMITS: usize = 40;
 
 fn a_runtime_that_ends_takes_no_commit_of_another_with_it(backend: Backend) -> Result<(), String> {
-    let [first, second] = [(); 2].map(|()| Runtime::new().expect("a runtime can be made"));
+    let [first, second] = runtimes();
     let site = second.block_on(backend.site())?;
     let sessions = Sessions::new(first.block_on(open(site.url()))?);
     let handles = first.block_on(join_all((0..SESSIONS).map(|_| made(&sessions))));
@@ -54,6 +61,57 @@ fn a_runtime_that_ends_takes_no_commit_of_another_with_it(backend: Backend) -> R
             }
         }
         Ok(())
+    })
+}
+
+#[test]
+fn each_runtime_has_its_own_connections_until_it_ends() {
+    for backend in OWN {
+        let [first, second] = runtimes();
+        let (store, proxy, _site) = opened_in(&first, backend);
+        let connections = || connections_to(&proxy.address().to_string());
+        let check = || second.block_on(store.check()).expect("it answers");
+        assert_eq!(connections(), 1, "to {backend:?}, of who opened it");
+        check();
+        assert_eq!(connections(), 2, "to {backend:?}, of both");
+        drop(first);
+        assert_eq!(connections(), 1, "to {backend:?}, of who is left");
+        check();
+        assert_eq!(connections(), 1, "to {backend:?}, of who is left");
+    }
+}
+
+#[test]
+fn a_runtime_that_ends_takes_no_call_of_another_with_it() {
+    for backend in OWN {
+        let [first, second] = runtimes();
+        let (store, proxy, _site) = opened_in(&first, backend);
+        second.block_on(async {
+            let handle = made(&Sessions::new(store.clone())).await;
+            proxy.answers(Fault::Hang);
+            let mut load = pin!(store.load(handle, SystemClock.now()));
+            assert!((&mut load).now_or_never().is_none(), "no answer comes");
+            let ending = thread::spawn(move || drop(first));
+            ending.join().expect("it ends");
+            proxy.heal();
+            let found = load.await;
+            let found = found.unwrap_or_else(|error| panic!("{backend:?}: {error}"));
+            assert!(found.is_some());
+        });
+    }
+}
+
+fn runtimes() -> [Runtime; 2] {
+    [(); 2].map(|()| Runtime::new().expect("a runtime can be made"))
+}
+
+/// A store that was opened in `runtime`, the proxy that all its connections go through, and where that leads.
+fn opened_in(runtime: &Runtime, backend: Backend) -> (AnyStore, Proxy, Site) {
+    runtime.block_on(async {
+        let site = backend.site().await.expect("it can be used");
+        let proxy = site.proxy();
+        let store = open(&proxy.url(site.url())).await.expect("it answers");
+        (store, proxy, site)
     })
 }
 
