@@ -187,7 +187,8 @@ impl MysqlConfig {
     }
 
     /// How long an operation may wait for its answers, once it has a connection. Default: 5 s. The server waits for rows
-    /// that other transactions hold as many whole seconds as are less than this, and at least 1.
+    /// that other transactions hold a second less, in whole seconds, and at least 1: MySQL, which looks once a second whether a
+    /// wait is over, may be late by as much.
     pub fn statement_timeout(self, statement_timeout: Duration) -> Self {
         Self {
             statement_timeout,
@@ -264,7 +265,7 @@ impl MysqlConfig {
     fn setup(&self) -> String {
         let wait = self
             .statement_timeout
-            .saturating_sub(Duration::from_millis(1));
+            .saturating_sub(Duration::from_secs(1));
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
              SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",
