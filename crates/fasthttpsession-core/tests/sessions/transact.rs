@@ -398,6 +398,30 @@ async fn an_update_may_use_the_session_it_is_of() {
     assert_eq!(client.get(&sessions, "seen").await, Some(1));
 }
 
+/// As another task of the request may do at that moment.
+#[tokio::test]
+async fn an_update_runs_again_if_the_value_was_set_while_it_ran() {
+    let world = World::new();
+    let sessions = world.sessions();
+    for (client, before) in [
+        (Client::with(&sessions, "n", 1).await, "another value"),
+        (Client::with(&sessions, "other", 1).await, "no value"),
+    ] {
+        let request = client.request(&sessions).await;
+        let (session, runs) = (request.session.clone(), AtomicUsize::new(0));
+        let add = move |n: &mut u64| {
+            if runs.fetch_add(1, Ordering::SeqCst) == 0 {
+                session.set("n", &10).unwrap();
+            }
+            *n += 1;
+        };
+        request.update("n", add).unwrap();
+        request.respond().await;
+        let after = client.get(&sessions, "n").await;
+        assert_eq!(after, Some(11), "there was {before}");
+    }
+}
+
 #[tokio::test]
 async fn a_transaction_may_look_at_the_session_it_is_of() {
     let world = World::new();
