@@ -422,13 +422,19 @@ fn attempt(
     closure: Option<&mut Closure<'_>>,
     terms: Terms,
 ) -> Result<Attempt, Failure> {
-    let mut working = Arc::clone(working);
-    // Copied to where it stays.
-    let changed = Arc::make_mut(&mut working);
     // If it meets a conflict, it is of no use any more.
     let view = job.view.take().filter(|_| untouched);
+    let mut changed = Stored {
+        header: working.header.clone(),
+        control: working.control.clone(),
+        // The view takes their place.
+        values: match view {
+            Some(_) => working.values.none(),
+            None => working.values.clone(),
+        },
+    };
     let applied = change::apply(
-        changed,
+        &mut changed,
         job.authority.as_ref(),
         &mut job.changes,
         view,
@@ -450,7 +456,7 @@ fn attempt(
     Ok(if unchanged {
         Attempt::Unchanged
     } else {
-        Attempt::Changed(working, applied)
+        Attempt::Changed(Arc::new(changed), applied)
     })
 }
 

@@ -151,6 +151,11 @@ impl Values {
         Self::from_region(Region::default(), rules)
     }
 
+    /// None of them, by the same rules.
+    pub(crate) fn none(&self) -> Self {
+        Self::empty(self.rules)
+    }
+
     pub(crate) fn from_region(read: Region, rules: Rules) -> Self {
         let (count, bytes) = (read.count(), read.as_bytes().len());
         Self {

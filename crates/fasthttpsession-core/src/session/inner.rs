@@ -66,11 +66,12 @@ impl Inner {
     /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
     /// later can't write to it.
     pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
-        self.closed.store(true, Ordering::SeqCst);
         if !self.is_loaded() {
-            return Some(self.about_the_url().into_iter().take(1).collect());
+            self.closed.store(true, Ordering::SeqCst);
+            if !self.is_loaded() {
+                return Some(self.about_the_url().into_iter().take(1).collect());
+            }
         }
-        let _turn = self.turn.try_lock()?;
         let mut state = self.state();
         if state.finished {
             return Some(Vec::new());
@@ -78,6 +79,7 @@ impl Inner {
         if !state.is_settled(&self.manager) {
             return None;
         }
+        let _turn = self.turn.try_lock()?;
         let edits = self.header_edits(&mut state).ok()?;
         state.finished = true;
         Some(edits)
@@ -87,7 +89,6 @@ impl Inner {
     /// loaded.
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
         let _turn = self.turn.lock().await;
-        let now = self.manager.clock.now();
         let may_fail = {
             let mut state = self.state();
             if std::mem::replace(&mut state.finished, true) {
@@ -96,13 +97,13 @@ impl Inner {
             if state.is_settled(&self.manager) {
                 return self.header_edits(&mut state);
             }
-            state.renew(&self.manager, now) || state.extend(&self.manager, now)
+            state.renew(&self.manager) || state.extend(&self.manager)
         };
         match self.commit(None).await.map_err(raise) {
             Ok(Saved {
                 outcome: Outcome::Unchanged,
                 ..
-            }) => self.touch(now).await,
+            }) => self.touch().await,
             Ok(_) => {}
             // A renewal, or an extension, can wait for the next request.
             Err(_) if may_fail => self.state().muted = true,

@@ -7,7 +7,6 @@ use crate::commit::{Applied, Change, Closure, Done, End, Failure, Job};
 use crate::events::{EventKind, Met};
 use crate::record::envelope::Stored;
 use crate::store::{Store as _, Touched};
-use crate::time::Timestamp;
 use crate::token::{Handle, Token};
 use crate::values::Values;
 
@@ -171,7 +170,8 @@ impl Inner {
 
     /// Extends the idle deadline if enough of it has passed. A failure costs the session a little time, the response
     /// nothing.
-    pub(super) async fn touch(&self, now: Timestamp) {
+    pub(super) async fn touch(&self) {
+        let now = self.manager.clock.now();
         let Some(Touch {
             handle,
             version,

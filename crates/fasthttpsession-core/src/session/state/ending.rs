@@ -24,18 +24,13 @@ impl State {
         if !self.changes.is_empty() || self.ended.is_some() {
             return false;
         }
-        let now = manager.clock.now();
-        !self.is_renewal_due(manager, now) && self.due_touch(manager, now).is_none()
+        !self.is_renewal_due(manager) && self.due_touch(manager, manager.clock.now()).is_none()
     }
 
     /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that
     /// fails now leaves it to a later request.
-    pub(crate) fn renew(&mut self, manager: &Manager, now: Timestamp) -> bool {
-        let Some(base) = self
-            .base
-            .as_ref()
-            .filter(|_| self.is_renewal_due(manager, now))
-        else {
+    pub(crate) fn renew(&mut self, manager: &Manager) -> bool {
+        let Some(base) = self.base.as_ref().filter(|_| self.is_renewal_due(manager)) else {
             return false;
         };
         let nothing_else = self.changes.is_empty();
@@ -52,7 +47,7 @@ impl State {
         nothing_else
     }
 
-    fn is_renewal_due(&self, manager: &Manager, now: Timestamp) -> bool {
+    fn is_renewal_due(&self, manager: &Manager) -> bool {
         if manager.renewal.every.is_none() || self.next.is_some() || self.muted {
             return false;
         }
@@ -64,17 +59,17 @@ impl State {
                 .stored
                 .control
                 .secrets
-                .wants_offer(now, manager.renewal),
+                .wants_offer(manager.clock.now(), manager.renewal),
             OpenedBy::Retiring => false,
         })
     }
 
     /// Makes the touch that is due a swap where the cookie is dated by it: only a swap tells whether the secret is still
     /// one to send. Returns whether that is all there is to commit.
-    pub(crate) fn extend(&mut self, manager: &Manager, now: Timestamp) -> bool {
+    pub(crate) fn extend(&mut self, manager: &Manager) -> bool {
         let due = manager.transports.dates(self.came)
             && self.changes.is_empty()
-            && self.due_touch(manager, now).is_some();
+            && self.due_touch(manager, manager.clock.now()).is_some();
         if due {
             self.log(Change::Extend);
         }
