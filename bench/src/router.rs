@@ -21,7 +21,7 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
     match (contestant.library, contestant.store) {
         // Known when compiling, as an application's memory store is.
         (Library::Ours, Store::Memory) => ours::on(MemoryStore::new()),
-        (Library::Ours, Store::Redis | Store::Memcached) => {
+        (Library::Ours | Library::OursPerThread, Store::Redis | Store::Memcached) => {
             ours::on(connect(url).await.expect(OPENS))
         }
         (Library::Ours, _) => ours::on(connect(&migrating(url)).await.expect(OPENS)),

@@ -24,6 +24,9 @@ impl Contestant {
     }
 }
 
+/// What to know about this library in another server.
+const PER_THREAD: &str = "this library with the same defaults in axum, by a thread for each processor with a runtime of its own, as \
+    actix-web has them, in place of one runtime on all threads; each has its own connections";
 /// What to know about what is no library.
 const BARE: &str = "what is left of a request if a library takes nothing: the cookie is a handle that is found by its text, the \
     record stays bytes, and writing reads them and puts others in their place by the driver below; no secret is checked, nothing \
@@ -39,6 +42,8 @@ const BY_HAND: &str = "what any library takes that promises the same: two routes
 pub enum Library {
     /// This library.
     Ours,
+    /// This library, with a runtime on each thread.
+    OursPerThread,
     /// This library, served by actix-web.
     OursOnActix,
     /// tower-sessions.
@@ -57,8 +62,9 @@ pub enum Library {
 
 impl Library {
     /// All of them; this library first, and what is none for an application last.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ours,
+        Self::OursPerThread,
         Self::OursOnActix,
         Self::TowerSessions,
         Self::AxumSession,
@@ -70,7 +76,7 @@ impl Library {
 
     /// Whether it is this one.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursOnActix)
+        matches!(self, Self::Ours | Self::OursPerThread | Self::OursOnActix)
     }
 
     /// Whether it is somebody else's.
@@ -92,6 +98,7 @@ impl Library {
     pub fn label(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::OursPerThread => "ours-per-thread",
             Self::OursOnActix => "ours-on-actix",
             Self::TowerSessions => "tower-sessions",
             Self::AxumSession => "axum-session",
@@ -106,6 +113,7 @@ impl Library {
     pub fn note(self) -> &'static str {
         match self {
             Self::Ours => ours::NOTE,
+            Self::OursPerThread => PER_THREAD,
             Self::OursOnActix => ours_on_actix::NOTE,
             Self::TowerSessions => tower_sessions::NOTE,
             Self::AxumSession => axum_session::NOTE,

@@ -17,5 +17,5 @@ pub mod tower_sessions;
 pub use contestant::{Contestant, Library};
 pub use routes::{Api, COUNTER, READ, VALUE_BYTES, VALUES, cpu};
 pub use scenario::Scenario;
-pub use serve::serve;
+pub use serve::{serve, serve_per_thread};
 pub use store::Store;

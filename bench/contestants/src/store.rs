@@ -83,11 +83,18 @@ impl Store {
 
     /// The libraries that can keep sessions there; this library first.
     pub fn contestants(self) -> Vec<Contestant> {
-        use Library::{ActixSession, AxumSession, Ours, OursOnActix, TowerSessions};
+        use Library::{ActixSession, AxumSession, Ours, OursOnActix, OursPerThread, TowerSessions};
         let libraries: &[Library] = match self {
             Self::File => &[Ours],
-            Self::Memcached => &[Ours, OursOnActix],
-            Self::Redis => &[Ours, OursOnActix, TowerSessions, AxumSession, ActixSession],
+            Self::Memcached => &[Ours, OursPerThread, OursOnActix],
+            Self::Redis => &[
+                Ours,
+                OursPerThread,
+                OursOnActix,
+                TowerSessions,
+                AxumSession,
+                ActixSession,
+            ],
             Self::Cookie => &[ActixSession],
             _ => &[Ours, TowerSessions, AxumSession],
         };

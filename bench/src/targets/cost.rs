@@ -94,13 +94,13 @@ fn below_memory(rows: &[Row], core_us: &[CoreTime], scenario: Scenario) -> Optio
 }
 
 /// What stands in the way on any other store: the driver without sessions and with them, the store beside its driver, and
-/// that tasks and connections go from thread to thread, which they don't in actix-web.
+/// that tasks and connections go from thread to thread, which they don't where each has a runtime.
 fn below_store(store: Store, rows: &[Row], beside: &[Limit], scenario: Scenario) -> Option<String> {
     sentence([
         of_bare_driver(store, rows, scenario),
         of_sessions_on_driver(store, rows, scenario),
         of_store(beside, scenario),
-        on_actix(store, rows, scenario),
+        with_own_runtimes(store, rows, scenario),
     ])
 }
 
@@ -120,12 +120,12 @@ fn of_sessions_on_driver(store: Store, rows: &[Row], scenario: Scenario) -> Opti
     Some(format!("with sessions on it {micros:.1} µs"))
 }
 
-/// What it takes in actix-web, whose threads have a runtime each.
-fn on_actix(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
-    let library = Library::OursOnActix;
-    let micros = over_plain(rows, Contestant { library, store }, scenario)?;
+/// What it takes where each thread has a runtime: in axum, and in actix-web, which always has it so.
+fn with_own_runtimes(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
+    let of = |library| over_plain(rows, Contestant { library, store }, scenario);
+    let (axum, actix) = (of(Library::OursPerThread)?, of(Library::OursOnActix)?);
     Some(format!(
-        "in actix-web, which has a runtime for each thread, {micros:.1} µs"
+        "with a runtime on each thread {axum:.1} µs in axum and {actix:.1} µs in actix-web"
     ))
 }
 

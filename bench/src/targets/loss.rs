@@ -19,6 +19,7 @@ pub fn of_loss(losses: &[Losses]) -> Vec<Target> {
 #[allow(clippy::cast_precision_loss, reason = "it is 0, or a few")]
 fn of(losses: &Losses) -> [Target; 2] {
     let measured_by = match losses.contestant.library {
+        Library::OursPerThread => "64 requests at once, a runtime on each thread",
         Library::OursOnActix => "64 requests at once, in actix-web",
         _ => "64 requests at once",
     };

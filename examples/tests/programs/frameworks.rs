@@ -12,6 +12,11 @@ async fn axum_counts_signs_in_and_signs_out() {
 }
 
 #[tokio::test]
+async fn axum_with_a_runtime_on_each_thread_counts_signs_in_and_signs_out() {
+    tour(env!("CARGO_BIN_EXE_framework-axum-per-thread")).await;
+}
+
+#[tokio::test]
 async fn actix_counts_signs_in_and_signs_out() {
     tour(env!("CARGO_BIN_EXE_framework-actix")).await;
 }
