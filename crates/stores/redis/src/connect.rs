@@ -135,7 +135,13 @@ impl Connection {
     pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         let _under_way = self.calls.begin();
         let mut sender = self.commands.clone();
-        let mut answers = pin!(send(&mut sender, commands));
+        let mut answers = pin!(async move {
+            match commands {
+                // Its future stays here; the one of any connection would be boxed.
+                [command] => Ok(vec![sender.send_packed_command(command).await?]),
+                commands => send(&mut sender, commands).await,
+            }
+        });
         let mut left = self.response_timeout;
         loop {
             let look = left.min(LOOK);
