@@ -1,15 +1,12 @@
 //! Writes to a server once what many tasks have to say.
 
-use std::future::Future as _;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
-use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::yield_now;
 
 /// A connection whose writes wait for one turn of the runtime while several calls are under way.
 ///
@@ -25,21 +22,13 @@ use tokio::task::yield_now;
 pub struct Gathering<S> {
     stream: S,
     calls: Calls,
-    /// The turn that is waited for, or has been waited for since the last flush.
-    turn: Option<Arc<Turn>>,
+    /// Whether it has waited since the last flush.
+    has_waited: bool,
 }
 
 /// How many calls are under way on a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Calls(Arc<AtomicUsize>);
-
-/// One turn of the runtime. Each command that comes meanwhile wakes the driver too, so that being woken does not tell that it
-/// is over.
-#[derive(Debug, Default)]
-struct Turn {
-    is_over: AtomicBool,
-    driver: AtomicWaker,
-}
 
 /// A call that is under way until this is dropped.
 #[derive(Debug)]
@@ -51,7 +40,7 @@ impl<S> Gathering<S> {
         Self {
             stream,
             calls,
-            turn: None,
+            has_waited: false,
         }
     }
 }
@@ -68,40 +57,6 @@ impl Calls {
     }
 }
 
-impl Turn {
-    fn begin() -> Arc<Self> {
-        let turn = Arc::new(Self::default());
-        let waker = Waker::from(Arc::clone(&turn));
-        if pin!(yield_now())
-            .poll(&mut Context::from_waker(&waker))
-            .is_ready()
-        {
-            turn.wake_by_ref();
-        }
-        turn
-    }
-
-    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.driver.register(context.waker());
-        if self.is_over.load(Ordering::Acquire) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-impl Wake for Turn {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.is_over.store(true, Ordering::Release);
-        self.driver.wake();
-    }
-}
-
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
@@ -114,18 +69,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.turn.is_none() && self.calls.are_several() {
-            self.turn = Some(Turn::begin());
-        }
-        if let Some(turn) = &self.turn {
-            ready!(turn.poll(context));
+        if !self.has_waited && self.calls.are_several() {
+            self.has_waited = true;
+            // Behind the tasks that are ready. What they say meanwhile does not wake it once more.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.turn = None;
+        self.has_waited = false;
         Poll::Ready(Ok(()))
     }
 
