@@ -219,16 +219,23 @@ impl Turn {
     /// Hands the turn to the next who still waits for it, or closes the lane.
     fn pass_on(&mut self) {
         while let Some(heir) = self.next_heir() {
-            let (flight, newest) = (self.flight.take(), self.newest.take());
-            let turn = self.lanes.turn(self.handle, flight, newest);
-            match heir.reply.send(Reply::Turn(turn, heir.job)) {
-                Ok(()) => return,
-                Err(Reply::Turn(mut back, _)) => {
-                    back.passed_on = true;
-                    (self.flight, self.newest) = (back.flight.take(), back.newest.take());
-                }
-                Err(Reply::Done(_)) => {}
+            if self.hand_to(heir) {
+                return;
             }
+        }
+    }
+
+    /// `false` if `heir` has given up meanwhile: all that is under way is then still here.
+    fn hand_to(&mut self, heir: Waiting) -> bool {
+        let (flight, newest) = (self.flight.take(), self.newest.take());
+        let turn = self.lanes.turn(self.handle, flight, newest);
+        match heir.reply.send(Reply::Turn(turn, heir.job)) {
+            Err(Reply::Turn(mut back, _)) => {
+                back.passed_on = true;
+                (self.flight, self.newest) = (back.flight.take(), back.newest.take());
+                false
+            }
+            Err(Reply::Done(_)) | Ok(()) => true,
         }
     }
 
@@ -257,9 +264,20 @@ mod tests {
     use std::future::Future;
     use std::pin::Pin;
 
+    use bytes::Bytes;
     use futures_util::FutureExt as _;
 
+    use super::super::job::Aboard;
     use super::*;
+    use crate::codec::Format;
+    use crate::csrf::Seed;
+    use crate::limits::Limits;
+    use crate::record::envelope::Control;
+    use crate::record::secrets::Secrets;
+    use crate::record::{Header, Record, commits::Commits};
+    use crate::time::Timestamp;
+    use crate::token::SecretHash;
+    use crate::values::{Rules, Values};
 
     const HANDLE: Handle = Handle::from_bytes([7; Handle::BYTES]);
 
@@ -325,6 +343,75 @@ mod tests {
         drop(second);
         drop(turn(&mut third).unwrap());
         assert!(is_empty(&lanes));
+    }
+
+    #[test]
+    fn who_gave_up_just_now_takes_neither_the_turn_nor_its_flight_along() {
+        let lanes = Arc::new(Lanes::new());
+        let mut first = enter(&lanes).1.unwrap();
+        let (mut second, none) = enter(&lanes);
+        assert!(none.is_none());
+        first.flight = Some(flight());
+        first.newest = Some(stored());
+        let (reply, answer) = oneshot::channel();
+        drop(answer);
+        assert!(!first.hand_to(Waiting { job: None, reply }));
+        assert!(first.flight.is_some() && first.newest.is_some());
+        assert!(turn(&mut second).is_none());
+        drop(first);
+        assert!(turn(&mut second).unwrap().newest.is_some());
+    }
+
+    /// A flight with nobody aboard who waits.
+    fn flight() -> Box<Flight> {
+        let stored = stored();
+        let record = Record {
+            header: stored.header.clone(),
+            body: Bytes::new(),
+        };
+        let swap = Swap {
+            expected: 1,
+            record,
+            commit: 1,
+            now: NOW,
+            stored,
+        };
+        Box::new(Flight {
+            seats: Aboard::new(),
+            swap,
+        })
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1);
+
+    fn stored() -> Arc<Stored> {
+        let secret = SecretHash::from_bytes([1; SecretHash::BYTES]);
+        let header = Header {
+            version: 2,
+            created_at: NOW,
+            idle_deadline: NOW,
+            absolute_deadline: NOW,
+            principal: None,
+            label: None,
+        };
+        let control = Control {
+            sign_in: 0,
+            csrf: Seed::of(&secret),
+            stamp: None,
+            since: NOW,
+            lifetimes: None,
+            secrets: Secrets::one(secret, NOW),
+            commits: Commits::default(),
+        };
+        let rules = Rules {
+            format: Format::Json,
+            limits: Limits::default(),
+        };
+        Arc::new(Stored {
+            header,
+            control,
+            values: Values::empty(rules),
+        })
     }
 
     #[test]
