@@ -39,7 +39,10 @@ impl Handle {
 
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+        let mut text = [0; Self::TEXT_BYTES];
+        let written = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text);
+        let written = written.expect("a handle has so many characters");
+        f.write_str(std::str::from_utf8(&text[..written]).expect("base64url is ASCII"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The store: what each operation asks, and what the answers mean.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -196,7 +196,9 @@ enum Found {
 
 impl Inner {
     fn key(&self, handle: Handle) -> String {
-        format!("{}{handle}", self.prefix)
+        let mut key = String::with_capacity(self.prefix.len() + Handle::TEXT_BYTES);
+        write!(key, "{}{handle}", self.prefix).expect("a string takes all");
+        key
     }
 
     fn bytes_of(&self, record: &Record) -> Result<Bytes, StoreError> {

@@ -1,5 +1,7 @@
 //! Names of keys. They are made of the prefix, of handles and of principals, never of what a client sent.
 
+use std::fmt::Write as _;
+
 use fasthttpsession_core::{Handle, Principal};
 
 /// What comes between the prefix and the principal: a character that no handle has.
@@ -18,7 +20,9 @@ impl Keys {
 
     /// The key of a record: the prefix and the handle's 22 characters.
     pub(crate) fn record(&self, handle: Handle) -> String {
-        format!("{}{handle}", self.prefix)
+        let mut key = String::with_capacity(self.prefix.len() + Handle::TEXT_BYTES);
+        write!(key, "{}{handle}", self.prefix).expect("a string takes all");
+        key
     }
 
     /// The key of a principal's index.
