@@ -5,7 +5,7 @@
 //! session is looked at; so nothing that is noted here is ever an answer.
 
 use std::collections::HashMap;
-use std::mem::take;
+use std::mem::{replace, take};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fasthttpsession_core::{Handle, Record};
@@ -39,15 +39,9 @@ struct Shard {
 impl Seen {
     /// Notes what was seen of `handle`, unless something newer is noted. What is too large is forgotten.
     pub(crate) fn note(&self, handle: Handle, current: Current) {
-        let mut shard = self.shard(handle);
-        let version = current.record.header.version;
-        if let Some(known) = shard.take(handle)
-            && known.record.header.version > version
-        {
-            shard.insert(handle, known);
-        } else {
-            shard.insert(handle, current);
-        }
+        let no_more = self.shard(handle).note(handle, current);
+        // Outside of the lock, for it may be in no cache any more.
+        drop(no_more);
     }
 
     /// What was last seen of `handle`, which is then no longer noted.
@@ -69,8 +63,31 @@ impl Shard {
             .or_else(|| self.old.remove(&handle))
     }
 
+    /// Returns what is not noted, or no longer.
+    fn note(&mut self, handle: Handle, current: Current) -> Option<Current> {
+        if let Some(known) = self.young.get_mut(&handle)
+            && current.size() <= known.size()
+        {
+            // Where it is. This is how it goes as long as the session is only read.
+            if known.is_newer_than(&current) {
+                return Some(current);
+            }
+            return Some(replace(known, current));
+        }
+        match self.take(handle) {
+            Some(known) if known.is_newer_than(&current) => {
+                self.insert(handle, known);
+                Some(current)
+            }
+            known => {
+                self.insert(handle, current);
+                known
+            }
+        }
+    }
+
     fn insert(&mut self, handle: Handle, current: Current) {
-        let size = ENTRY + current.record.body.len();
+        let size = current.size();
         if size > HALF_SHARD {
             return;
         }
@@ -80,6 +97,16 @@ impl Shard {
             self.bytes = size;
         }
         self.young.insert(handle, current);
+    }
+}
+
+impl Current {
+    fn size(&self) -> usize {
+        ENTRY + self.record.body.len()
+    }
+
+    fn is_newer_than(&self, other: &Self) -> bool {
+        self.record.header.version > other.record.header.version
     }
 }
 
