@@ -1,7 +1,7 @@
 //! One request's part in a session, shared by its exchange and every [`Session`](super::Session) that it handed out: loads
 //! it once, makes one commit at a time, and finishes it once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::lock::Mutex as AsyncMutex;
@@ -56,7 +56,9 @@ impl Inner {
             if self.presented.len() > 1 {
                 self.state().note_ways(&self.presented, &self.manager);
             }
-            if self.closed.load(Ordering::SeqCst) {
+            // Either this sees that the request is finished, or whoever finishes it sees the state.
+            fence(Ordering::SeqCst);
+            if self.closed.load(Ordering::Relaxed) {
                 self.state().finished = true;
             }
         }
@@ -67,7 +69,9 @@ impl Inner {
     /// later can't write to it.
     pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
         if !self.is_loaded() {
-            self.closed.store(true, Ordering::SeqCst);
+            self.closed.store(true, Ordering::Relaxed);
+            // As in `load`.
+            fence(Ordering::SeqCst);
             if !self.is_loaded() {
                 return Some(self.about_the_url().into_iter().take(1).collect());
             }

@@ -1,6 +1,8 @@
 //! G1, no lost update: requests that commit at once, in one process and in two.
 
+use std::hint::spin_loop;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Barrier};
 
 use fasthttpsession_core::{Codec, Error, Limits, Sessions};
 use futures_util::FutureExt as _;
@@ -30,6 +32,33 @@ async fn n_increments_add_n() {
         }
         assert_eq!(client.get(&each[0], "n").await, Some(256));
     }
+}
+
+/// The request ends a little later each time, so that all orders are met.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn of_a_task_that_asks_as_the_request_ends_each_write_counts_or_is_refused() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let mut taken = 0;
+    for round in 0..16_384 {
+        let exchange = client.begin(&sessions);
+        let both = Arc::new(Barrier::new(2));
+        let (late, ready) = (exchange.clone(), Arc::clone(&both));
+        let late = spawn(async move {
+            ready.wait();
+            let session = late.session().await.unwrap();
+            session.update("n", |n: &mut u64| *n += 1)
+        });
+        both.wait();
+        (0..round % 512).for_each(|_| spin_loop());
+        exchange.finish().await.unwrap();
+        match late.await.unwrap() {
+            Ok(()) => taken += 1,
+            Err(error) => assert!(matches!(error, Error::Finished), "{error}"),
+        }
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(taken));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
