@@ -130,7 +130,7 @@ impl Values {
         let edits = self.edits + 1;
         *self = Self {
             edits,
-            ..Self::empty(self.rules)
+            ..self.none()
         };
     }
 

@@ -8,12 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection whose writes wait for one turn of the runtime while several calls are under way.
+/// A connection whose writes wait for the tasks that are ready while several calls are under way.
 ///
 /// A driver that sends the commands of many tasks over one connection is woken by the first of them, and writes it at
 /// once; each of the others then costs a system call of its own. This stream has the driver wait, before it writes,
-/// until the tasks that are ready by then have run: what they have to say goes out in the same call. A call that is alone
-/// is written at once.
+/// until the tasks have run that are ready by then on its thread: what they have to say goes out in the same call. A call
+/// that is alone is written at once.
 ///
 /// Needs a writer that collects in a buffer of its own and flushes, as all of [`tokio_util::codec`] does.
 ///

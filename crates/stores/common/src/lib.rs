@@ -7,10 +7,12 @@
 //! * [`Grouped`]: calls that wait for each other anyway, made together.
 //! * [`Gathering`]: a connection that writes once what many tasks have to say.
 //! * [`PerRuntime`]: what each runtime has of its own, like connections.
+//! * [`record_key`]: the name of a record in stores that keep one value a key.
 //! * [`within`]: an end for every wait.
 
 mod gathering;
 mod grouped;
+mod key;
 pub mod millis;
 mod pace;
 mod per_runtime;
@@ -21,6 +23,7 @@ mod within;
 
 pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
+pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};

@@ -1,6 +1,6 @@
 //! The store: what each operation asks, and what the answers mean.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use fasthttpsession_core::{
 use fasthttpsession_memcached_client::{
     Added, Address, Client, Deleted as Removed, Expiry, Swapped,
 };
-use fasthttpsession_store_common::PerRuntime;
+use fasthttpsession_store_common::{PerRuntime, record_key};
 use futures_util::future::join_all;
 
 use crate::error::{contended, corrupt, store_error, too_large};
@@ -196,9 +196,7 @@ enum Found {
 
 impl Inner {
     fn key(&self, handle: Handle) -> String {
-        let mut key = String::with_capacity(self.prefix.len() + Handle::TEXT_BYTES);
-        write!(key, "{}{handle}", self.prefix).expect("a string takes all");
-        key
+        record_key(&self.prefix, handle)
     }
 
     fn bytes_of(&self, record: &Record) -> Result<Bytes, StoreError> {

@@ -1,8 +1,7 @@
 //! Names of keys. They are made of the prefix, of handles and of principals, never of what a client sent.
 
-use std::fmt::Write as _;
-
 use fasthttpsession_core::{Handle, Principal};
+use fasthttpsession_store_common::record_key;
 
 /// What comes between the prefix and the principal: a character that no handle has.
 const INDEX: char = '@';
@@ -20,9 +19,7 @@ impl Keys {
 
     /// The key of a record: the prefix and the handle's 22 characters.
     pub(crate) fn record(&self, handle: Handle) -> String {
-        let mut key = String::with_capacity(self.prefix.len() + Handle::TEXT_BYTES);
-        write!(key, "{}{handle}", self.prefix).expect("a string takes all");
-        key
+        record_key(&self.prefix, handle)
     }
 
     /// The key of a principal's index.
