@@ -87,7 +87,8 @@ fn an_incomplete_list_is_noticed() {
 
 #[test]
 fn a_purge_of_live_sessions_is_noticed() {
-    is_noticed(Fault::PurgesTooMuch, &["purged"]);
+    // Among few sessions its victims may pass for some that were never acknowledged; then they are missing in the count.
+    is_noticed(Fault::PurgesTooMuch, &["purged", "counted"]);
 }
 
 /// Not a test: the writer of the other tests.
