@@ -43,6 +43,8 @@ pub(crate) struct Report {
 
 /// One task.
 struct Worker {
+    /// How many versions a session of its has before it logs out.
+    versions: u64,
     store: RedisStore,
     acknowledged: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
@@ -57,9 +59,11 @@ impl Load {
     pub(crate) fn start(store: &RedisStore, tasks: usize) -> Self {
         let ending = Arc::default();
         let (acknowledged, failed) = (Arc::default(), Arc::default());
-        let tasks = (0..tasks)
-            .map(|_| {
+        // With the same number for all, they would go in step, and be without a session all at once.
+        let tasks = (5..5 + tasks as u64)
+            .map(|versions| {
                 let worker = Worker::new(
+                    versions,
                     store.clone(),
                     Arc::clone(&acknowledged),
                     Arc::clone(&failed),
@@ -99,8 +103,14 @@ impl Load {
 }
 
 impl Worker {
-    fn new(store: RedisStore, acknowledged: Arc<AtomicU64>, failed: Arc<AtomicU64>) -> Self {
+    fn new(
+        versions: u64,
+        store: RedisStore,
+        acknowledged: Arc<AtomicU64>,
+        failed: Arc<AtomicU64>,
+    ) -> Self {
         Self {
+            versions,
             store,
             acknowledged,
             failed,
@@ -115,7 +125,7 @@ impl Worker {
         while !ending.load(Ordering::SeqCst) {
             match self.session.take() {
                 None => self.begin().await,
-                Some((handle, record)) if record.header.version % 20 == 0 => {
+                Some((handle, record)) if record.header.version >= self.versions => {
                     self.log_out(handle).await;
                 }
                 Some((handle, record)) => self.commit(handle, record).await,
