@@ -70,17 +70,17 @@
 //!
 //! | | commits | lost | logouts | undone | nobody got an answer for |
 //! | --- | --- | --- | --- | --- | --- |
-//! | **one server**, `appendfsync always`, killed three times | 2,294 | 0 | 114 | 0 | 0.1 s |
-//! | **Cluster**, a slot that moves | 6,428 | 0 | 329 | 0 | 0.0 s |
-//! | a primary killed | 64,214 | 0 | 3,371 | 0 | 3.8 s |
-//! | cut off from its replica, 1,000 commits later killed | 49,588 | 171 | 2,595 | **16** | 4.5 s |
-//! | the same, with `wait_replicas` 1 | 3,922 | 0 | 198 | 0 | 10.0 s |
-//! | **Sentinel**, a primary killed | 6,357 | 0 | 329 | 0 | 2.6 s |
-//! | a primary that hangs | 6,429 | 0 | 331 | 0 | 3.3 s |
-//! | `SENTINEL FAILOVER` | 10,666 | 124 | 547 | **15** | 0.0 s |
-//! | a primary that is never told of its successor | 5,841 | 170 | 295 | **16** | 0.0 s |
-//! | cut off from its replicas, 1,000 commits later killed | 4,372 | 137 | 218 | **16** | 2.6 s |
-//! | the same, with `wait_replicas` 1 | 3,523 | 0 | 176 | 0 | 4.9 s |
+//! | **one server**, `appendfsync always`, killed three times | 2,087 | 0 | 210 | 0 | 0.2 s |
+//! | **Cluster**, a slot that moves | 7,781 | 0 | 790 | 0 | 0.1 s |
+//! | a primary killed | 34,114 | 0 | 3,585 | 0 | 4.3 s |
+//! | cut off from its replica, 1,000 commits later killed | 35,094 | 83 | 3,586 | **14** | 3.5 s |
+//! | the same, with `wait_replicas` 1 | 4,349 | 0 | 439 | 0 | 11.8 s |
+//! | **Sentinel**, a primary killed | 6,286 | 0 | 641 | 0 | 2.6 s |
+//! | a primary that hangs | 6,175 | 0 | 630 | 0 | 3.3 s |
+//! | `SENTINEL FAILOVER` | 8,973 | 97 | 912 | **16** | 0.0 s |
+//! | a primary that is never told of its successor | 5,188 | 98 | 519 | **15** | 0.0 s |
+//! | cut off from its replicas, 1,000 commits later killed | 4,141 | 52 | 417 | **15** | 2.7 s |
+//! | the same, with `wait_replicas` 1 | 3,020 | 0 | 303 | 0 | 5.4 s |
 //!
 //! ```sh
 //! cargo test -p fasthttpsession-redis -- --nocapture --test-threads 1 killed followed left lost
