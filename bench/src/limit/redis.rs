@@ -20,18 +20,10 @@ pub struct Server {
     swaps: Groups<Writer>,
 }
 
-macro_rules! script {
-    ($name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../crates/stores/redis/src/scripts/",
-            $name,
-            ".lua"
-        ))
-    };
-}
-
-const SWAPS: [&str; 3] = [script!("swaps"), script!("record"), script!("swap")];
+const SWAPS: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../crates/stores/redis/src/scripts/swaps.lua"
+));
 
 impl Server {
     /// Connects, and makes the script known.
@@ -73,10 +65,9 @@ struct Writer(MultiplexedConnection, String);
 impl Writer {
     async fn connect(url: &str) -> Result<Self> {
         let mut connection = connect(url).await?;
-        let source = SWAPS.concat();
-        let script = Script::new(&source).get_hash().to_owned();
+        let script = Script::new(SWAPS).get_hash().to_owned();
         let mut load = cmd("SCRIPT");
-        load.arg("LOAD").arg(source);
+        load.arg("LOAD").arg(SWAPS);
         load.query_async::<String>(&mut connection).await?;
         Ok(Self(connection, script))
     }

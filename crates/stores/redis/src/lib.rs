@@ -237,17 +237,10 @@
 //!
 //! Swaps that would wait for each other go as one script, at most 64 of them, of records of up to 16 KiB: on one server
 //! or behind Sentinel, over the store's own connections, and without `wait_replicas`. Two such scripts are under way at
-//! most; a lone swap waits for nobody. What is special about one is left to a script of its own, as above. The part
-//! on a record is between this
+//! most; a lone swap waits for nobody. What is special about one is left to a script of its own, as above:
 //!
 //! ```lua
 #![doc = include_str!("scripts/swaps.lua")]
-//! ```
-//!
-//! and this:
-//!
-//! ```lua
-#![doc = include_str!("scripts/swap.lua")]
 //! ```
 //!
 //! # Rights

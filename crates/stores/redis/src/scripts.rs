@@ -24,8 +24,8 @@ scripts! {
     CREATE = "record" "create" "index" "bind";
     /// Writes a record in place of the version that is expected.
     REPLACE = "record" "replace" "index" "bind";
-    /// Writes many records, each in place of the version that is expected.
-    SWAPS = "swaps" "record" "swap";
+    /// Writes many records, each in place of the version that is expected, in the common case.
+    SWAPS = "swaps";
     /// Moves an idle deadline.
     TOUCH = "record" "touch";
     /// Removes a record.

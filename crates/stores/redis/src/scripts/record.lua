@@ -1,4 +1,4 @@
--- Where a record has its numbers (Record::to_bytes), and what KEYS[1] is at ARGV[1]. Part of every script on a record.
+-- Where a record has its numbers (Record::to_bytes), and what KEYS[1] is at ARGV[1]. Part of every script on one record.
 -- Neither this nor what scripts do as a rule has functions: a server makes them anew whenever it runs a script, which
 -- costs more than calling them. It also takes numbers faster when they are text.
 local now = tonumber(ARGV[1])

@@ -7,7 +7,7 @@ use fasthttpsession_redis::RedisStore;
 use fasthttpsession_servers::{Redis, RedisServer};
 
 use crate::counter::calls;
-use crate::support::sample::{handle, next, now, principal, record, record_of};
+use crate::support::sample::{HOUR, handle, next, now, principal, record, record_of};
 use crate::support::{config, prefix, until_it_answers, within};
 
 /// A swap, and what is there beforehand.
@@ -191,6 +191,26 @@ async fn a_full_server_refuses_each_of_many_and_leaves_them_as_they_were() {
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     for answer in swap(&store, &sessions).await {
         assert_eq!(answer.expect("there is room again"), Replaced::Replaced);
+    }
+}
+
+#[tokio::test]
+async fn each_of_many_lives_as_long_as_its_deadlines_say() {
+    let server = Redis::start();
+    let store = config(&server).open().await.expect("the server answers");
+    let hour = 3_600_000;
+    let mut all = sessions(&store).await;
+    for (_, record) in all.iter_mut().step_by(2) {
+        record.header.idle_deadline = now().after(2 * HOUR);
+    }
+    for answer in swap(&store, &all).await {
+        assert_eq!(answer.expect("it answers"), Replaced::Replaced);
+    }
+    for (at, (handle, _)) in all.iter().enumerate() {
+        let left = server.cli(&["PTTL", &format!("session:{handle}")]);
+        let left: i64 = left.trim().parse().expect("it has an end");
+        let whole = if at % 2 == 0 { 2 * hour } else { hour };
+        assert!((whole - 60_000..=whole).contains(&left), "{at}: {left}");
     }
 }
 
