@@ -135,7 +135,8 @@ fn earlier() -> Vec<(String, f64)> {
     counts.filter_map(count).collect()
 }
 
-fn is_there() -> bool {
+/// Whether instructions can be counted.
+pub fn is_there() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok()
 }
 
@@ -154,6 +155,11 @@ fn counted(arguments: &[&str], count: u32) -> Result<f64> {
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "valgrind failed: {said}");
+    collected(&said)
+}
+
+/// How many instructions a program has executed, by what valgrind said at its end.
+pub fn collected(said: &str) -> Result<f64> {
     let line = said.lines().find_map(|line| line.split_once("Collected :"));
     let (_, number) = line.with_context(|| format!("valgrind counted nothing: {said}"))?;
     Ok(number.trim().parse()?)

@@ -15,6 +15,7 @@ mod machine;
 mod pictures;
 mod processes;
 mod records;
+mod redis_instructions;
 mod report;
 mod router;
 mod samples;
@@ -158,6 +159,9 @@ async fn on_store(what: &What, store: Store) -> Result<OnStore> {
         under_load(what, &backend, &mut on).await?;
         below_http(what, &backend, &mut on)?;
     }
+    if store == Store::Redis && what.has(Part::Instructions) {
+        on.redis_instructions = redis_instructions::measure().await?;
+    }
     Ok(on)
 }
 
@@ -186,7 +190,7 @@ async fn without_servers(what: &What, report: &mut Report) -> Result<()> {
         report.in_process_us = Some(in_process::measure(what.in_process()).await?);
         report.core_us = Some(core_times::measure(what.in_process().rounds).await?);
     }
-    if what.has(Part::Instructions) {
+    if what.has(Part::Instructions) && what.stores().contains(&Store::Memory) {
         report.instructions = instructions::measure()?;
         report.core = instructions::measure_core()?;
         if report.instructions.is_none() {

@@ -23,6 +23,7 @@ use crate::instructions::{CoreCount, Count};
 use crate::limit::Limit;
 use crate::loss::Losses;
 use crate::machine::{self, Machine};
+use crate::redis_instructions::RedisCount;
 use crate::samples::Row;
 use crate::scale::Scale;
 use crate::serving::{Served, costs};
@@ -73,6 +74,8 @@ pub struct OnStore {
     pub contention: Vec<Contention>,
     /// The store while it grows; empty if left out.
     pub scale: Vec<Scale>,
+    /// What Redis itself executes; empty if left out, and of other stores.
+    pub redis_instructions: Vec<RedisCount>,
 }
 
 impl Report {
@@ -128,6 +131,7 @@ impl OnStore {
             limit: Vec::new(),
             contention: Vec::new(),
             scale: Vec::new(),
+            redis_instructions: Vec::new(),
         }
     }
 
@@ -138,7 +142,13 @@ impl OnStore {
         if self.store == Store::Memory {
             targets.extend(targets::half_of_peers("server CPU", &rows, core_us));
         }
-        targets.extend(targets::of_tail(self.store, &self.tail, &self.serving));
+        let tail = targets::of_tail(
+            self.store,
+            &self.tail,
+            &self.serving,
+            &self.redis_instructions,
+        );
+        targets.extend(tail);
         targets.extend(targets::below_http(&self.limit, &self.contention));
         targets.extend(targets::of_scale(&self.scale));
         targets

@@ -39,7 +39,7 @@ pub enum Part {
     Tail,
     /// CPU per call of the router, without connections: where HTTP drowns the difference; and of the core's paths. Memory only.
     InProcess,
-    /// Instructions per call of the router and of the core's paths, if valgrind is installed. Memory only.
+    /// Instructions per call of the router and of the core's paths, on memory, and of Redis itself; if valgrind is installed.
     Instructions,
     /// Lost updates, logouts that are not final, and who is signed out by rotations.
     Loss,
@@ -63,8 +63,13 @@ impl What {
 
     /// Whether this part is measured.
     pub fn has(&self, part: Part) -> bool {
-        let of_memory = matches!(part, Part::InProcess | Part::Instructions);
-        if of_memory && !self.stores().contains(&Store::Memory) {
+        let of_some: &[Store] = match part {
+            Part::InProcess => &[Store::Memory],
+            Part::Instructions => &[Store::Memory, Store::Redis],
+            _ => &Store::ALL,
+        };
+        let stores = self.stores();
+        if !of_some.iter().any(|store| stores.contains(store)) {
             return false;
         }
         self.only.is_empty() || self.only.contains(&part)

@@ -9,6 +9,7 @@ use super::OnStore;
 /// Each table that has rows.
 pub fn write(text: &mut String, stores: &[OnStore]) -> Result<()> {
     limits(text, stores)?;
+    redis_instructions(text, stores)?;
     contention(text, stores)?;
     scale(text, stores)
 }
@@ -40,6 +41,30 @@ fn limits(text: &mut String, stores: &[OnStore]) -> Result<()> {
             "| {store} | {operation} | {:.0} | {:.0} | {:.2} | {:.2} | **{ratio:.2}** |",
             ours.per_second, bare.per_second, ours.cpu_us, bare.cpu_us
         )?;
+    }
+    Ok(())
+}
+
+const REDIS: &str = "
+## Instructions of Redis
+
+What Redis itself executes for each session, counted by valgrind. It has one thread, for which every request waits. A record is \
+one of ten values of 100 bytes whose deadlines stay.
+
+| what it is asked for | instructions |
+| --- | --: |
+";
+
+fn redis_instructions(text: &mut String, stores: &[OnStore]) -> Result<()> {
+    let mut rows = stores
+        .iter()
+        .flat_map(|on| &on.redis_instructions)
+        .peekable();
+    if rows.peek().is_some() {
+        text.push_str(REDIS);
+    }
+    for row in rows {
+        writeln!(text, "| {} | {:.0} |", row.work.title(), row.instructions)?;
     }
     Ok(())
 }

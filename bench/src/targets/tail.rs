@@ -3,6 +3,7 @@
 use contestants::{Library, Scenario, Store};
 
 use super::Target;
+use crate::redis_instructions::{RedisCount, Work};
 use crate::samples::Spread;
 use crate::serving::{MANY, Served};
 
@@ -38,8 +39,13 @@ const PROMISES: [(&str, Scenario); 3] = [
 ];
 
 /// The targets of `store`; none where no peer is. What stands in the way is said by the same servers where sessions are asked
-/// for `in_turn`, so that no two requests meet on one.
-pub fn of_tail(store: Store, served: &[Served], in_turn: &[Served]) -> Vec<Target> {
+/// for `in_turn`, so that no two requests meet on one; and of writes by what Redis executes.
+pub fn of_tail(
+    store: Store,
+    served: &[Served],
+    in_turn: &[Served],
+    redis: &[RedisCount],
+) -> Vec<Target> {
     let matches = MATCHES
         .iter()
         .flat_map(|of| PROMISES.map(|promise| (of, promise)));
@@ -48,7 +54,9 @@ pub fn of_tail(store: Store, served: &[Served], in_turn: &[Served]) -> Vec<Targe
         let peer = within_99(served, scenario, of.peers)?;
         let figure = (ours.median, "ms");
         let target = Target::at_most(store, promise, of.measured_by, figure, peer.median);
-        Some(target.below(Some(limit(ours, of.ours, in_turn, scenario))))
+        let mut limits = vec![limit(ours, of.ours, in_turn, scenario)];
+        limits.extend(of_redis(redis).filter(|_| scenario != Scenario::Read));
+        Some(target.below(Some(limits.join(", "))))
     };
     matches.filter_map(target).collect()
 }
@@ -95,4 +103,18 @@ fn limit(rounds: Spread, ours: Library, in_turn: &[Served], scenario: Scenario) 
     ];
     let known: Vec<_> = parts.into_iter().flatten().collect();
     known.join(", ")
+}
+
+/// What a swap costs Redis beside what costs less and compares nothing; `None` if it was not counted.
+fn of_redis(counts: &[RedisCount]) -> Option<String> {
+    let thousands = |work| {
+        let found = counts.iter().find(|count| count.work == work)?;
+        Some(format!("{:.0} thousand", found.instructions / 1e3))
+    };
+    Some(format!(
+        "a swap takes {} instructions of Redis, a script that only sets {}, `SET` alone {}",
+        thousands(Work::SwapsTogether)?,
+        thousands(Work::ScriptThatSets)?,
+        thousands(Work::Set)?
+    ))
 }
