@@ -20,10 +20,16 @@ pub struct Server {
     swaps: Groups<Writer>,
 }
 
-const SWAPS: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../crates/stores/redis/src/scripts/swaps.lua"
-));
+const SWAPS: &str = concat!(
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../crates/stores/redis/src/scripts/swap.lua"
+    )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../crates/stores/redis/src/scripts/swaps.lua"
+    ))
+);
 
 impl Server {
     /// Connects, and makes the script known.

@@ -199,6 +199,13 @@
 #![doc = include_str!("scripts/replace.lua")]
 //! ```
 //!
+//! which has tried this before all that:
+//!
+//! ```lua
+#![doc = include_str!("scripts/swap.lua")]
+#![doc = include_str!("scripts/common.lua")]
+//! ```
+//!
 //! for [`touch`]:
 //!
 //! ```lua
@@ -237,7 +244,8 @@
 //!
 //! Swaps that would wait for each other go as one script, at most 64 of them, of records of up to 16 KiB: on one server
 //! or behind Sentinel, over the store's own connections, and without `wait_replicas`. Two such scripts are under way at
-//! most; a lone swap waits for nobody. What is special about one is left to a script of its own, as above:
+//! most; a lone swap waits for nobody. What is special about one is left to a script of its own, as above. The script has
+//! the same `swapped`, and then
 //!
 //! ```lua
 #![doc = include_str!("scripts/swaps.lua")]

@@ -23,9 +23,9 @@ scripts! {
     /// Writes a record where there is none.
     CREATE = "record" "create" "index" "bind";
     /// Writes a record in place of the version that is expected.
-    REPLACE = "record" "replace" "index" "bind";
+    REPLACE = "swap" "common" "record" "replace" "index" "bind";
     /// Writes many records, each in place of the version that is expected, in the common case.
-    SWAPS = "swaps";
+    SWAPS = "swap" "swaps";
     /// Moves an idle deadline.
     TOUCH = "record" "touch";
     /// Removes a record.

@@ -72,6 +72,22 @@ async fn an_index_ends_some_time_after_its_last_session() -> Result<(), StoreErr
 }
 
 #[tokio::test]
+async fn an_index_lasts_as_long_as_a_session_that_is_to_live_longer() -> Result<(), StoreError> {
+    let (server, store, prefix) = place().await;
+    let (handle, record) = (handle(), record_of(&principal()));
+    store.create(handle, &record, now()).await?;
+    let mut longer = next(&record);
+    longer.header.absolute_deadline = now().after(48 * HOUR);
+    store.replace(handle, 1, &longer, now()).await?;
+    let principal = record.header.principal.as_ref().expect("it has one");
+    let left = server.cli(&["PTTL", &format!("{prefix}@{principal}")]);
+    let left: u64 = left.trim().parse().expect("it has an end");
+    let hour = 3_600_000;
+    assert!((49 * hour - 60_000..=49 * hour).contains(&left), "{left}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_principal_with_thousands_of_sessions_is_listed_them_all() -> Result<(), StoreError> {
     let (_server, store, _) = place().await;
     let principal = principal();

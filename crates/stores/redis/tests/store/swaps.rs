@@ -18,7 +18,7 @@ struct Case {
     second: Record,
 }
 
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 
 impl Case {
     fn new(kind: usize) -> Self {
@@ -47,6 +47,9 @@ impl Case {
         if self.kind == 3 {
             server.cli(&["SET", &key, "nonsense"]);
         }
+        if self.kind == 8 {
+            server.cli(&["APPEND", &key, "!"]);
+        }
         if self.kind == 7 {
             server.cli(&["DEL", &key]);
             server.cli(&["LPUSH", &key, "nonsense"]);
@@ -64,7 +67,7 @@ impl Case {
                 Replaced::Conflict(self.first.clone())
             ),
             2 => assert_eq!(answer.expect("it answers"), Replaced::Gone),
-            3 | 7 => assert_eq!(
+            3 | 7 | 8 => assert_eq!(
                 answer.expect_err("it is no record").kind(),
                 StoreErrorKind::Corrupt
             ),
@@ -77,7 +80,7 @@ impl Case {
         match self.kind {
             1 => assert_eq!(found.expect("it answers"), Some(self.first.clone())),
             2 => assert_eq!(found.expect("it answers"), None),
-            3 | 7 => assert_eq!(
+            3 | 7 | 8 => assert_eq!(
                 found.expect_err("it is no record").kind(),
                 StoreErrorKind::Corrupt
             ),
