@@ -1,6 +1,6 @@
 -- Where a record has its numbers (Record::to_bytes), and what KEYS[1] is at ARGV[1]. Part of every script on one record.
--- Neither this nor what scripts do as a rule has functions: a server makes them anew whenever it runs a script, which
--- costs more than calling them. It also takes numbers faster when they are text.
+-- It has no functions: a server makes them anew whenever it runs a script, which costs more than calling them. It also
+-- takes numbers faster when they are text.
 local now = tonumber(ARGV[1])
 -- All of a short record; of any other the first bytes, with all of its principal: more would cost more than STRLEN.
 local head = redis.pcall('GETRANGE', KEYS[1], '0', '294')

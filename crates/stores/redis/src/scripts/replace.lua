@@ -14,6 +14,7 @@ if span == '0' then
   return {done}
 end
 -- The index knows a session by its principal and by its absolute deadline; only where one of them is new it is written.
+-- Where neither is, the server has refused to write the record before, and says here why.
 local named = string.byte(record, 3)
 if named == 0 or string.sub(record, 41, 40 + named) == principal and struct.unpack('>I8', record, 33) <= absolute then
   redis.call('SET', KEYS[1], record, 'PX', span)

@@ -1,7 +1,7 @@
 -- A swap in the common case: a record of the expected version that lives, and whose index has nothing new to know.
 --
 -- It knows where a record has its numbers, as record.lua does, but asks for no more than it needs: a server hashes every
--- byte of a string that a script sees.
+-- byte of a string that a script sees. A function, for it is called for one record or for many.
 local call, sub, numbers = redis.pcall, string.sub, struct.unpack
 local now = tonumber(ARGV[1])
 
