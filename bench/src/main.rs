@@ -130,6 +130,9 @@ async fn measure(what: &What) -> Result<()> {
     if what.needs_sqlx_peers() {
         sqlx_peers::build()?;
     }
+    if what.has(Part::Instructions) && !instructions::is_there() {
+        eprintln!("valgrind is not installed: no instructions are counted");
+    }
     let mut report = Report::begin(what.command());
     for store in what.stores() {
         report.stores.push(on_store(what, store).await?);
@@ -193,9 +196,6 @@ async fn without_servers(what: &What, report: &mut Report) -> Result<()> {
     if what.has(Part::Instructions) && what.stores().contains(&Store::Memory) {
         report.instructions = instructions::measure()?;
         report.core = instructions::measure_core()?;
-        if report.instructions.is_none() {
-            eprintln!("valgrind is not installed: no instructions were counted");
-        }
     }
     if what.has(Part::Weight) {
         report.weight = weight::measure(what.builds())?;
