@@ -142,10 +142,12 @@ impl Running {
     }
 }
 
-/// What is read and written is in its memory, as on a server that was made for its data; that of tests is small.
+/// What is read and written is in its memory, as on a server that was made for its data, and there are connections enough for
+/// all servers at once; that of tests is small.
 fn mariadb_with_room() -> Server {
     let server = Mariadb::start();
     for room in [
+        "max_connections = 1000",
         "innodb_buffer_pool_size = 1073741824",
         "innodb_log_file_size = 268435456",
     ] {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::core_paths::{self, CorePath};
-use crate::in_process::Subject;
+use crate::in_process::{self, Subject};
 use crate::machine::Machine;
 
 /// Sessions in the store of a counted run.
@@ -52,7 +52,7 @@ pub fn measure() -> Result<Option<Vec<Count>>> {
         return Ok(None);
     }
     let mut counts: Vec<Count> = Vec::new();
-    for contestant in Store::Memory.served() {
+    for contestant in in_process::contestants() {
         let serves = |scenario: &Scenario| contestant.library.serves(*scenario);
         for scenario in Scenario::simple().filter(serves) {
             let (library, asked) = (contestant.library.label(), scenario.label());

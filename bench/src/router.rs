@@ -3,8 +3,7 @@
 use axum::Router;
 use axum_session_redispool::SessionRedisPool;
 use contestants::{Contestant, Library, Store, axum_session, ours, tower_sessions};
-use fasthttpsession::connect;
-use fasthttpsession::memory::MemoryStore;
+use fasthttpsession::{AnyStore, connect};
 use redis_pool::SingleRedisPool;
 use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
@@ -19,12 +18,7 @@ const OPENS: &str = "the store opens";
 /// When the store doesn't open, or the library has another program to serve it.
 pub async fn router(contestant: Contestant, url: &str) -> Router {
     match (contestant.library, contestant.store) {
-        // Known when compiling, as an application's memory store is.
-        (Library::Ours, Store::Memory) => ours::on(MemoryStore::new()),
-        (Library::Ours | Library::OursPerThread, Store::Redis | Store::Memcached) => {
-            ours::on(connect(url).await.expect(OPENS))
-        }
-        (Library::Ours, _) => ours::on(connect(&migrating(url)).await.expect(OPENS)),
+        (Library::Ours | Library::OursPerThread, store) => ours::on(opened(store, url).await),
         (Library::TowerSessions, Store::Memory) => {
             tower_sessions::on(tower_sessions::MemoryStore::default())
         }
@@ -36,6 +30,20 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
         (Library::ByHand, Store::Memory) => limit::by_hand::router(),
         _ => panic!("this program can't serve {contestant:?}"),
     }
+}
+
+/// This library's store at `url`.
+///
+/// # Panics
+/// When it doesn't open.
+pub async fn opened(store: Store, url: &str) -> AnyStore {
+    let url = match store {
+        Store::Memory => "memory:".to_owned(),
+        // They have nothing to migrate.
+        Store::Redis | Store::Memcached => url.to_owned(),
+        _ => migrating(url),
+    };
+    connect(&url).await.expect(OPENS)
 }
 
 /// With the pool's own size.

@@ -89,6 +89,14 @@ impl Library {
         matches!(self, Self::BareDriver | Self::OnDriver | Self::ByHand)
     }
 
+    /// Whether it has a router of its own that can be called without a server.
+    pub fn has_router(self) -> bool {
+        !matches!(
+            self,
+            Self::OursPerThread | Self::OursOnActix | Self::ActixSession
+        )
+    }
+
     /// Whether it has routes for `scenario`.
     pub fn serves(self, scenario: Scenario) -> bool {
         !self.is_limit() || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)

@@ -85,8 +85,7 @@ impl Store {
     pub fn contestants(self) -> Vec<Contestant> {
         use Library::{ActixSession, AxumSession, Ours, OursOnActix, OursPerThread, TowerSessions};
         let libraries: &[Library] = match self {
-            Self::File => &[Ours],
-            Self::Memcached => &[Ours, OursPerThread, OursOnActix],
+            Self::File | Self::Memcached => &[Ours, OursPerThread, OursOnActix],
             Self::Redis => &[
                 Ours,
                 OursPerThread,
@@ -96,7 +95,7 @@ impl Store {
                 ActixSession,
             ],
             Self::Cookie => &[ActixSession],
-            _ => &[Ours, TowerSessions, AxumSession],
+            _ => &[Ours, OursPerThread, OursOnActix, TowerSessions, AxumSession],
         };
         let on_this = |library: &Library| Contestant {
             library: *library,

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use contestants::{Contestant, Library, Scenario, Store};
+use contestants::{Contestant, Library, Scenario};
 
 use super::table::{grid, precise};
 use super::{Report, below_http, lost, promises, served, weight};
+use crate::in_process;
 use crate::instructions::Count;
 use crate::machine::Machine;
 use crate::pictures::Picture;
@@ -25,7 +26,7 @@ impl Report {
         served::write(&mut text, &self.stores)?;
         if let Some(rows) = &self.in_process_us {
             text += IN_PROCESS;
-            costs(&mut text, &Store::Memory.served(), rows, 3)?;
+            costs(&mut text, &in_process::contestants(), rows, 3)?;
         }
         if let Some(counts) = &self.instructions {
             text += INSTRUCTIONS;
@@ -121,7 +122,7 @@ pub fn costs(
 }
 
 fn instructions(text: &mut String, counts: &[Count]) -> Result<()> {
-    by_scenario(text, &Store::Memory.served(), |contestant, scenario| {
+    by_scenario(text, &in_process::contestants(), |contestant, scenario| {
         let count = counts
             .iter()
             .find(|count| (count.contestant, count.scenario) == (contestant, scenario))?;

@@ -83,13 +83,15 @@ fn best_peer(rows: &[Row], scenario: Scenario) -> Option<f64> {
         .min_by(f64::total_cmp)
 }
 
-/// What stands in the way in memory: the floor, without promises and with them, the layer, and the core's paths.
+/// What stands in the way in memory: the floor, without promises and with them, the layer, the core's paths, and that tasks go
+/// from thread to thread.
 fn below_memory(rows: &[Row], core_us: &[CoreTime], scenario: Scenario) -> Option<String> {
     sentence([
         of_bare_driver(Store::Memory, rows, scenario),
         of_promises(rows, scenario),
         of_layer(rows),
         of_core(core_us, scenario),
+        with_own_runtimes(Store::Memory, rows, scenario),
     ])
 }
 
