@@ -119,6 +119,7 @@ pub enum InvalidRecord {
     },
 }
 
+#[inline]
 fn read_header(bytes: &[u8]) -> Result<(Header, usize), InvalidRecord> {
     let length = InvalidRecord::Length { bytes: bytes.len() };
     let (principal_len, label_len) = match *bytes {
@@ -156,6 +157,7 @@ fn moment(what: &'static str, number: u64) -> Result<Timestamp, InvalidRecord> {
     signed(what, number).map(Timestamp::from_millis)
 }
 
+#[inline]
 fn text<T, E>(
     what: &'static str,
     bytes: &[u8],
