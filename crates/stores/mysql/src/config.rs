@@ -154,6 +154,9 @@ impl MysqlConfig {
 
     /// The most connections in use at once, at least 1. Default: 16, because calls are made in groups, and a server has a
     /// thread for each.
+    ///
+    /// A tokio runtime uses only those that it has opened, so with several, as in actix-web, more may be open than are in
+    /// use: in each as many as it has used at once within the last minute.
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self {
             max_connections,

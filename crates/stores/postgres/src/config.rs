@@ -182,7 +182,7 @@ impl PostgresConfig {
     }
 
     /// The most connections, at least 1. Default: 8. One is in use for the time of one statement, which serves many
-    /// sessions; a few are enough for any load.
+    /// sessions; a few are enough for any load. All tokio runtimes of a program share them.
     pub fn max_connections(self, connections: usize) -> Self {
         Self {
             max_connections: connections,
