@@ -182,7 +182,10 @@ impl PostgresConfig {
     }
 
     /// The most connections, at least 1. Default: 8. One is in use for the time of one statement, which serves many
-    /// sessions; a few are enough for any load. All tokio runtimes of a program share them.
+    /// sessions; a few are enough for any load.
+    ///
+    /// All tokio runtimes of a program share them, and a runtime has to run as long as it is there: what it has opened
+    /// answers to others only while it does.
     pub fn max_connections(self, connections: usize) -> Self {
         Self {
             max_connections: connections,
