@@ -145,11 +145,15 @@ impl RedisCluster {
             .args(["--cluster-replicas", "1", "--cluster-yes"])
             .env("REDISCLI_AUTH", PASSWORD);
         program::run(create);
+        let replicas = self.nodes.len() - self.nodes.len() / 2;
         let joined = wait_until(PATIENCE, || {
             self.nodes.iter().all(|node| {
                 let state = node.cli(&["CLUSTER", "INFO"]);
                 let role = node.cli(&["ROLE"]);
+                // To a node that has not been told otherwise yet, a replica of others is a primary without slots.
+                let view = node.cli(&["CLUSTER", "NODES"]);
                 state.contains("cluster_state:ok")
+                    && view.matches("slave ").count() == replicas
                     && (role.starts_with("slave") && role.contains("connected")
                         || role.starts_with("master") && role.lines().count() > 3)
             })
