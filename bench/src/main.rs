@@ -31,9 +31,11 @@ mod what;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use contestants::{Contestant, Library, Scenario, Store, actix_session, ours_on_actix};
+use fasthttpsession::connect;
 
 use backend::Backend;
 use core_paths::CorePath;
+use records::with_tables;
 use report::{OnStore, Report};
 use what::{Part, What};
 
@@ -114,7 +116,9 @@ async fn serve(contestant: Contestant, url: &str) -> Result<()> {
     match (library, store) {
         (Library::ActixSession, Store::Cookie) => actix_session::serve_cookies().await?,
         (Library::ActixSession, _) => actix_session::serve_redis(url).await?,
-        (Library::OursOnActix, _) => ours_on_actix::serve(router::opened(store, url).await).await?,
+        (Library::OursOnActix, _) => {
+            ours_on_actix::serve(connect(&with_tables(url)).await?).await?
+        }
         (Library::OursPerThread, _) => {
             contestants::serve_per_thread(router::router(contestant, url).await).await?;
         }

@@ -3,12 +3,13 @@
 use axum::Router;
 use axum_session_redispool::SessionRedisPool;
 use contestants::{Contestant, Library, Store, axum_session, ours, tower_sessions};
-use fasthttpsession::{AnyStore, connect};
+use fasthttpsession::connect;
 use redis_pool::SingleRedisPool;
 use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
 use crate::limit;
+use crate::records::with_tables;
 
 const OPENS: &str = "the store opens";
 
@@ -18,7 +19,9 @@ const OPENS: &str = "the store opens";
 /// When the store doesn't open, or the library has another program to serve it.
 pub async fn router(contestant: Contestant, url: &str) -> Router {
     match (contestant.library, contestant.store) {
-        (Library::Ours | Library::OursPerThread, store) => ours::on(opened(store, url).await),
+        (Library::Ours | Library::OursPerThread, _) => {
+            ours::on(connect(&with_tables(url)).await.expect(OPENS))
+        }
         (Library::TowerSessions, Store::Memory) => {
             tower_sessions::on(tower_sessions::MemoryStore::default())
         }
@@ -30,20 +33,6 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
         (Library::ByHand, Store::Memory) => limit::by_hand::router(),
         _ => panic!("this program can't serve {contestant:?}"),
     }
-}
-
-/// This library's store at `url`.
-///
-/// # Panics
-/// When it doesn't open.
-pub async fn opened(store: Store, url: &str) -> AnyStore {
-    let url = match store {
-        Store::Memory => "memory:".to_owned(),
-        // They have nothing to migrate.
-        Store::Redis | Store::Memcached => url.to_owned(),
-        _ => migrating(url),
-    };
-    connect(&url).await.expect(OPENS)
 }
 
 /// With the pool's own size.
@@ -58,10 +47,4 @@ async fn redis(url: &str) -> RedisStore<Pool> {
     let pool = Pool::new(config, None, None, None, 6).expect(OPENS);
     pool.init().await.expect(OPENS);
     RedisStore::new(pool)
-}
-
-/// The URL of a store that makes its table or folder.
-fn migrating(url: &str) -> String {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}migrate=true")
 }
