@@ -117,7 +117,7 @@ async fn serve(contestant: Contestant, url: &str) -> Result<()> {
         (Library::ActixSession, Store::Cookie) => actix_session::serve_cookies().await?,
         (Library::ActixSession, _) => actix_session::serve_redis(url).await?,
         (Library::OursOnActix, _) => {
-            ours_on_actix::serve(connect(&with_tables(url)).await?).await?
+            ours_on_actix::serve(connect(&with_tables(url)).await?).await?;
         }
         (Library::OursPerThread, _) => {
             contestants::serve_per_thread(router::router(contestant, url).await).await?;
