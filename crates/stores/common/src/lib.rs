@@ -8,6 +8,7 @@
 //! * [`Gathering`]: a connection that writes once what many tasks have to say.
 //! * [`PerRuntime`]: what each runtime has of its own, like connections.
 //! * [`record_key`]: the name of a record in stores that keep one value a key.
+//! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
 mod gathering;
@@ -18,6 +19,7 @@ mod pace;
 mod per_runtime;
 mod purging;
 mod settings;
+mod settle;
 mod table;
 mod within;
 
@@ -28,5 +30,6 @@ pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
 pub use settings::Settings;
+pub use settle::settle;
 pub use table::TableName;
 pub use within::within;

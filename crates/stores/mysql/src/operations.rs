@@ -1,38 +1,25 @@
 //! What is done for one session, or for none in particular: statement by statement.
 
-use std::time::Duration;
+use std::future::Future;
 
 use fasthttpsession_core::{
-    Created, Cursor, Deleted, Handle, Header, Page, Principal, Record, Replaced, StoreError,
-    Timestamp, Touched,
+    Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, StoreError, Timestamp,
+    Touched,
 };
+use fasthttpsession_store_common::settle;
+use futures_util::FutureExt as _;
 use mysql_async::Value;
-use tokio::time::sleep;
 
 use crate::error::{Failure, contended, too_large};
 use crate::link::{Lease, Link};
 use crate::row;
 use crate::statements::Statements;
 
-/// How often to try again what another writer thwarted.
-const ATTEMPTS: usize = 5;
-/// How often a purge tries again. Its transactions are long, and two of them at once go the same way: a scan for locks takes
-/// entries of an index whose rows it then passes over, and so two purges may end up waiting for each other.
-const PURGE_ATTEMPTS: u32 = 10;
-/// How long a purge rests on average after the first deadlock, twice; longer after each one more.
-const PURGE_REST: Duration = Duration::from_millis(20);
 /// The most rows that a transaction of a purge deletes.
 const MOST_DELETED: usize = 1000;
 
 /// What a writer does next: it has its answer, or tries again.
 type Attempt<T> = Result<Option<T>, Failure>;
-
-/// What trying a touch came to.
-enum Tried {
-    Moved,
-    /// It changed nothing, and this is what is there.
-    Found(Option<Header>),
-}
 
 /// The operations of a store.
 pub(crate) struct Operations {
@@ -62,14 +49,7 @@ impl Operations {
     ) -> Result<Created, StoreError> {
         self.fits(record)?;
         let doing = "creating a session";
-        for _ in 0..ATTEMPTS {
-            if let Some(created) =
-                settled(doing, self.try_create(doing, handle, record, now).await)?
-            {
-                return Ok(created);
-            }
-        }
-        Err(contended(doing))
+        again(doing, || self.try_create(doing, handle, record, now)).await
     }
 
     async fn try_create(
@@ -118,13 +98,10 @@ impl Operations {
     ) -> Result<Replaced, StoreError> {
         self.fits(record)?;
         let doing = "replacing a session";
-        for _ in 0..ATTEMPTS {
-            let tried = self.try_replace(doing, handle, expected, record, now).await;
-            if let Some(replaced) = settled(doing, tried)? {
-                return Ok(replaced);
-            }
-        }
-        Err(contended(doing))
+        again(doing, || {
+            self.try_replace(doing, handle, expected, record, now)
+        })
+        .await
     }
 
     async fn try_replace(
@@ -171,20 +148,8 @@ impl Operations {
             deadline,
             row::moment(now),
         ];
-        for _ in 0..ATTEMPTS {
-            let tried = self.try_touch(doing, handle, &values, now).await;
-            let header = match settled(doing, tried)? {
-                Some(Tried::Moved) => return Ok(Touched::Touched),
-                Some(Tried::Found(None)) => return Ok(Touched::Gone),
-                Some(Tried::Found(Some(header))) => header,
-                None => continue,
-            };
-            // A row that should have moved was made after the statement had looked for it.
-            if header.version != version || header.idle_deadline >= idle_deadline {
-                return Ok(Touched::Touched);
-            }
-        }
-        Err(contended(doing))
+        let attempt = || self.try_touch(doing, handle, &values, version, idle_deadline, now);
+        again(doing, attempt).await
     }
 
     async fn try_touch(
@@ -192,17 +157,24 @@ impl Operations {
         doing: &str,
         handle: Handle,
         values: &[Value],
+        version: u64,
+        idle_deadline: Timestamp,
         now: Timestamp,
-    ) -> Attempt<Tried> {
+    ) -> Attempt<Touched> {
         let mut lease = self.link.lease(doing).await?;
         if lease.change(&self.sql.touch, values).await? > 0 {
             lease.finish();
-            return Ok(Some(Tried::Moved));
+            return Ok(Some(Touched::Touched));
         }
         let rows = lease.rows(&self.sql.load, [row::key(handle)]).await?;
         lease.finish();
         let found = row::live(rows, now)?.into_iter().next();
-        Ok(Some(Tried::Found(found.map(|(_, record)| record.header))))
+        Ok(match found.map(|(_, record)| record.header) {
+            None => Some(Touched::Gone),
+            // A row that should have moved was made after the statement had looked for it.
+            Some(held) if held.version == version && held.idle_deadline < idle_deadline => None,
+            Some(_) => Some(Touched::Touched),
+        })
     }
 
     pub(crate) async fn delete(
@@ -211,13 +183,7 @@ impl Operations {
         now: Timestamp,
     ) -> Result<Deleted, StoreError> {
         let doing = "deleting a session";
-        for _ in 0..ATTEMPTS {
-            let tried = self.try_delete(doing, handle, now).await;
-            if let Some(deleted) = settled(doing, tried)? {
-                return Ok(deleted);
-            }
-        }
-        Err(contended(doing))
+        again(doing, || self.try_delete(doing, handle, now)).await
     }
 
     async fn try_delete(&self, doing: &str, handle: Handle, now: Timestamp) -> Attempt<Deleted> {
@@ -280,7 +246,7 @@ impl Operations {
         let mut purged = 0;
         while purged < limit {
             let batch = (limit - purged).min(MOST_DELETED);
-            let deleted = self.purge_some(doing, batch, now).await?;
+            let deleted = again(doing, || self.try_purge(doing, batch, now)).await?;
             purged += deleted;
             if deleted < batch {
                 break;
@@ -289,23 +255,8 @@ impl Operations {
         Ok(purged as u64)
     }
 
-    async fn purge_some(
-        &self,
-        doing: &str,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        for attempt in 0..PURGE_ATTEMPTS {
-            let tried = self.try_purge(doing, limit, now).await;
-            if let Some(deleted) = settled(doing, tried)? {
-                return Ok(deleted);
-            }
-            // Another purge is at the same rows: at random one of the two is through before the other comes again.
-            sleep(PURGE_REST.mul_f64(f64::from(attempt + 1) * fastrand::f64())).await;
-        }
-        Err(contended(doing))
-    }
-
+    /// Two purges at once may end up waiting for each other: a scan for locks takes entries of an index whose rows it then
+    /// passes over.
     async fn try_purge(&self, doing: &str, limit: usize, now: Timestamp) -> Attempt<usize> {
         let mut lease = self.link.lease(doing).await?;
         let locked = lease.script(self.sql.lock_expired(limit, now)).await?;
@@ -372,12 +323,17 @@ impl Operations {
     }
 }
 
-/// What was tried is settled, or to be tried again.
-fn settled<T>(doing: &str, tried: Attempt<T>) -> Result<Option<T>, StoreError> {
-    match tried {
+/// Makes attempts until one has an answer: also after one that was the victim of a deadlock, which another writer got
+/// through.
+async fn again<T, F>(doing: &str, mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Attempt<T>>,
+{
+    let settled = |tried: Attempt<T>| match tried {
         Err(failure) if failure.is_deadlock() => Ok(None),
         tried => tried.map_err(|failure| failure.of(doing)),
-    }
+    };
+    settle(|| attempt().map(settled), || contended(doing)).await
 }
 
 /// A record and its handle, in the order of the statements that write them.

@@ -37,6 +37,12 @@ pub(crate) fn timed_out(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Timeout, format!("{what} took too long"))
 }
 
+/// A row was not as it had been each time.
+pub(crate) fn contended() -> StoreError {
+    let sentence = "a row of postgres changed each time it was waited for";
+    StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied()
+}
+
 pub(crate) fn misconfigured(sentence: impl Into<String>) -> StoreError {
     StoreError::new(StoreErrorKind::Misconfigured, sentence)
 }

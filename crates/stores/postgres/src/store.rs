@@ -10,12 +10,14 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{GroupLimits, Grouped, PurgeTask, Purging, TableName, within};
+use fasthttpsession_store_common::{
+    GroupLimits, Grouped, PurgeTask, Purging, TableName, settle, within,
+};
 use tokio_postgres::Row;
 
 use crate::connections::Connections;
 use crate::database::Database;
-use crate::error::timed_out;
+use crate::error::{contended, timed_out};
 use crate::lanes::{Lane, Operation, Waiting};
 use crate::operations::{
     Create, Creation, Delete, Deletion, Load, LoadCall, Replace, Replacement, Touch, TouchCall,
@@ -30,9 +32,6 @@ const GROUP: usize = 256;
 const WAITING: usize = 16_384;
 /// Records with larger bodies travel alone, so that no other waits for them.
 const LARGE: usize = 256 * 1024;
-/// How often a call is tried that waited for a row and then found it as it should be. It takes a row that is deleted
-/// and created again in between to need a second try.
-const TRIES: u32 = 3;
 
 /// Keeps sessions in a table of PostgreSQL. Clones are the same store.
 ///
@@ -120,13 +119,8 @@ impl Inner {
             if !large && let Some(answer) = lane.call(call.clone()).await? {
                 return Ok(answer);
             }
-            for _ in 0..TRIES {
-                if let Some(answer) = self.patiently::<O>(call.clone()).await? {
-                    return Ok(answer);
-                }
-            }
-            let sentence = "a row of postgres changed each time it was waited for";
-            Err(StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied())
+            // The row may be another one when it is looked at than it was when it was waited for.
+            settle(|| self.patiently::<O>(call.clone()), contended).await
         })
         .await
     }

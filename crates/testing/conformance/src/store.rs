@@ -66,6 +66,7 @@ macro_rules! __with_store_checks {
             G2 delete of_many_deletions_at_once_one_deletes;
             G2 delete a_deleted_session_stays_deleted;
             G2 delete a_deleted_handle_can_be_created_anew;
+            store delete a_handle_deleted_and_created_over_and_over_answers_all;
 
             G7 expiry at_its_idle_deadline_a_record_is_absent;
             G7 expiry at_its_absolute_deadline_a_record_is_absent;

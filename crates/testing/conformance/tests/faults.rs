@@ -70,6 +70,7 @@ caught_by! {
     too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
     too_large_removes_old: TooLargeRemovesOld, a_record_over_the_limit_is_refused_whole;
     touch_bumps_version: TouchBumpsVersion, a_touch_moves_the_idle_deadline_alone;
+    touch_gives_up: TouchGivesUp, a_handle_deleted_and_created_over_and_over_answers_all;
     touch_moves_absolute_deadline: TouchMovesAbsoluteDeadline, a_touch_never_passes_the_absolute_deadline;
     touch_of_any_version: TouchOfAnyVersion, a_touch_of_another_version_does_nothing;
     touch_shortens: TouchShortens, a_touch_never_shortens;

@@ -7,7 +7,7 @@ use fasthttpsession_core::{Created, Deleted, Handle, Record, Replaced, Store, Ti
 use tokio::task::yield_now;
 
 use super::failure::{Failure, Outcome, ensure};
-use super::sample::{self, HOUR};
+use super::sample::{self, HOUR, hours};
 use super::subject::Subject;
 use super::tasks::{Jitter, all_at_once, at_once};
 
@@ -108,6 +108,39 @@ pub async fn a_deleted_handle_can_be_created_anew<S: Store>(subject: &Subject<S>
         "a creation after a deletion answered {answer:?}"
     );
     subject.holds(handle, &fresh).await
+}
+
+/// Whoever meets a handle that others delete and create anew all the time gets an answer, and no error: the calls that
+/// a store needs for one answer may each find another record there.
+pub async fn a_handle_deleted_and_created_over_and_over_answers_all<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    let (now, seed, calls) = (subject.now(), subject.seed(), subject.round_count() * 8);
+    let handle = sample::handle();
+    all_at_once(subject.task_count(), |task| {
+        let (store, mut jitter) = (subject.client(task), Jitter::new(seed, task));
+        async move {
+            for call in 0..calls {
+                let record = sample::record(now);
+                match (task + call) % 4 {
+                    0 => drop(store.create(handle, &record, now).await?),
+                    1 => drop(store.delete(handle, now).await?),
+                    2 => {
+                        let next = sample::successor(&record);
+                        drop(store.replace(handle, 1, &next, now).await?);
+                    }
+                    _ => drop(
+                        store
+                            .touch(handle, 1, now.after(hours(call + 2)), now)
+                            .await?,
+                    ),
+                }
+                jitter.pause().await;
+            }
+            Ok(())
+        }
+    })
+    .await
 }
 
 /// One of the tasks that meet at a record: task 0 deletes it, the others replace and touch it until it is gone.

@@ -50,6 +50,7 @@ pub(crate) enum Fault {
     TooLargeIsKept,
     TooLargeRemovesOld,
     TouchBumpsVersion,
+    TouchGivesUp,
     TouchMovesAbsoluteDeadline,
     TouchOfAnyVersion,
     TouchShortens,

@@ -438,6 +438,13 @@ impl Store for Faulty {
         }
         let answer = self.move_deadline(handle, version, idle_deadline, now);
         self.travel().await;
+        let is_there = self.found(handle, now).is_some();
+        if self.is(Fault::TouchGivesUp) && answer == Touched::Gone && is_there {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "it is not gone",
+            ));
+        }
         Ok(answer)
     }
 
