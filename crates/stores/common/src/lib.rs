@@ -7,6 +7,7 @@
 //! * [`Grouped`]: calls that wait for each other anyway, made together.
 //! * [`Gathering`]: a connection that writes once what many tasks have to say.
 //! * [`PerRuntime`]: what each runtime has of its own, like connections.
+//! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`record_key`]: the name of a record in stores that keep one value a key.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
@@ -18,6 +19,7 @@ pub mod millis;
 mod pace;
 mod per_runtime;
 mod purging;
+mod runtime_pool;
 mod settings;
 mod settle;
 mod table;
@@ -29,6 +31,7 @@ pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
+pub use runtime_pool::{Pooled, RuntimePool};
 pub use settings::Settings;
 pub use settle::settle;
 pub use table::TableName;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, Settings, TableName, millis};
+use fasthttpsession_store_common::{Purging, RuntimePool, Settings, TableName, millis};
 use serde::Deserialize;
 
-use crate::connect::pool;
-use crate::connections::{Connections, Waits};
+use crate::connect::Connector;
+use crate::connections::{Connections, Source, Waits};
 use crate::error::misconfigured;
 use crate::host::Hosts;
 use crate::store::{Opening, PostgresStore};
@@ -184,8 +184,9 @@ impl PostgresConfig {
     /// The most connections, at least 1. Default: 8. One is in use for the time of one statement, which serves many
     /// sessions; a few are enough for any load.
     ///
-    /// All tokio runtimes of a program share them, and a runtime has to run as long as it is there: what it has opened
-    /// answers to others only while it does.
+    /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
+    /// connections than runtimes, a call may go by way of the runtime that opened the one it uses, which has to run for
+    /// that; one that has lain unused for a minute is closed, and another opened in its place.
     pub fn max_connections(self, connections: usize) -> Self {
         Self {
             max_connections: connections,
@@ -194,7 +195,8 @@ impl PostgresConfig {
     }
 
     /// The most connections that stay open while nobody uses them. Default: 8, all of them, because opening one takes
-    /// the server some milliseconds. Looked after every ten seconds; those unused for longest are closed.
+    /// the server some milliseconds. If there are more, those that have lain unused for ten seconds are closed, within
+    /// another ten.
     pub fn idle_connections(self, connections: usize) -> Self {
         Self {
             idle_connections: connections,
@@ -250,19 +252,23 @@ impl PostgresConfig {
     /// that does not answer is [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable) or
     /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout).
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
-        let (pool, reaper) = pool(&self)?;
-        self.open_with(Connections::new(pool, self.waits(), self.prepared).keeping(reaper))
-            .await
+        let connector = Box::new(Connector::new(&self)?);
+        let pool = RuntimePool::new(self.max_connections, self.idle_connections);
+        self.open_with(Source::Own(pool, connector)).await
     }
 
     /// Opens a store on connections of your own. Of the settings, `table`, `migrate`, `prepared`, the time-outs of pool
     /// and statement, and purging count; time-outs on the server are up to you.
     pub async fn open_on(self, pool: Pool) -> Result<PostgresStore, StoreError> {
-        self.open_with(Connections::new(pool, self.waits(), self.prepared))
-            .await
+        self.open_with(Source::Shared(pool)).await
     }
 
-    async fn open_with(&self, connections: Connections) -> Result<PostgresStore, StoreError> {
+    async fn open_with(&self, source: Source) -> Result<PostgresStore, StoreError> {
+        let waits = Waits {
+            connection: self.pool_timeout,
+            statement: self.statement_timeout,
+        };
+        let connections = Connections::new(source, waits, self.prepared);
         let opening = Opening {
             table: self.table.clone(),
             migrate: self.migrate,
@@ -273,13 +279,6 @@ impl PostgresConfig {
             limit: self.pool_timeout.saturating_add(self.statement_timeout),
         };
         PostgresStore::open(connections, opening).await
-    }
-
-    fn waits(&self) -> Waits {
-        Waits {
-            connection: self.pool_timeout,
-            statement: self.statement_timeout,
-        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! Connections: a statement is sent on one that nobody else uses, and every wait for one or on one has an end.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Pool, PoolError};
+use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
 use fasthttpsession_core::StoreError;
+use fasthttpsession_store_common::{Pooled, RuntimePool};
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
-use crate::connect::Reaper;
+use crate::connect::Connector;
 use crate::error::{abandoned, failed, not_connected, spoils_connection, timed_out};
 use crate::statements::Statement;
 
@@ -26,37 +28,40 @@ pub(crate) struct Waits {
 
 /// The connections of a store.
 pub(crate) struct Connections {
-    pool: Pool,
+    source: Source,
     waits: Waits,
     prepared: bool,
     /// The right to wait for a row that another transaction holds, on a connection that waits with it.
     patience: Semaphore,
-    _reaper: Option<Reaper>,
+}
+
+/// Where connections come from.
+pub(crate) enum Source {
+    Own(RuntimePool<ClientWrapper>, Box<Connector>),
+    /// The application's.
+    Shared(Pool),
+}
+
+/// A connection that nobody else uses. Dropped, it is closed or, if it is the application's, goes back.
+enum Client {
+    Own(Pooled<ClientWrapper>),
+    Shared(Object),
 }
 
 impl Connections {
-    pub(crate) fn new(pool: Pool, waits: Waits, prepared: bool) -> Self {
-        let patience = Semaphore::new(waiting_of(pool.status().max_size));
+    pub(crate) fn new(source: Source, waits: Waits, prepared: bool) -> Self {
+        let patience = Semaphore::new(waiting_of(source.most()));
         Self {
-            pool,
+            source,
             waits,
             prepared,
             patience,
-            _reaper: None,
-        }
-    }
-
-    /// Keeps `reaper` as long as these connections.
-    pub(crate) fn keeping(self, reaper: Reaper) -> Self {
-        Self {
-            _reaper: Some(reaper),
-            ..self
         }
     }
 
     /// How many connections there may be.
     pub(crate) fn most(&self) -> usize {
-        self.pool.status().max_size
+        self.source.most()
     }
 
     /// How many may be in use for statements that wait for no row: those that the others leave, or the only one.
@@ -105,11 +110,8 @@ impl Connections {
 
     /// A connection, made if need be.
     async fn checkout(&self) -> Result<Client, StoreError> {
-        match timeout(self.waits.connection, self.pool.get()).await {
-            Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(no_connection(error)),
-            Err(_) => Err(timed_out("waiting for a connection to postgres").not_applied()),
-        }
+        let client = timeout(self.waits.connection, self.source.client()).await;
+        client.unwrap_or_else(|_| Err(none_in_time()))
     }
 
     /// Runs `work` to its end, whoever gives up waiting for it: so no connection goes back with an answer under way.
@@ -126,18 +128,71 @@ fn waiting_of(most: usize) -> usize {
     (most / 4).max(1)
 }
 
+impl Source {
+    fn most(&self) -> usize {
+        match self {
+            Self::Own(pool, _) => pool.most(),
+            Self::Shared(pool) => pool.status().max_size,
+        }
+    }
+
+    async fn client(&self) -> Result<Client, StoreError> {
+        match self {
+            Self::Own(pool, connector) => {
+                let is_open = |client: &ClientWrapper| !client.is_closed();
+                pool.get(is_open, connector.connect())
+                    .await
+                    .map(Client::Own)
+            }
+            Self::Shared(pool) => pool.get().await.map(Client::Shared).map_err(refused),
+        }
+    }
+}
+
+impl Client {
+    fn give_back(self) {
+        match self {
+            Self::Own(client) => client.give_back(),
+            Self::Shared(client) => drop(client),
+        }
+    }
+
+    fn close(self) {
+        match self {
+            Self::Own(client) => drop(client),
+            Self::Shared(client) => drop(Object::take(client)),
+        }
+    }
+}
+
+impl Deref for Client {
+    type Target = ClientWrapper;
+
+    fn deref(&self) -> &ClientWrapper {
+        match self {
+            Self::Own(client) => client,
+            Self::Shared(client) => client,
+        }
+    }
+}
+
 /// Gives the connection back, unless an answer is still to come on it or nothing sensible is.
 fn judge<T>(client: Client, answer: Result<Result<T, Error>, Elapsed>) -> Result<T, StoreError> {
     match answer {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(answer)) => {
+            client.give_back();
+            Ok(answer)
+        }
         Ok(Err(error)) => {
             if spoils_connection(&error) {
-                drop(Client::take(client));
+                client.close();
+            } else {
+                client.give_back();
             }
             Err(failed(error))
         }
         Err(_) => {
-            drop(Client::take(client));
+            client.close();
             Err(timed_out("the answer of postgres"))
         }
     }
@@ -167,11 +222,14 @@ async fn unnamed(
     client.query_typed(&statement.sql, &typed).await
 }
 
-fn no_connection(error: PoolError) -> StoreError {
+/// What the application's pool says.
+fn refused(error: PoolError) -> StoreError {
     match error {
         PoolError::Backend(error) => not_connected(error),
-        error => timed_out("waiting for a connection to postgres")
-            .with_source(error)
-            .not_applied(),
+        error => none_in_time().with_source(error),
     }
+}
+
+fn none_in_time() -> StoreError {
+    timed_out("waiting for a connection to postgres").not_applied()
 }

@@ -119,10 +119,7 @@ fn comes_of_a_pooler(refusal: &DbError) -> bool {
 /// A server without TLS, or with a certificate that is not trusted, is a matter of settings; all else that keeps a
 /// connection from being made may pass.
 fn kind_of_failed_connect(error: &Error) -> StoreErrorKind {
-    let text = error.to_string();
-    if text.starts_with("timeout") {
-        StoreErrorKind::Timeout
-    } else if text.contains("TLS") && !broke(error) {
+    if error.to_string().contains("TLS") && !broke(error) {
         StoreErrorKind::Misconfigured
     } else {
         StoreErrorKind::Unavailable
