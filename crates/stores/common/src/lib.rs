@@ -31,7 +31,7 @@ pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
-pub use runtime_pool::{Pooled, RuntimePool};
+pub use runtime_pool::{Pooled, Room, RuntimePool, Taken, Turn};
 pub use settings::Settings;
 pub use settle::settle;
 pub use table::TableName;

@@ -4,23 +4,24 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::{self, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::PerRuntime;
 
 /// How long a connection that is more than are to stay open lies unused, at least; at most twice as long.
 const SURPLUS: Duration = Duration::from_secs(10);
-/// Where all that may be open are, a runtime that has none opens one in place of another's that has lain for so long. It
-/// uses one that was in use since: opening takes longer than going by way of another runtime.
-const FORSAKEN: Duration = Duration::from_secs(60);
+/// How long a runtime that runs may take to show it.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 
 /// Connections: at most so many are open, whatever runtimes use them.
 ///
 /// A call goes over a connection of the runtime that makes it, the one used last, for reasons that
 /// [`PerRuntime`](crate::PerRuntime) gives. If it has none that is unused, it opens one; if there may be no more, it uses
-/// one that another runtime opened.
+/// one that another runtime opened, which takes less than opening one. A runtime without threads of its own may not run at
+/// present, and then nothing comes on its connections: one of them is closed, and another opened in its place.
 pub struct RuntimePool<C> {
     shared: Arc<Shared<C>>,
     runtimes: PerRuntime<Runtime>,
@@ -50,22 +51,36 @@ struct Unused<C> {
 
 /// A runtime that uses the pool, as long as it is there.
 struct Runtime {
+    handle: runtime::Handle,
     closing: Option<JoinHandle<()>>,
+}
+
+/// The right to use one of the connections.
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a turn comes to.
+pub enum Taken<C> {
+    /// A connection that nobody uses.
+    Unused(Pooled<C>),
+    /// There is none; one may be opened.
+    Room(Room<C>),
+}
+
+/// Room for a connection. Dropped, it is left to others.
+pub struct Room<C> {
+    shared: Arc<Shared<C>>,
+    home: Weak<Runtime>,
+    /// Until it is left, or a connection lies there unused.
+    turn: Option<Turn>,
 }
 
 /// A connection in use. Dropped, it is closed, for who knows what is still to come on it.
 pub struct Pooled<C> {
-    connection: Option<C>,
-    home: Weak<Runtime>,
-    place: Place<C>,
-}
-
-/// Room for a connection, in use.
-struct Place<C> {
-    shared: Arc<Shared<C>>,
-    /// Whether a connection leaves it free.
-    is_left: bool,
-    _turn: OwnedSemaphorePermit,
+    connection: C,
+    unused_for: Duration,
+    room: Room<C>,
 }
 
 impl<C: Send + 'static> RuntimePool<C> {
@@ -84,6 +99,7 @@ impl<C: Send + 'static> RuntimePool<C> {
         let closing = Arc::downgrade(&shared);
         Self {
             runtimes: PerRuntime::new(move || Runtime {
+                handle: runtime::Handle::current(),
                 closing: (idle < most).then(|| tokio::spawn(close_surplus(closing.clone()))),
             }),
             shared,
@@ -95,35 +111,38 @@ impl<C: Send + 'static> RuntimePool<C> {
         self.shared.most
     }
 
-    /// A connection that is `usable` still, or one that `open` opens; after a wait if all are in use.
-    ///
-    /// # Errors
-    /// What `open` fails with.
+    /// Waits until fewer are in use than there may be.
+    pub async fn turn(&self) -> Turn {
+        let turn = Arc::clone(&self.shared.turns).acquire_owned().await;
+        Turn {
+            _permit: turn.unwrap_or_else(|_| unreachable!("nobody closes it")),
+        }
+    }
+
+    /// A connection that is `usable`, as far as that can be told at once, or room for another one.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub async fn get<E>(
-        &self,
-        usable: impl Fn(&C) -> bool,
-        open: impl Future<Output = Result<C, E>>,
-    ) -> Result<Pooled<C>, E> {
-        let turn = Arc::clone(&self.shared.turns).acquire_owned().await;
+    pub async fn take(&self, turn: Turn, usable: impl Fn(&C) -> bool) -> Taken<C> {
         let here = self.runtimes.get();
         let (found, closed) = self.shared.take(&here, usable);
-        let place = Place {
-            shared: Arc::clone(&self.shared),
-            is_left: true,
-            _turn: turn.expect("nobody closes it"),
-        };
         drop(closed);
-        let (connection, home) = match found {
-            Some(unused) => (unused.connection, unused.home),
-            None => (open.await?, Arc::downgrade(&here)),
+        let mut room = Room {
+            shared: Arc::clone(&self.shared),
+            home: Arc::downgrade(&here),
+            turn: Some(turn),
         };
-        Ok(Pooled {
-            connection: Some(connection),
-            home,
-            place,
+        let Some(unused) = found else {
+            return Taken::Room(room);
+        };
+        if !Weak::ptr_eq(&unused.home, &room.home) && !runs(&unused.home).await {
+            return Taken::Room(room);
+        }
+        room.home = unused.home;
+        Taken::Unused(Pooled {
+            connection: unused.connection,
+            unused_for: unused.since.elapsed(),
+            room,
         })
     }
 }
@@ -144,17 +163,14 @@ impl<C> Shared<C> {
         }
         let is_lost =
             |unused: &mut Unused<C>| unused.home.strong_count() == 0 || !usable(&unused.connection);
-        let mut closed: Vec<_> = lying.unused.extract_if(.., is_lost).collect();
-        if lying.open - closed.len() == self.most {
-            let first = lying.unused.first();
-            if first.is_some_and(|first| first.since.elapsed() >= FORSAKEN) {
-                closed.push(lying.unused.remove(0));
-            } else if let Some(last) = lying.unused.pop() {
-                lying.open -= closed.len();
-                return (Some(last), closed);
-            }
+        let closed: Vec<_> = lying.unused.extract_if(.., is_lost).collect();
+        lying.open -= closed.len();
+        if lying.open == self.most
+            && let Some(last) = lying.unused.pop()
+        {
+            return (Some(last), closed);
         }
-        lying.open = lying.open + 1 - closed.len();
+        lying.open += 1;
         (None, closed)
     }
 
@@ -175,6 +191,18 @@ impl<C> Shared<C> {
     }
 }
 
+/// Whether the runtime is there, and runs: one without threads of its own does only while somebody runs it.
+async fn runs(runtime: &Weak<Runtime>) -> bool {
+    let Some(runtime) = runtime.upgrade() else {
+        return false;
+    };
+    let has_threads = runtime.handle.runtime_flavor() != RuntimeFlavor::CurrentThread;
+    has_threads || {
+        let asked = timeout(SIGN_OF_LIFE, runtime.handle.spawn(async {})).await;
+        matches!(asked, Ok(Ok(())))
+    }
+}
+
 /// Closes what is too much, as long as the pool is there.
 async fn close_surplus<C>(pool: Weak<Shared<C>>) {
     loop {
@@ -192,18 +220,56 @@ impl Drop for Runtime {
     }
 }
 
-impl<C> Pooled<C> {
-    /// Leaves it to others. It waits for no answer.
-    pub fn give_back(mut self) {
-        let Some(connection) = self.connection.take() else {
-            return;
-        };
-        self.place.is_left = false;
-        self.place.shared.lock().unused.push(Unused {
+impl<C> Room<C> {
+    /// Uses it for a connection that was opened in the runtime that took it.
+    pub fn fill(self, connection: C) -> Pooled<C> {
+        Pooled {
             connection,
-            home: self.home.clone(),
+            unused_for: Duration::ZERO,
+            room: self,
+        }
+    }
+
+    /// Leaves it to others, unless a connection has been there and lies unused now.
+    fn leave(&mut self) -> Option<Turn> {
+        let turn = self.turn.take()?;
+        self.shared.lock().open -= 1;
+        Some(turn)
+    }
+}
+
+impl<C> Pooled<C> {
+    /// How long nobody had used it.
+    pub fn unused_for(&self) -> Duration {
+        self.unused_for
+    }
+
+    /// Leaves it to others. It waits for no answer.
+    pub fn give_back(self) {
+        let Self {
+            connection,
+            mut room,
+            ..
+        } = self;
+        // Free when it lies there, and not before.
+        let _turn = room.turn.take();
+        room.shared.lock().unused.push(Unused {
+            connection,
+            home: room.home.clone(),
             since: Instant::now(),
         });
+    }
+
+    /// Closes it, for another in its place.
+    pub fn close(self) -> Turn {
+        let Self {
+            connection,
+            mut room,
+            ..
+        } = self;
+        drop(connection);
+        room.leave()
+            .unwrap_or_else(|| unreachable!("only what goes leaves its room"))
     }
 }
 
@@ -211,32 +277,30 @@ impl<C> Deref for Pooled<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
-        self.connection.as_ref().expect("it is there until it goes")
+        &self.connection
     }
 }
 
 impl<C> DerefMut for Pooled<C> {
     fn deref_mut(&mut self) -> &mut C {
-        self.connection.as_mut().expect("it is there until it goes")
+        &mut self.connection
     }
 }
 
-impl<C> Drop for Place<C> {
+impl<C> Drop for Room<C> {
     fn drop(&mut self) {
-        if self.is_left {
-            self.shared.lock().open -= 1;
-        }
+        self.leave();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-    use std::future::{pending, ready};
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use futures_util::FutureExt as _;
-    use tokio::runtime;
+    use tokio::runtime::Builder;
+    use tokio::sync::{Notify, oneshot};
     use tokio::task::yield_now;
     use tokio::time::advance;
 
@@ -265,10 +329,11 @@ mod tests {
         }
 
         async fn get(&self) -> Pooled<Number> {
-            let got = self.pool.get(|number| !number.broken, async {
-                Ok::<_, Infallible>(self.next())
-            });
-            got.await.expect("opening does not fail")
+            let turn = self.pool.turn().await;
+            match self.pool.take(turn, |number| !number.broken).await {
+                Taken::Unused(number) => number,
+                Taken::Room(room) => room.fill(self.next()),
+            }
         }
 
         fn next(&self) -> Number {
@@ -308,8 +373,8 @@ mod tests {
         }
     }
 
-    fn runtime() -> runtime::Runtime {
-        let runtime = runtime::Builder::new_current_thread().enable_time().build();
+    fn runtime() -> tokio::runtime::Runtime {
+        let runtime = Builder::new_current_thread().enable_time().build();
         runtime.expect("a runtime starts")
     }
 
@@ -340,10 +405,10 @@ mod tests {
     #[tokio::test]
     async fn room_that_nothing_came_of_is_left_to_others() {
         let numbers = Numbers::new(1, 1);
-        let failed = numbers.pool.get(|_| true, ready(Err("it is down")));
-        assert_eq!(failed.await.err(), Some("it is down"));
-        let given_up = numbers.pool.get(|_| true, pending::<Result<_, ()>>());
-        assert!(given_up.now_or_never().is_none());
+        let room = numbers.pool.take(numbers.pool.turn().await, |_| true);
+        let room = room.await;
+        assert!(numbers.pool.turn().now_or_never().is_none());
+        drop(room);
         assert_eq!(numbers.used().await, 1);
     }
 
@@ -354,21 +419,69 @@ mod tests {
         broken.broken = true;
         broken.give_back();
         assert_eq!(numbers.used().await, 2);
-        assert_eq!(numbers.open(), 1);
+        let turn = numbers.get().await.close();
+        assert_eq!(numbers.open(), 0);
+        let room = numbers.pool.take(turn, |_| true).await;
+        assert!(matches!(room, Taken::Room(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_says_how_long_it_was_unused() {
+        let numbers = Numbers::new(1, 1);
+        numbers.used().await;
+        advance(Duration::from_secs(1)).await;
+        let used = numbers.get().await;
+        assert_eq!(used.unused_for(), Duration::from_secs(1));
     }
 
     #[test]
     fn each_runtime_uses_its_own_as_long_as_there_may_be_more() {
         let numbers = Numbers::new(2, 2);
-        let [first, second, third] = [runtime(), runtime(), runtime()];
+        let [first, second] = [runtime(), runtime()];
         assert_eq!(first.block_on(numbers.used()), 1);
         assert_eq!(second.block_on(numbers.used()), 2);
         assert_eq!(first.block_on(numbers.used()), 1);
-        // The one used last, whose runtime is awake; and it is at home there still.
-        assert_eq!(third.block_on(numbers.used()), 1);
         assert_eq!(second.block_on(numbers.used()), 2);
-        assert_eq!(first.block_on(numbers.used()), 1);
         assert_eq!(numbers.open(), 2);
+    }
+
+    #[test]
+    fn one_of_a_runtime_that_runs_is_used_by_others_and_stays_its_own() {
+        let numbers = Numbers::new(1, 1);
+        let threads = Builder::new_multi_thread().worker_threads(1).build();
+        let threads = threads.expect("a runtime starts");
+        let (alone, others) = (runtime(), [runtime(), runtime()]);
+        let done = Notify::new();
+        thread::scope(|scope| {
+            // It uses one, and runs on until the others have used it, too.
+            let (used, was_used) = oneshot::channel();
+            scope.spawn(|| {
+                alone.block_on(async {
+                    used.send(numbers.used().await).expect("somebody waits");
+                    done.notified().await;
+                });
+            });
+            assert_eq!(was_used.blocking_recv(), Ok(1));
+            for other in &others {
+                assert_eq!(other.block_on(numbers.used()), 1);
+            }
+            done.notify_one();
+        });
+        assert_eq!(alone.block_on(numbers.used()), 1);
+        drop(alone);
+        assert_eq!(threads.block_on(numbers.used()), 2);
+        assert_eq!(others[0].block_on(numbers.used()), 2);
+    }
+
+    #[test]
+    fn one_of_a_runtime_that_does_not_run_makes_room() {
+        let numbers = Numbers::new(2, 2);
+        let [first, second] = [runtime(), runtime()];
+        first.block_on(numbers.use_at_once(2));
+        assert_eq!(second.block_on(numbers.used()), 3);
+        assert_eq!(numbers.open(), 2);
+        assert_eq!(first.block_on(numbers.used()), 1);
+        assert_eq!(second.block_on(numbers.used()), 3);
     }
 
     #[test]
@@ -382,20 +495,6 @@ mod tests {
         second.block_on(numbers.use_at_once(2));
         assert_eq!(numbers.last.load(Ordering::SeqCst), 4);
         assert_eq!(numbers.open(), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_another_runtime_has_forsaken_makes_room() {
-        let numbers = Numbers::new(1, 1);
-        let other = runtime();
-        std::thread::scope(|threads| {
-            threads.spawn(|| assert_eq!(other.block_on(numbers.used()), 1));
-        });
-        assert_eq!(numbers.used().await, 1);
-        advance(FORSAKEN).await;
-        assert_eq!(numbers.used().await, 2);
-        assert_eq!(numbers.open(), 1);
-        other.shutdown_background();
     }
 
     #[tokio::test(start_paused = true)]

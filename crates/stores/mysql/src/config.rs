@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::{Purging, Settings, TableName, millis};
-use mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
+use mysql_async::{Opts, OptsBuilder, Pool, SslOpts};
 use serde::Deserialize;
 
 use crate::error::misconfigured;
 use crate::link::{Link, Waits};
 use crate::store::MysqlStore;
 
-/// How long a connection beyond [`idle_connections`](MysqlConfig::idle_connections) is kept that nobody uses.
-const IDLE_FOR: Duration = Duration::from_secs(60);
 /// How often a silent connection is asked whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -152,11 +150,12 @@ impl MysqlConfig {
         Self { migrate, ..self }
     }
 
-    /// The most connections in use at once, at least 1. Default: 16, because calls are made in groups, and a server has a
-    /// thread for each.
+    /// The most connections, at least 1. Default: 16, because calls are made in groups, and a server has a thread for
+    /// each.
     ///
-    /// A tokio runtime uses only those that it has opened, so with several, as in actix-web, more may be open than are in
-    /// use: in each as many as it has used at once within the last minute.
+    /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
+    /// connections than runtimes, a call may go by way of another runtime, which costs some microseconds; by way of one that
+    /// does not run at present, such as one of a single thread outside of `block_on`, none goes.
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self {
             max_connections,
@@ -164,8 +163,8 @@ impl MysqlConfig {
         }
     }
 
-    /// How many connections stay open that nobody uses, in each tokio runtime that uses the store, which is one, unless you
-    /// start several: actix-web has one for each worker. Default: 4. Those beyond are closed after a minute.
+    /// The most connections that stay open while nobody uses them. Default: 4. If there are more, those that have lain
+    /// unused for ten seconds are closed, within another ten.
     pub fn idle_connections(self, idle_connections: usize) -> Self {
         Self {
             idle_connections,
@@ -223,7 +222,8 @@ impl MysqlConfig {
     /// as this version needs it, are errors of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what would mend them.
     pub async fn open(self) -> Result<MysqlStore, StoreError> {
-        let link = Link::new(self.options()?, self.max_connections, self.waits());
+        let (most, idle) = (self.max_connections, self.idle_connections);
+        let link = Link::new(self.options()?, most, idle, self.waits());
         MysqlStore::open(self, link).await
     }
 
@@ -259,8 +259,7 @@ impl MysqlConfig {
             .db_name(set(&self.database))
             .tcp_keepalive(Some(KEEPALIVE))
             .setup(vec![self.setup()])
-            .ssl_opts(self.ssl()?)
-            .pool_opts(self.pool_options());
+            .ssl_opts(self.ssl()?);
         Ok(options.into())
     }
 
@@ -274,16 +273,6 @@ impl MysqlConfig {
              SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",
             wait.as_secs().max(1)
         )
-    }
-
-    fn pool_options(&self) -> PoolOpts {
-        let most = self.max_connections.max(1);
-        let constraints = PoolConstraints::new(self.idle_connections.min(most), most);
-        PoolOpts::new()
-            .with_constraints(constraints.expect("the least is not above the most"))
-            .with_inactive_connection_ttl(IDLE_FOR)
-            // What this store does leaves a connection as it was.
-            .with_reset_connection(false)
     }
 
     fn ssl(&self) -> Result<Option<SslOpts>, StoreError> {

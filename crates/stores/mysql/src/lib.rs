@@ -108,8 +108,8 @@
 //! | `tls_ca` | | [whom to trust](MysqlConfig::tls_ca) |
 //! | `table` | `fasthttpsession` | [the table's name](MysqlConfig::table) |
 //! | `migrate` | `false` | [make the table, or bring it up to date](MysqlConfig::migrate) |
-//! | `max_connections` | 16 | [the most connections in use](MysqlConfig::max_connections) |
-//! | `idle_connections` | 4 | [how many stay open in each runtime](MysqlConfig::idle_connections) |
+//! | `max_connections` | 16 | [the most connections](MysqlConfig::max_connections) |
+//! | `idle_connections` | 4 | [how many of them stay open unused](MysqlConfig::idle_connections) |
 //! | `connect_timeout_ms` | 5000 | [for a new connection](MysqlConfig::connect_timeout) |
 //! | `pool_timeout_ms` | 5000 | [for a free connection](MysqlConfig::pool_timeout) |
 //! | `statement_timeout_ms` | 5000 | [for the answers](MysqlConfig::statement_timeout) |
@@ -142,7 +142,6 @@ mod row;
 mod schema;
 mod statements;
 mod store;
-mod warm;
 
 pub use config::{MysqlConfig, Tls};
 pub use mysql_async;

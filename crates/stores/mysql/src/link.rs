@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::PerRuntime;
-use futures_util::FutureExt;
+use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turn};
+use futures_util::FutureExt as _;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Params, Pool, Row, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{Failure, timed_out};
-use crate::warm::Warm;
+
+/// A connection that was in use a moment ago is used again without a question.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,40 +38,37 @@ impl Waits {
 
 /// The way to the server.
 pub(crate) struct Link {
-    pools: Pools,
-    /// One for each connection that may be in use, so that nobody has to wait inside the pool: there, a waiter who gives
-    /// up in the moment that it is woken leaves the others asleep.
-    free: Arc<Semaphore>,
+    source: Source,
     waits: Waits,
 }
 
 /// Where connections come from.
-enum Pools {
-    /// Nobody else uses them. Each runtime has its own, because a pool is of no more use when the runtime has ended that
-    /// looks after it, nor is a connection.
-    Own(PerRuntime<(Pool, Warm<Conn>)>),
-    /// The application's, whose other users wait there.
-    Shared(Pool),
+enum Source {
+    /// Nobody else uses them.
+    Own(Arc<Own>),
+    /// The application's, of which so many may be in use. Nobody has to wait inside the pool, unless it is for the
+    /// application: there, a waiter who gives up in the moment that it is woken leaves the others asleep.
+    Shared(Pool, Arc<Semaphore>),
+}
+
+struct Own {
+    pool: RuntimePool<Conn>,
+    options: Opts,
 }
 
 impl Link {
-    /// By pools that nobody else uses.
-    pub(crate) fn new(options: Opts, connections: usize, waits: Waits) -> Self {
-        let pools = PerRuntime::new(move || (Pool::new(options.clone()), Warm::new()));
-        Self::by(Pools::Own(pools), connections, waits)
+    /// By at most `most` connections that nobody else uses, of which `idle` stay open unused.
+    pub(crate) fn new(options: Opts, most: usize, idle: usize, waits: Waits) -> Self {
+        let pool = RuntimePool::new(most, idle);
+        let source = Source::Own(Arc::new(Own { pool, options }));
+        Self { source, waits }
     }
 
-    /// By a pool of the application's.
-    pub(crate) fn shared(pool: Pool, connections: usize, waits: Waits) -> Self {
-        Self::by(Pools::Shared(pool), connections, waits)
-    }
-
-    fn by(pools: Pools, connections: usize, waits: Waits) -> Self {
-        Self {
-            pools,
-            free: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
-            waits,
-        }
+    /// By at most `most` connections of a pool of the application's.
+    pub(crate) fn shared(pool: Pool, most: usize, waits: Waits) -> Self {
+        let free = Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS));
+        let source = Source::Shared(pool, Arc::new(free));
+        Self { source, waits }
     }
 
     pub(crate) fn waits(&self) -> Waits {
@@ -78,62 +77,90 @@ impl Link {
 
     /// A connection for `doing` (as in "loading a session").
     pub(crate) async fn lease(&self, doing: &str) -> Result<Lease, Failure> {
-        let permit = self.permit(doing).await.map_err(Failure::Unsent)?;
-        let (pool, warm) = match &self.pools {
-            Pools::Own(pools) => {
-                let (pool, warm) = &*pools.get();
-                (pool.clone(), Some(warm.clone()))
-            }
-            Pools::Shared(pool) => (pool.clone(), None),
-        };
-        let (conn, permit) = if let Some(conn) = warm.as_ref().and_then(Warm::take) {
-            (conn, permit)
-        } else {
-            let connecting = self.connect(doing, pool, permit).await;
-            connecting.map_err(Failure::Unsent)?
-        };
+        let client = self.client(doing).await.map_err(Failure::Unsent)?;
         Ok(Lease {
-            conn: Some(conn),
+            client: Some(client),
             deadline: Instant::now() + self.waits.statement,
-            warm,
-            _permit: permit,
         })
     }
 
-    async fn permit(&self, doing: &str) -> Result<OwnedSemaphorePermit, StoreError> {
-        let free = Arc::clone(&self.free).acquire_owned();
-        match timeout(self.waits.pool, free).await {
-            Ok(permit) => Ok(permit.expect("nobody closes it")),
-            Err(_) => Err(StoreError::new(
-                StoreErrorKind::Timeout,
-                format!("{doing}: no connection was free within the limit"),
-            )
-            .not_applied()),
+    async fn client(&self, doing: &str) -> Result<Client, StoreError> {
+        match &self.source {
+            Source::Own(own) => {
+                let turn = self.free(doing, own.pool.turn()).await?;
+                let own = Arc::clone(own);
+                match own.take(turn).await {
+                    Taken::Unused(conn) if conn.unused_for() < MOMENT => Ok(Client::Own(conn)),
+                    taken => {
+                        let connecting = async move { own.connected(taken).await.map(Client::Own) };
+                        self.connect(doing, Box::pin(connecting)).await
+                    }
+                }
+            }
+            Source::Shared(pool, free) => {
+                let free = Arc::clone(free).acquire_owned();
+                let permit = self.free(doing, free).await?.expect("nobody closes it");
+                let mut opening = Box::pin(task::unconstrained(pool.get_conn()));
+                if let Some(opened) = opening.as_mut().now_or_never() {
+                    let opened = opened.map_err(|error| unopened(doing, error));
+                    return opened.map(|conn| Client::Shared(conn, permit));
+                }
+                let connecting = async move { Ok(Client::Shared(opening.await?, permit)) };
+                self.connect(doing, connecting).await
+            }
         }
     }
 
-    /// Takes a connection out of `pool` if one is there. Otherwise a task of its own opens one or waits for one that
-    /// is on its way back, and puts it into the pool should nobody want it any more.
+    /// Waits for the right to use a connection.
+    async fn free<T>(&self, doing: &str, right: impl Future<Output = T>) -> Result<T, StoreError> {
+        timeout(self.waits.pool, right).await.map_err(|_| {
+            let sentence = format!("{doing}: no connection was free within the limit");
+            StoreError::new(StoreErrorKind::Timeout, sentence).not_applied()
+        })
+    }
+
+    /// A task of its own makes the connection, and leaves it to others should nobody want it any more: a server counts
+    /// those who turn away half-way, and ends up refusing them.
     async fn connect(
         &self,
         doing: &str,
-        pool: Pool,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<(Conn, OwnedSemaphorePermit), StoreError> {
-        let mut opening = Box::pin(task::unconstrained(pool.get_conn()));
-        if let Some(opened) = opening.as_mut().now_or_never() {
-            return opened_by(doing, opened).map(|conn| (conn, permit));
-        }
-        let limit = self.waits.connect;
-        let task = tokio::spawn(async move { (timeout(limit, opening).await, permit) });
-        let (opened, permit) = task.await.map_err(|_| stopped(doing))?;
-        let opened = opened.map_err(|_| timed_out(doing).not_applied())?;
-        opened_by(doing, opened).map(|conn| (conn, permit))
+        connecting: impl Future<Output = mysql_async::Result<Client>> + Send + 'static,
+    ) -> Result<Client, StoreError> {
+        let (limit, (answer, answered)) = (self.waits.connect, oneshot::channel());
+        tokio::spawn(async move {
+            let connected = timeout(limit, connecting).await;
+            if let Err(Ok(Ok(unwanted))) = answer.send(connected) {
+                unwanted.give_back();
+            }
+        });
+        let connected = answered.await.map_err(|_| stopped(doing))?;
+        let connected = connected.map_err(|_| timed_out(doing).not_applied())?;
+        connected.map_err(|error| unopened(doing, error))
     }
 }
 
-fn opened_by(doing: &str, opened: mysql_async::Result<Conn>) -> Result<Conn, StoreError> {
-    opened.map_err(|error| Failure::Driver(error).of(doing).not_applied())
+impl Own {
+    async fn take(&self, turn: Turn) -> Taken<Conn> {
+        self.pool.take(turn, |_| true).await
+    }
+
+    /// One that lay unused and answers, or a new one.
+    async fn connected(&self, mut taken: Taken<Conn>) -> mysql_async::Result<Pooled<Conn>> {
+        loop {
+            let mut conn = match taken {
+                Taken::Unused(conn) => conn,
+                Taken::Room(room) => return Ok(room.fill(Conn::new(self.options.clone()).await?)),
+            };
+            if conn.ping().await.is_ok() {
+                return Ok(conn);
+            }
+            taken = self.take(conn.close()).await;
+        }
+    }
+}
+
+fn unopened(doing: &str, error: mysql_async::Error) -> StoreError {
+    Failure::Driver(error).of(doing).not_applied()
 }
 
 fn stopped(doing: &str) -> StoreError {
@@ -141,13 +168,26 @@ fn stopped(doing: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied()
 }
 
-/// A connection in use. It goes back as it is after [`finish`](Self::finish). Dropped, it is closed if an answer is under
-/// way, and otherwise reset, which ends its transaction.
+/// A connection that nobody else uses.
+enum Client {
+    Own(Pooled<Conn>),
+    Shared(Conn, OwnedSemaphorePermit),
+}
+
+impl Client {
+    fn give_back(self) {
+        match self {
+            Self::Own(conn) => conn.give_back(),
+            Self::Shared(conn, permit) => drop((conn, permit)),
+        }
+    }
+}
+
+/// A connection in use. It goes back as it is after [`finish`](Self::finish). Dropped, it is closed; if it is the
+/// application's and no answer is under way, it is reset instead, which ends its transaction.
 pub(crate) struct Lease {
-    conn: Option<Conn>,
+    client: Option<Client>,
     deadline: Instant,
-    warm: Option<Warm<Conn>>,
-    _permit: OwnedSemaphorePermit,
 }
 
 /// What one of several statements did.
@@ -187,25 +227,24 @@ impl Lease {
 
     /// Gives the connection back. It is in no transaction and waits for no answer.
     pub(crate) fn finish(mut self) {
-        if let Some(conn) = self.conn.take()
-            && let Some(warm) = &self.warm
-        {
-            warm.put(conn);
+        if let Some(client) = self.client.take() {
+            client.give_back();
         }
     }
 
     fn parts(&mut self) -> (&mut Conn, Instant) {
-        let conn = self
-            .conn
-            .as_mut()
-            .expect("it is there until it is finished");
+        let conn = match &mut self.client {
+            Some(Client::Own(conn)) => &mut **conn,
+            Some(Client::Shared(conn, _)) => conn,
+            None => unreachable!("it is there until it is finished"),
+        };
         (conn, self.deadline)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(conn) = &mut self.conn {
+        if let Some(Client::Shared(conn, _)) = &mut self.client {
             conn.reset_connection(true);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Pooled, RuntimePool};
+use fasthttpsession_store_common::{Pooled, RuntimePool, Taken};
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -139,10 +139,12 @@ impl Source {
     async fn client(&self) -> Result<Client, StoreError> {
         match self {
             Self::Own(pool, connector) => {
-                let is_open = |client: &ClientWrapper| !client.is_closed();
-                pool.get(is_open, connector.connect())
-                    .await
-                    .map(Client::Own)
+                let turn = pool.turn().await;
+                let client = match pool.take(turn, |client| !client.is_closed()).await {
+                    Taken::Unused(client) => client,
+                    Taken::Room(room) => room.fill(connector.connect().await?),
+                };
+                Ok(Client::Own(client))
             }
             Self::Shared(pool) => pool.get().await.map(Client::Shared).map_err(refused),
         }

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod linearizable;
 pub mod purge;
 pub mod replace;
+pub mod runtimes;
 mod sample;
 pub mod scan;
 pub mod sessions_of;
@@ -108,6 +109,9 @@ macro_rules! __with_store_checks {
             G9 cancel a_dropped_deletion_happened_or_not;
             store cancel a_dropped_listing_leaves_nothing_behind;
             G13 cancel many_dropped_calls_leave_the_store_answering;
+
+            G1 runtimes increments_of_several_runtimes_all_count;
+            G13 runtimes a_runtime_that_does_not_run_holds_up_no_other;
 
             G1 linearizable calls_on_one_session_have_an_order;
             G1 linearizable calls_on_many_sessions_have_an_order;

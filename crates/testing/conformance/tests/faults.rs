@@ -47,6 +47,7 @@ caught_by! {
     hides_scan_it_has: HidesScanItHas, capabilities_are_as_declared;
     idle_deadline_ignored: IdleDeadlineIgnored, at_its_idle_deadline_a_record_is_absent;
     lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
+    latest_runtime_answers: LatestRuntimeAnswers, a_runtime_that_does_not_run_holds_up_no_other;
     load_reads_in_two_steps: LoadReadsInTwoSteps, calls_on_one_session_have_an_order;
     long_lives_are_short: LongLivesAreShort, a_record_may_live_for_years;
     page_unbounded: PageUnbounded, a_page_is_bounded;

@@ -7,6 +7,7 @@ mod locks;
 mod pools;
 mod purging;
 mod refusals;
+mod runtimes;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

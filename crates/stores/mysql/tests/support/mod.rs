@@ -69,6 +69,13 @@ impl Place {
         answer.trim().parse().expect(sql)
     }
 
+    /// How many connections there are to the database.
+    pub(crate) fn connections(&self) -> u64 {
+        self.number(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        )
+    }
+
     /// How many updates the server has made.
     pub(crate) fn updates(&self) -> u64 {
         let answer = self

@@ -26,6 +26,7 @@ pub(crate) enum Fault {
     HandlesIgnoreLastByte,
     HidesScanItHas,
     IdleDeadlineIgnored,
+    LatestRuntimeAnswers,
     ListsExpired,
     LoadReadsInTwoSteps,
     LongLivesAreShort,

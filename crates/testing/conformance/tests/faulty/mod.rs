@@ -15,6 +15,7 @@ use fasthttpsession_core::{
     Capabilities, Clock, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced,
     Store, StoreError, StoreErrorKind, SystemClock, Timestamp, Touched,
 };
+use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
@@ -36,6 +37,8 @@ pub(crate) struct Faulty {
     /// Answers on the way to this client, for the fault that mixes them up.
     answers: Mutex<VecDeque<Option<Record>>>,
     line: tokio::sync::Mutex<()>,
+    /// The runtimes that have called, for the fault that goes by way of one.
+    runtimes: Mutex<Vec<runtime::Handle>>,
 }
 
 /// A subject whose store has this fault, or none, and a clock of its own or none.
@@ -77,6 +80,7 @@ impl Faulty {
             seen: Mutex::default(),
             answers: Mutex::default(),
             line: tokio::sync::Mutex::default(),
+            runtimes: Mutex::default(),
         }
     }
 
@@ -90,6 +94,10 @@ impl Faulty {
 
     /// Waits as a network does: before an operation reaches the data, and before its answer is back.
     async fn travel(&self) {
+        if self.is(Fault::LatestRuntimeAnswers) {
+            let latest = self.latest_runtime();
+            drop(latest.spawn(yield_now()).await);
+        }
         let permit = self.connections.acquire().await.unwrap();
         if self.is(Fault::DropKeepsConnection) {
             permit.forget();
@@ -98,6 +106,15 @@ impl Faulty {
         } else {
             yield_now().await;
         }
+    }
+
+    fn latest_runtime(&self) -> runtime::Handle {
+        let here = runtime::Handle::current();
+        let mut runtimes = self.runtimes.lock().unwrap();
+        if !runtimes.iter().any(|runtime| runtime.id() == here.id()) {
+            runtimes.push(here);
+        }
+        runtimes.last().unwrap().clone()
     }
 
     async fn lock(&self) {
