@@ -26,7 +26,7 @@ impl Contestant {
 
 /// What to know about this library in another server.
 const PER_THREAD: &str = "this library with the same defaults in axum, by a thread for each processor with a runtime of its own, as \
-    actix-web has them, in place of one runtime on all threads; each has its own connections, but to PostgreSQL";
+    actix-web has them, in place of one runtime on all threads; each has its own connections";
 /// What to know about what is no library.
 const BARE: &str = "what is left of a request if a library takes nothing: the cookie is a handle that is found by its text, the \
     record stays bytes, and writing reads them and puts others in their place by the driver below; no secret is checked, nothing \
