@@ -24,7 +24,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 /// present, and then nothing comes on its connections: one of them is closed, and another opened in its place.
 pub struct RuntimePool<C> {
     shared: Arc<Shared<C>>,
-    runtimes: PerRuntime<Runtime>,
+    runtimes: PerRuntime<Runtime<C>>,
 }
 
 struct Shared<C> {
@@ -45,12 +45,13 @@ struct Lying<C> {
 
 struct Unused<C> {
     connection: C,
-    home: Weak<Runtime>,
+    home: Weak<Runtime<C>>,
     since: Instant,
 }
 
 /// A runtime that uses the pool, as long as it is there.
-struct Runtime {
+struct Runtime<C> {
+    pool: Weak<Shared<C>>,
     handle: runtime::Handle,
     closing: Option<JoinHandle<()>>,
 }
@@ -71,7 +72,7 @@ pub enum Taken<C> {
 /// Room for a connection. Dropped, it is left to others.
 pub struct Room<C> {
     shared: Arc<Shared<C>>,
-    home: Weak<Runtime>,
+    home: Weak<Runtime<C>>,
     /// Until it is left, or a connection lies there unused.
     turn: Option<Turn>,
 }
@@ -96,11 +97,12 @@ impl<C: Send + 'static> RuntimePool<C> {
                 unused: Vec::new(),
             }),
         });
-        let closing = Arc::downgrade(&shared);
+        let pool = Arc::downgrade(&shared);
         Self {
             runtimes: PerRuntime::new(move || Runtime {
+                pool: pool.clone(),
                 handle: runtime::Handle::current(),
-                closing: (idle < most).then(|| tokio::spawn(close_surplus(closing.clone()))),
+                closing: (idle < most).then(|| tokio::spawn(close_surplus(pool.clone()))),
             }),
             shared,
         }
@@ -151,7 +153,7 @@ impl<C> Shared<C> {
     /// One that lies unused, or none and room for another; and those that are to be closed.
     fn take(
         &self,
-        here: &Arc<Runtime>,
+        here: &Arc<Runtime<C>>,
         usable: impl Fn(&C) -> bool,
     ) -> (Option<Unused<C>>, Vec<Unused<C>>) {
         let mut lying = self.lock();
@@ -161,10 +163,7 @@ impl<C> Shared<C> {
         if let Some(last) = lying.unused.iter().rposition(is_own) {
             return (Some(lying.unused.remove(last)), Vec::new());
         }
-        let is_lost =
-            |unused: &mut Unused<C>| unused.home.strong_count() == 0 || !usable(&unused.connection);
-        let closed: Vec<_> = lying.unused.extract_if(.., is_lost).collect();
-        lying.open -= closed.len();
+        let closed = lying.remove(|unused| !usable(&unused.connection));
         if lying.open == self.most
             && let Some(last) = lying.unused.pop()
         {
@@ -185,14 +184,33 @@ impl<C> Shared<C> {
         lying.unused.drain(..surplus).collect()
     }
 
+    /// Those whose runtime has ended.
+    fn homeless(&self) -> Vec<Unused<C>> {
+        self.lock().remove(Unused::is_homeless)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lying<C>> {
         // Nothing that runs under this lock can panic half-way through a change.
         self.lying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl<C> Lying<C> {
+    fn remove(&mut self, which: impl Fn(&Unused<C>) -> bool) -> Vec<Unused<C>> {
+        let removed: Vec<_> = self.unused.extract_if(.., |unused| which(unused)).collect();
+        self.open -= removed.len();
+        removed
+    }
+}
+
+impl<C> Unused<C> {
+    fn is_homeless(&self) -> bool {
+        self.home.strong_count() == 0
+    }
+}
+
 /// Whether the runtime is there, and runs: one without threads of its own does only while somebody runs it.
-async fn runs(runtime: &Weak<Runtime>) -> bool {
+async fn runs<C>(runtime: &Weak<Runtime<C>>) -> bool {
     let Some(runtime) = runtime.upgrade() else {
         return false;
     };
@@ -212,10 +230,13 @@ async fn close_surplus<C>(pool: Weak<Shared<C>>) {
     }
 }
 
-impl Drop for Runtime {
+impl<C> Drop for Runtime<C> {
     fn drop(&mut self) {
         if let Some(closing) = &self.closing {
             closing.abort();
+        }
+        if let Some(pool) = self.pool.upgrade() {
+            drop(pool.homeless());
         }
     }
 }
@@ -244,20 +265,28 @@ impl<C> Pooled<C> {
         self.unused_for
     }
 
-    /// Leaves it to others. It waits for no answer.
+    /// Leaves it to others, unless its runtime has ended. It waits for no answer.
     pub fn give_back(self) {
         let Self {
             connection,
             mut room,
             ..
         } = self;
-        // Free when it lies there, and not before.
-        let _turn = room.turn.take();
-        room.shared.lock().unused.push(Unused {
+        let unused = Unused {
             connection,
             home: room.home.clone(),
             since: Instant::now(),
-        });
+        };
+        let shared = Arc::clone(&room.shared);
+        let mut lying = shared.lock();
+        if unused.is_homeless() {
+            drop(lying);
+            return;
+        }
+        lying.unused.push(unused);
+        drop(lying);
+        // Free now that it lies there, and not before.
+        room.turn = None;
     }
 
     /// Closes it, for another in its place.
@@ -491,7 +520,9 @@ mod tests {
         first.block_on(numbers.use_at_once(2));
         let taken = first.block_on(numbers.get());
         drop(first);
+        assert_eq!(numbers.open(), 1);
         taken.give_back();
+        assert_eq!(numbers.open(), 0);
         second.block_on(numbers.use_at_once(2));
         assert_eq!(numbers.last.load(Ordering::SeqCst), 4);
         assert_eq!(numbers.open(), 2);

@@ -16,8 +16,13 @@ use crate::on_every_store;
 
 on_every_store!(a_runtime_that_ends_takes_no_commit_of_another_with_it);
 
-/// The stores of which each runtime has connections of its own; those to PostgreSQL are for all.
-const OWN: [Backend; 3] = [Backend::Redis, Backend::Memcached, Backend::Mariadb];
+/// The stores that have connections.
+const CONNECTED: [Backend; 4] = [
+    Backend::Redis,
+    Backend::Memcached,
+    Backend::Mariadb,
+    Backend::Postgres,
+];
 /// So many at once that stores make them together.
 const SESSIONS: usize = 16;
 /// How often each is committed to.
@@ -66,7 +71,7 @@ fn a_runtime_that_ends_takes_no_commit_of_another_with_it(backend: Backend) -> R
 
 #[test]
 fn each_runtime_has_its_own_connections_until_it_ends() {
-    for backend in OWN {
+    for backend in CONNECTED {
         let [first, second] = runtimes();
         let (store, proxy, _site) = opened_in(&first, backend);
         let connections = || connections_to(&proxy.address().to_string());
@@ -83,7 +88,7 @@ fn each_runtime_has_its_own_connections_until_it_ends() {
 
 #[test]
 fn a_runtime_that_ends_takes_no_call_of_another_with_it() {
-    for backend in OWN {
+    for backend in CONNECTED {
         let [first, second] = runtimes();
         let (store, proxy, _site) = opened_in(&first, backend);
         second.block_on(async {
