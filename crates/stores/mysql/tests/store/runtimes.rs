@@ -1,25 +1,14 @@
 //! Programs with several runtimes, such as servers that have one for each worker.
 
-use fasthttpsession_conformance::store::runtimes::in_several_runtimes;
+use fasthttpsession_conformance::store::runtimes::used_in_several_runtimes;
 
-use crate::support::{Place, create, replace, within};
+use crate::support::{NOW, Place, within};
 
 #[tokio::test]
 async fn all_runtimes_together_make_no_more_connections_than_are_set() {
     let place = Place::new();
     let store = place.config().max_connections(3).open().await;
     let store = store.expect("the store opens");
-    create(&store, 0..48).await;
-    let replace_some = move |runtime| {
-        let store = store.clone();
-        async move {
-            let first = 8 * u8::try_from(runtime).expect("they are few");
-            for number in first..first + 8 {
-                replace(&store, number).await?;
-            }
-            Ok(())
-        }
-    };
-    let connections = in_several_runtimes(6, replace_some, async || place.connections());
-    assert_eq!(within(connections).await.expect("answers"), 3);
+    let used = used_in_several_runtimes(&store, 6, NOW, async || place.connections());
+    assert_eq!(within(used).await.expect("answers"), 3);
 }

@@ -15,6 +15,8 @@ use super::tasks::{Jitter, all_at_once, at_once};
 
 /// How many runtimes there are beside that of the check.
 const RUNTIMES: usize = 4;
+/// How often each uses a store: often enough that some come at the same time.
+const CALLS: usize = 8;
 
 /// Commits of several runtimes to one session all count.
 pub async fn increments_of_several_runtimes_all_count<S: Store>(subject: &Subject<S>) -> Outcome {
@@ -87,12 +89,34 @@ async fn use_once<S: Store>(store: &S, handle: Handle, now: Timestamp) -> Outcom
     Ok(())
 }
 
-/// Runs `work` in so many runtimes at once, which have one thread each and are given their numbers from 0, and, when all
-/// are done and still run, `then`. For what a store's own tests count.
+/// Uses `store` in so many runtimes at once, which have one thread each, and, when all are done and still run, calls
+/// `then`: for what a store's own tests count.
 ///
 /// # Errors
-/// The first of those of `work`, and a sentence if it panics.
-pub async fn in_several_runtimes<F, T>(
+/// What a call on sessions of its own fails with.
+pub async fn used_in_several_runtimes<S: Store + Clone, T>(
+    store: &S,
+    runtimes: usize,
+    now: Timestamp,
+    then: impl AsyncFnOnce() -> T,
+) -> Result<T, Failure> {
+    let store = store.clone();
+    let work = move |_| {
+        let store = store.clone();
+        async move {
+            for _ in 0..CALLS {
+                let handle = sample::handle();
+                store.create(handle, &sample::record(now), now).await?;
+                use_once(&store, handle, now).await?;
+            }
+            Ok(())
+        }
+    };
+    in_several_runtimes(runtimes, work, then).await
+}
+
+/// Runs `work` in so many runtimes, which are given their numbers from 0, and, when all are done and still run, `then`.
+async fn in_several_runtimes<F, T>(
     runtimes: usize,
     work: impl Fn(usize) -> F + Send + Sync + 'static,
     then: impl AsyncFnOnce() -> T,
