@@ -6,8 +6,8 @@ use std::time::Duration;
 use fasthttpsession_core::StoreError;
 use tokio::time::sleep;
 
-/// How often to try. Writers that get through and then come again at once are in the way of one attempt in five, as tests
-/// have seen; a server that answers so each time is not asked without end.
+/// How often to try: more often than writers who come again at once are in the way of, with rests, and not without end, for
+/// a server may answer so each time.
 const TRIES: u32 = 16;
 /// The longest that the first rest may be; each further one may be twice as long.
 const FIRST_REST: Duration = Duration::from_millis(1);

@@ -185,8 +185,8 @@ impl PostgresConfig {
     /// sessions; a few are enough for any load.
     ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
-    /// connections than runtimes, a call may go by way of another runtime, which costs some microseconds; by way of one that
-    /// does not run at present, such as one of a single thread outside of `block_on`, none goes.
+    /// connections than runtimes, a call may go by way of another runtime, which wakes both; by way of one that does not run
+    /// at present, such as one of a single thread outside of `block_on`, none goes.
     pub fn max_connections(self, connections: usize) -> Self {
         Self {
             max_connections: connections,
