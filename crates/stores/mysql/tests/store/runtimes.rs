@@ -9,6 +9,12 @@ async fn all_runtimes_together_make_no_more_connections_than_are_set() {
     let place = Place::new();
     let store = place.config().max_connections(3).open().await;
     let store = store.expect("the store opens");
-    let used = used_in_several_runtimes(&store, 6, NOW, async || place.connections());
-    assert_eq!(within(used).await.expect("answers"), 3);
+    // One that was just closed may be listed for a moment.
+    let all_but_three_closed = async || {
+        while place.connections() != 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let used = used_in_several_runtimes(&store, 6, NOW, all_but_three_closed);
+    within(used).await.expect("answers");
 }

@@ -12,6 +12,7 @@ async fn all_runtimes_together_make_no_more_connections_than_are_set() {
     let store = config.open().await.expect("the store opens");
     let counted =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'of several runtimes'";
-    let used = used_in_several_runtimes(&store, 6, NOW, async || place.number(counted).await);
-    assert_eq!(within(used).await.expect("answers"), 3);
+    // One that was just closed may be listed for a moment.
+    let used = used_in_several_runtimes(&store, 6, NOW, async || place.until(counted, 3).await);
+    within(used).await.expect("answers");
 }
