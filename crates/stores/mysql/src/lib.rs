@@ -81,10 +81,10 @@
 //! # Waits
 //!
 //! An operation waits at most [`pool_timeout`](MysqlConfig::pool_timeout) for a connection, then
-//! [`connect_timeout`](MysqlConfig::connect_timeout) if a new one is needed, then
+//! [`connect_timeout`](MysqlConfig::connect_timeout) if a new one is needed or one is asked whether it answers, then
 //! [`statement_timeout`](MysqlConfig::statement_timeout) for its answers. The error says whether the write may have been
 //! made. Connections that broke are replaced by themselves; a server that is back is used again without a restart. One that
-//! nobody used for 50 ms is asked whether it answers before anything is sent on it, which is a round trip of its own.
+//! nobody used for 50 ms is asked before anything else is sent on it, which is a round trip of its own.
 //!
 //! # Expiry
 //!

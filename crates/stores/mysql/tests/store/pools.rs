@@ -134,8 +134,31 @@ async fn no_more_connections_are_made_than_are_set() {
         let replaced = within(swap).await.expect("no panic").expect("an answer");
         assert_eq!(replaced, Replaced::Replaced);
     }
-    let connections = place.connections();
+    let connections = place.connections().len();
     assert!((1..=3).contains(&connections), "{connections} connections");
+}
+
+/// What was sent on it would be lost, and nobody could tell whether it was.
+#[tokio::test]
+async fn one_that_the_server_has_closed_while_it_lay_unused_is_replaced_before_it_is_used() {
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, [1]).await;
+    let closed = place.connections();
+    assert!(!closed.is_empty(), "none stayed open");
+    for id in &closed {
+        place.run(&format!("KILL {id}"));
+    }
+    within(async {
+        while place.connections().iter().any(|id| closed.contains(id)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Only one that has lain for a moment is asked.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let replaced = replace(&store, 1).await.expect("another is opened");
+    assert_eq!(replaced, Replaced::Replaced);
 }
 
 /// One that a firewall has forgotten, or whose server has lost its power, would be taken for good until somebody waits on it.

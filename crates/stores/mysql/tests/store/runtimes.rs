@@ -11,7 +11,7 @@ async fn all_runtimes_together_make_no_more_connections_than_are_set() {
     let store = store.expect("the store opens");
     // One that was just closed may be listed for a moment.
     let all_but_three_closed = async || {
-        while place.connections() != 3 {
+        while place.connections().len() != 3 {
             tokio::task::yield_now().await;
         }
     };

@@ -69,11 +69,13 @@ impl Place {
         answer.trim().parse().expect(sql)
     }
 
-    /// How many connections there are to the database.
-    pub(crate) fn connections(&self) -> u64 {
-        self.number(
-            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
-        )
+    /// The server's numbers of the connections to the database.
+    pub(crate) fn connections(&self) -> Vec<u64> {
+        let answer = self.database.run_sql(
+            "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        );
+        let ids = answer.split_whitespace().map(str::parse);
+        ids.collect::<Result<_, _>>().expect("they are numbers")
     }
 
     /// How many updates the server has made.
