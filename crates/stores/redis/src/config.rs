@@ -241,7 +241,7 @@ impl RedisConfig {
                     database: 0,
                     ..connector.clone()
                 };
-                let sentinels = Sentinels::new(sentinels, name.clone(), &Arc::new(asking));
+                let sentinels = Sentinels::new(sentinels, name.clone(), Arc::new(asking));
                 Target::Primary(Arc::new(sentinels))
             }
         };

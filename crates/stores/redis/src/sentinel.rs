@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::StoreError;
+use fasthttpsession_store_common::PerRuntime;
 use futures_util::future::{FutureExt as _, select_ok};
 use redis::{Value, cmd};
 
@@ -19,7 +20,8 @@ const PERIOD: Duration = Duration::from_millis(250);
 
 /// Who watches a primary.
 pub(crate) struct Sentinels {
-    links: Vec<Link>,
+    /// Each runtime asks over its own.
+    links: PerRuntime<Vec<Link>>,
     name: String,
     last: Mutex<Last>,
 }
@@ -32,13 +34,14 @@ struct Last {
 
 impl Sentinels {
     /// Those at `addresses`, who call the primary `name`.
-    pub(crate) fn new(addresses: &[Address], name: String, connector: &Arc<Connector>) -> Self {
-        let link = |address: &Address| {
-            let target = Target::Fixed(address.clone());
-            Link::new(target, Arc::clone(connector))
+    pub(crate) fn new(addresses: &[Address], name: String, connector: Arc<Connector>) -> Self {
+        let targets: Vec<_> = addresses.iter().cloned().map(Target::Fixed).collect();
+        let links = move || {
+            let link = |target: &Target| Link::new(target.clone(), Arc::clone(&connector));
+            targets.iter().map(link).collect()
         };
         Self {
-            links: addresses.iter().map(link).collect(),
+            links: PerRuntime::new(links),
             name,
             last: Mutex::new(Last {
                 asked: Instant::now(),
@@ -53,7 +56,8 @@ impl Sentinels {
         &self,
         connector: &Connector,
     ) -> Result<Connection, StoreError> {
-        let opening = self.links.iter();
+        let links = self.links.get();
+        let opening = links.iter();
         let opening = opening.map(|sentinel| self.open_named_by(sentinel, connector).boxed());
         let (connection, _) = select_ok(opening).await?;
         self.last().named = Some(connection.address.clone());
@@ -71,7 +75,8 @@ impl Sentinels {
     }
 
     async fn ask(self: Arc<Self>) {
-        let asking = self.links.iter();
+        let links = self.links.get();
+        let asking = links.iter();
         let asking = asking.map(|sentinel| self.named_by(sentinel).boxed());
         if let Ok((named, _)) = select_ok(asking).await {
             self.last().named = Some(named);

@@ -10,6 +10,7 @@ use fasthttpsession_servers::{RedisSentinel, RedisServer};
 use redis::Client;
 use support::load::{Load, Report};
 use support::within;
+use tokio::runtime::{Builder, Runtime};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_suite_holds_on_a_primary_that_sentinels_name() {
@@ -99,6 +100,20 @@ async fn a_sentinel_that_hangs_or_is_dead_holds_nobody_up() {
     watched.sentinels[0].resume();
 }
 
+/// Sentinels are asked over connections too, and nothing comes on those of a runtime that does not run.
+#[test]
+fn a_runtime_that_does_not_run_holds_nobody_up_who_looks_for_the_primary() {
+    let watched = RedisSentinel::start();
+    let config = RedisConfig::from_url(&watched.url()).expect("the URL is one");
+    let patience = Duration::from_secs(600);
+    let config = config.connect_timeout(patience).response_timeout(patience);
+    let [first, second] = [runtime(), runtime()];
+    let store = first.block_on(within(config.open()));
+    let store = store.expect("the primary answers");
+    let checked = second.block_on(within(store.check()));
+    checked.expect("the primary answers");
+}
+
 async fn followed_when(what: &str, happens: impl FnOnce(&RedisSentinel)) {
     let watched = RedisSentinel::start();
     let config = config(&watched);
@@ -140,6 +155,12 @@ async fn cut_and_killed(wait_replicas: u32) -> Report {
     }
     load.goes_on(2000).await;
     load.end().await
+}
+
+/// One that runs as long as somebody waits in it.
+fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime starts")
 }
 
 fn config(watched: &RedisSentinel) -> RedisConfig {
