@@ -12,6 +12,8 @@ use tokio::runtime;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
+use crate::PerRuntime;
+
 /// How long after a group of several has begun calls have company: as long as one takes on a server that is near. On one that
 /// is far away groups go side by side.
 const COMPANY: Duration = Duration::from_millis(2);
@@ -40,11 +42,11 @@ pub trait Group: Send + Sync + 'static {
 /// How much goes on at once.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupLimits {
-    /// The most groups under way at once; at least 1.
+    /// The most groups of a runtime under way at once; at least 1.
     pub at_once: usize,
     /// The most calls in a group; at least 1.
     pub calls: usize,
-    /// The most calls that wait; one more is refused as [`Unavailable`](StoreErrorKind::Unavailable).
+    /// The most calls of a runtime that wait; one more is refused as [`Unavailable`](StoreErrorKind::Unavailable).
     pub waiting: usize,
 }
 
@@ -57,11 +59,15 @@ pub struct GroupLimits {
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
 /// gives up, the others wait no longer.
-pub struct Grouped<G: Group>(Arc<Inner<G>>);
+///
+/// Each runtime has its own groups, for one that does not run at present must not hold up others.
+pub struct Grouped<G: Group>(PerRuntime<Inner<G>>);
 
+/// The groups of a runtime.
 struct Inner<G: Group> {
-    group: G,
+    group: Arc<G>,
     limits: GroupLimits,
+    runtime: runtime::Handle,
     queue: Mutex<Queue<G>>,
 }
 
@@ -77,8 +83,6 @@ struct Queue<G: Group> {
 struct Waiting<G: Group> {
     call: G::Call,
     reply: oneshot::Sender<Result<G::Answer, StoreError>>,
-    /// Where its caller is, and so one that goes on as long as somebody waits.
-    runtime: runtime::Handle,
 }
 
 /// What a caller is to do.
@@ -101,9 +105,11 @@ struct Slot<G: Group>(Arc<Inner<G>>);
 impl<G: Group> Grouped<G> {
     /// Makes calls by `group`.
     pub fn new(group: G, limits: GroupLimits) -> Self {
-        Self(Arc::new(Inner {
-            group,
+        let group = Arc::new(group);
+        Self(PerRuntime::new(move || Inner {
+            group: Arc::clone(&group),
             limits,
+            runtime: runtime::Handle::current(),
             queue: Mutex::new(Queue {
                 under_way: 0,
                 gathering: false,
@@ -115,29 +121,17 @@ impl<G: Group> Grouped<G> {
 
     /// Makes `call`, alone or with others. Needs a tokio runtime, which may have to make those of others who wait.
     pub async fn call(&self, call: G::Call) -> Result<G::Answer, StoreError> {
-        let (slot, call) = match Inner::enter(&self.0, call)? {
+        let inner = self.0.get();
+        let (slot, call) = match Inner::enter(&inner, call)? {
             Next::Make(slot, call) => (slot, call),
             Next::Gather(slot, call) => match slot.gather(call).await {
                 Ok(answer) => return received(answer).await,
                 Err(nobody_joined) => nobody_joined,
             },
             Next::Wait(answer) => return received(answer).await,
-            Next::Linger(answer) => return self.linger(answer).await,
+            Next::Linger(answer) => return inner.linger(answer).await,
         };
         slot.run_alone(call).await
-    }
-
-    /// Has those that wait be made after a moment, if nobody has made them by then, or as soon as this caller gives up.
-    async fn linger(&self, answer: Answer<G>) -> Result<G::Answer, StoreError> {
-        let others = Others(&self.0);
-        // Of a caller who gives up it is dropped first: nobody makes that call.
-        let mut answer = answer;
-        if let Ok(answer) = timeout(COMPANY, received(&mut answer)).await {
-            mem::forget(others);
-            return answer;
-        }
-        drop(others);
-        received(answer).await
     }
 }
 
@@ -165,6 +159,19 @@ impl<G: Group> Inner<G> {
         } else {
             Next::Wait(answer)
         })
+    }
+
+    /// Has those that wait be made after a moment, if nobody has made them by then, or as soon as this caller gives up.
+    async fn linger(self: &Arc<Self>, answer: Answer<G>) -> Result<G::Answer, StoreError> {
+        let others = Others(self);
+        // Of a caller who gives up it is dropped first: nobody makes that call.
+        let mut answer = answer;
+        if let Ok(answer) = timeout(COMPANY, received(&mut answer)).await {
+            mem::forget(others);
+            return answer;
+        }
+        drop(others);
+        received(answer).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<G>> {
@@ -218,14 +225,13 @@ impl<G: Group> Drop for Slot<G> {
     fn drop(&mut self) {
         let mut queue = self.0.lock();
         let group = queue.take_group(self.0.limits.calls.max(1));
-        let Some(first) = group.first() else {
+        if group.is_empty() {
             queue.under_way -= 1;
             return;
-        };
+        }
         drop(queue);
-        let runtime = first.runtime.clone();
         let heir = Self(Arc::clone(&self.0));
-        runtime.spawn(heir.serve(group));
+        self.0.runtime.spawn(heir.serve(group));
     }
 }
 
@@ -312,15 +318,7 @@ impl<G: Group> Queue<G> {
 impl<G: Group> Waiting<G> {
     fn new(call: G::Call) -> (Self, Answer<G>) {
         let (reply, answer) = oneshot::channel();
-        let runtime = runtime::Handle::current();
-        (
-            Self {
-                call,
-                reply,
-                runtime,
-            },
-            answer,
-        )
+        (Self { call, reply }, answer)
     }
 }
 
@@ -340,10 +338,10 @@ fn too_many(limit: usize) -> StoreError {
     .not_applied()
 }
 
-/// The runtime ended that made the call: that of whoever it went with, for its caller's own has not.
+/// The group panicked, or the runtime has ended and its caller is polled by another.
 fn forsaken() -> StoreError {
     StoreError::new(
         StoreErrorKind::Unavailable,
-        "the call was abandoned: the runtime that made it has stopped",
+        "the call was abandoned by the task that made it",
     )
 }

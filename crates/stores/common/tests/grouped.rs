@@ -1,6 +1,7 @@
 //! Calls made together: who waits for whom, and what each is answered.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
+use std::array;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
 use futures_util::FutureExt as _;
+use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, advance, timeout};
@@ -431,6 +433,30 @@ async fn a_caller_who_gives_up_before_others_have_joined_holds_up_nobody() {
     assert_eq!(second.await.unwrap().unwrap(), 20);
     assert_eq!(other.await.unwrap().unwrap(), 0);
     assert!(first.await.unwrap_err().is_cancelled());
+}
+
+/// Whether a call of its was under way, or was waiting for others to join.
+#[test]
+fn a_runtime_that_stops_with_calls_under_way_holds_up_no_other() {
+    let runtime = || Builder::new_current_thread().enable_time().build().unwrap();
+    let runtimes: [_; 3] = array::from_fn(|_| runtime());
+    let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
+    runtimes[0].block_on(async {
+        stage.call(0, 0).await;
+        assert_eq!(stage.begun().await, [0]);
+    });
+    runtimes[1].block_on(async {
+        stage.begin_a_group_of_two().await;
+        // One for each group that has begun, also where nobody runs it, and one for what comes.
+        stage.permits.add_permits(4);
+        stage.ready([(3, 3)]);
+        yield_now().await;
+    });
+    let answer = runtimes[2].block_on(async {
+        let call = stage.call(4, 4).await;
+        timeout(PATIENCE, call).await
+    });
+    assert_eq!(answer.expect("it is held up").unwrap().unwrap(), 40);
 }
 
 /// Where one group panics, after it has said so.

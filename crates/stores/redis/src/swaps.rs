@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Record, Replaced, StoreError, StoreErrorKind, Timestamp};
-use fasthttpsession_store_common::{Group, GroupLimits, Grouped, PerRuntime, within};
+use fasthttpsession_store_common::{Group, GroupLimits, Grouped, within};
 
 use crate::error::unexpected;
 use crate::scripts;
@@ -27,8 +27,7 @@ const LARGEST_HEADER: usize = 40 + 255 + 255;
 #[derive(Clone)]
 pub(crate) struct Swaps {
     inner: Arc<Inner>,
-    /// Those of a runtime go over its own connections.
-    groups: Arc<PerRuntime<Grouped<Together>>>,
+    groups: Arc<Grouped<Together>>,
     limit: Duration,
 }
 
@@ -53,11 +52,10 @@ enum Swapped {
 impl Swaps {
     /// Nobody waits for longer than `limit` for others.
     pub(crate) fn new(inner: Arc<Inner>, limit: Duration) -> Self {
-        let of_inner = Arc::clone(&inner);
-        let groups = move || Grouped::new(Together(Arc::clone(&of_inner)), LIMITS);
+        let groups = Grouped::new(Together(Arc::clone(&inner)), LIMITS);
         Self {
             inner,
-            groups: Arc::new(PerRuntime::new(groups)),
+            groups: Arc::new(groups),
             limit,
         }
     }
@@ -81,7 +79,7 @@ impl Swaps {
             record: record.clone(),
             now,
         });
-        match within(self.limit, self.groups.get().call(swap), too_late).await? {
+        match within(self.limit, self.groups.call(swap), too_late).await? {
             Swapped::Done(replaced) => Ok(replaced),
             Swapped::Alone => alone().await,
         }

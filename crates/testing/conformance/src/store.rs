@@ -112,6 +112,7 @@ macro_rules! __with_store_checks {
 
             G1 runtimes increments_of_several_runtimes_all_count;
             G13 runtimes a_runtime_that_does_not_run_holds_up_no_other;
+            G13 runtimes a_runtime_that_stops_amid_calls_holds_up_no_other;
 
             G1 linearizable calls_on_one_session_have_an_order;
             G1 linearizable calls_on_many_sessions_have_an_order;

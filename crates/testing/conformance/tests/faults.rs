@@ -50,6 +50,7 @@ caught_by! {
     latest_runtime_answers: LatestRuntimeAnswers, a_runtime_that_does_not_run_holds_up_no_other;
     load_reads_in_two_steps: LoadReadsInTwoSteps, calls_on_one_session_have_an_order;
     long_lives_are_short: LongLivesAreShort, a_record_may_live_for_years;
+    one_call_at_a_time: OneCallAtATime, a_runtime_that_stops_amid_calls_holds_up_no_other;
     page_unbounded: PageUnbounded, a_page_is_bounded;
     principal_index_follows_later: PrincipalIndexFollowsLater, a_dropped_replacement_happened_or_not;
     principal_of_creation_listed: PrincipalOfCreationListed, a_sign_in_moves_a_session_to_its_principal;

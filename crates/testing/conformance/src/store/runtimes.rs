@@ -6,6 +6,7 @@ use std::thread;
 use fasthttpsession_core::{Handle, Replaced, Store, StoreError, Timestamp, Touched};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Barrier, oneshot};
+use tokio::task::yield_now;
 
 use super::failure::{Failure, Outcome, ensure};
 use super::replace;
@@ -72,15 +73,57 @@ pub async fn a_runtime_that_does_not_run_holds_up_no_other<S: Store>(
     Ok(())
 }
 
-async fn use_once<S: Store>(store: &S, handle: Handle, now: Timestamp) -> Outcome {
+/// A runtime that nobody runs any more, with calls under way, holds up no calls of another one on other sessions.
+pub async fn a_runtime_that_stops_amid_calls_holds_up_no_other<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    let (now, tasks) = (subject.now(), subject.task_count());
+    let mut handles = Vec::new();
+    for _ in 0..2 * tasks {
+        handles.push(subject.create(&sample::record(now)).await?);
+    }
+    let theirs: Arc<[Handle]> = handles.split_off(tasks).into();
+    for turns in 0..subject.round_count() {
+        let (store, theirs) = (subject.client(0), Arc::clone(&theirs));
+        let stopped = elsewhere(async move || {
+            // What it needs for a call is there before it makes many.
+            store.load(theirs[0], now).await?;
+            for &handle in &*theirs {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move { replaced_once(&*store, handle, now).await });
+            }
+            // Each time it stops elsewhere.
+            for _ in 0..turns {
+                yield_now().await;
+            }
+            Ok(())
+        });
+        let (outcome, _resting) = stopped.await.map_err(|_| panicked())?;
+        outcome?;
+        all_at_once(tasks, |task| {
+            let (store, handle) = (subject.client(0), handles[task]);
+            async move { replaced_once(&*store, handle, now).await }
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Replaces a record that nobody else does.
+async fn replaced_once<S: Store>(store: &S, handle: Handle, now: Timestamp) -> Outcome {
     let record = store.load(handle, now).await?;
     let record = record.ok_or_else(|| Failure::new("a session was gone that nobody had ended"))?;
-    let next = sample::successor(&record);
-    let replaced = store.replace(handle, 1, &next, now).await?;
+    let (expected, next) = (record.header.version, sample::successor(&record));
+    let replaced = store.replace(handle, expected, &next, now).await?;
     ensure!(
         replaced == Replaced::Replaced,
         "a replacement that nothing was in the way of answered {replaced:?}"
     );
+    Ok(())
+}
+
+async fn use_once<S: Store>(store: &S, handle: Handle, now: Timestamp) -> Outcome {
+    replaced_once(store, handle, now).await?;
     let touched = store.touch(handle, 2, now.after(2 * HOUR), now).await?;
     ensure!(
         touched == Touched::Touched,

@@ -30,6 +30,7 @@ pub(crate) enum Fault {
     ListsExpired,
     LoadReadsInTwoSteps,
     LongLivesAreShort,
+    OneCallAtATime,
     PageUnbounded,
     PrincipalIndexFollowsLater,
     PrincipalOfCreationListed,
