@@ -68,8 +68,8 @@ impl Manager {
         &self,
         mut fill: impl FnMut(&mut Stored, Terms) -> Result<bool, Failure>,
     ) -> Result<Option<(Token, Arc<Stored>)>, Failure> {
-        let mut lost = 0;
-        for tries in 0..=self.limits.retries {
+        let (mut tries, mut lost) = (0, 0);
+        loop {
             let token = self.generator.token()?;
             let mut stored = self.fresh(&token);
             if !fill(&mut stored, self.terms())? {
@@ -86,24 +86,24 @@ impl Manager {
                     self.tell(EventKind::Created, token.handle);
                     return Ok(Some((token, Arc::new(stored))));
                 }
-                Ok(Created::Exists) => {}
+                Ok(Created::Exists) if tries < self.limits.retries => tries += 1,
+                Ok(Created::Exists) => return Err(Error::NoFreeHandle { tries: tries + 1 }.into()),
                 // The next handle may belong to a server that answers.
                 Err(error)
                     if error.is_of_one_server()
                         && !error.may_have_applied()
-                        && tries < self.limits.retries => {}
+                        && tries < self.limits.retries =>
+                {
+                    tries += 1;
+                }
                 // Should it be there after all, nobody will ever know its secret.
                 Err(error) if error.may_have_applied() && lost < self.limits.resends => {
+                    self.pause(lost).await;
                     lost += 1;
-                    self.pause(tries).await;
                 }
                 Err(error) => return Err(Error::store("create")(error).into()),
             }
         }
-        Err(Error::NoFreeHandle {
-            tries: self.limits.retries + 1,
-        }
-        .into())
     }
 
     /// Ends the session `handle`. `false` when there was none.
@@ -291,8 +291,8 @@ impl Manager {
         match landing {
             Ok(Landing::Conflict(current)) => {
                 self.note(Met::Conflict, turn.handle());
-                turn.newest = Some(current);
-                return self.reboard(turn, seats, own);
+                turn.newest = Some(Arc::clone(&current));
+                return self.reboard(turn, seats, &current, own);
             }
             Ok(Landing::Landed) => {
                 self.note(Met::Committed, turn.handle());
@@ -312,11 +312,19 @@ impl Manager {
         ended
     }
 
-    /// Makes the jobs of a flight that met a conflict wait again, but for those that have waited long enough.
-    fn reboard(&self, turn: &Turn, seats: Aboard, own: &mut Option<Box<Job>>) -> Option<Done> {
+    /// Makes the jobs of a flight that met a conflict with `current` wait again, but for those that have waited long enough.
+    fn reboard(
+        &self,
+        turn: &Turn,
+        seats: Aboard,
+        current: &Arc<Stored>,
+        own: &mut Option<Box<Job>>,
+    ) -> Option<Done> {
         let (mut again, mut ended) = (Vec::new(), None);
         for (mut seat, _) in seats {
             seat.job.conflicts += 1;
+            // Also if it is older than what was known: a store may have lost its last commits.
+            seat.job.known = Arc::clone(current);
             if seat.job.conflicts > self.limits.retries {
                 let gave_up = Error::Contention {
                     handle: turn.handle(),

@@ -129,7 +129,6 @@ impl Faulty {
     }
 
     /// Somebody writes `record` into the database, past all versions.
-    #[cfg(feature = "encryption")]
     pub(crate) async fn place(&self, handle: Handle, record: &Record, now: Timestamp) {
         self.0.store.delete(handle, now).await.unwrap();
         let created = self.0.store.create(handle, record, now).await;

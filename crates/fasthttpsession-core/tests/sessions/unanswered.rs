@@ -262,6 +262,42 @@ async fn a_creation_that_is_never_answered_fails_in_bounded_tries() {
     assert_eq!(world.store.count(Op::Create), 4);
 }
 
+/// Whatever is allowed for handles that are taken.
+#[tokio::test]
+async fn a_creation_without_answer_is_made_again_without_retries_too() {
+    let world = World::new();
+    let limits = Limits::default().retries(0);
+    let sessions = world.builder().limits(limits).build().unwrap();
+    let lost = Fault::LoseCall(StoreErrorKind::Timeout);
+    world.store.first(Op::Create, [lost]);
+    let client = Client::with(&sessions, "n", 1).await;
+    assert_eq!(client.get(&sessions, "n").await, Some(1));
+    world
+        .store
+        .script(|_, _| Fault::LoseCall(StoreErrorKind::Timeout));
+    let request = Client::new().request(&sessions).await;
+    request.set("n", &1).unwrap();
+    let error = request.finish().await.err().unwrap();
+    assert!(matches!(error, Error::Store { .. }), "{error}");
+}
+
+/// A replica that takes over may lack the last of them.
+#[tokio::test]
+async fn a_store_that_lost_commits_is_taken_as_it_is() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let old = world.record(&client).await.unwrap();
+    client.visit(&sessions, |s| s.set("n", &2)).await;
+    let request = client.request(&sessions).await;
+    world.store.place(client.handle(), &old, world.now()).await;
+    request.update("n", |n: &mut u64| *n += 10).unwrap();
+    world.store.heal();
+    request.respond().await;
+    assert_eq!(client.get(&sessions, "n").await, Some(11));
+    assert_eq!(world.store.count(Op::Replace), 2);
+}
+
 #[tokio::test]
 async fn a_logout_without_answer_is_sent_again() {
     for fault in [Fault::LoseAnswer, Fault::LoseCall] {
