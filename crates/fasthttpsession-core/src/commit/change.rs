@@ -203,11 +203,12 @@ impl Stored {
         }
     }
 
-    /// Another principal's values are not this one's to see.
+    /// What another principal had is not this one's to see, nor to live by.
     fn bind(&mut self, principal: &Principal) {
         if belongs_to_another(self.header.principal.as_ref(), principal) {
             self.values.clear();
             self.header.label = None;
+            self.control.lifetimes = None;
         }
         self.header.principal = Some(principal.clone());
     }
@@ -222,8 +223,7 @@ impl Stored {
         let lifetimes = self.lifetimes(terms);
         self.control.since = terms.now;
         self.header.absolute_deadline = terms.now.after(lifetimes.absolute);
-        let extended = terms.now.after(lifetimes.idle);
-        self.header.idle_deadline = self.header.idle_deadline.max(extended);
+        self.header.idle_deadline = terms.now.after(lifetimes.idle);
     }
 
     /// As seldom as a touch would: a store's index of deadlines costs more to change than the record.

@@ -1,10 +1,10 @@
 //! Sign-in is a boundary: what was under way before it changes nothing after it. And a rotation in between takes away
 //! what only the presented secret gave a right to.
 
-use fasthttpsession_core::{Cookie, Outcome, Session};
+use fasthttpsession_core::{Cookie, Lifetimes, Outcome, Session};
 
 use crate::faulty::Op;
-use crate::support::{Client, HOUR, MINUTE, World, opens};
+use crate::support::{Client, DAY, HOUR, MINUTE, World, opens};
 
 /// "Requests under way before a sign-in change nothing after it" (fixation).
 #[tokio::test]
@@ -185,6 +185,41 @@ async fn a_sign_in_over_another_principal_starts_empty() {
     assert_eq!(request.principal().unwrap().as_str(), "eve");
     assert_eq!(request.keys(), ["of eve"]);
     assert_eq!(request.label(), None);
+}
+
+#[tokio::test]
+async fn a_sign_in_over_another_principal_has_the_usual_lifetimes() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::new();
+    client
+        .visit(&sessions, |s| {
+            s.set_lifetimes(Lifetimes::remember(30))?;
+            s.login("ada")
+        })
+        .await;
+    client.visit(&sessions, |s| s.login("ada")).await;
+    let header = world.record(&client).await.unwrap().header;
+    assert_eq!(header.absolute_deadline, world.now().after(30 * DAY));
+    client.visit(&sessions, |s| s.login("eve")).await;
+    let header = world.record(&client).await.unwrap().header;
+    assert_eq!(header.idle_deadline, world.now().after(HOUR));
+    assert_eq!(header.absolute_deadline, world.now().after(DAY));
+}
+
+/// What was longer before does not last.
+#[tokio::test]
+async fn sign_in_and_reauthentication_count_from_now_when_lifetimes_were_cut() {
+    let world = World::new();
+    let long = Lifetimes::new(8 * HOUR, DAY);
+    let before = world.builder().lifetimes(long).build().unwrap();
+    let after = world.sessions();
+    for act in [|s: &Session| s.login("ada"), Session::reauthenticated] {
+        let mut client = Client::signed_in(&before, "ada").await;
+        client.visit(&after, act).await;
+        let header = world.record(&client).await.unwrap().header;
+        assert_eq!(header.idle_deadline, world.now().after(HOUR));
+    }
 }
 
 #[tokio::test]
