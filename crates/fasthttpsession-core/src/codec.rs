@@ -42,7 +42,9 @@ impl Codec {
         Self(Kind::Each(Format::Cbor))
     }
 
-    /// A pair of functions over the whole map of values. `name` (1 to 64 bytes) is written into each record, so that it
+    /// A pair of functions over the whole map of values, which have to be what JSON can express: what another codec wrote
+    /// before is read as such, and a commit to a session that has something else in it (bytes, keys that are no strings)
+    /// fails with [`Error::Decode`](crate::Error::Decode). `name` (1 to 64 bytes) is written into each record, so that it
     /// finds its function again; a process that was not given the codec of that name can't read the record.
     pub fn map<E: Into<Box<dyn StdError + Send + Sync>>>(
         name: &str,
@@ -125,14 +127,33 @@ impl Format {
 
     pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, BoxError> {
         match self {
-            Self::Json => Ok(serde_json::from_slice(bytes)?),
+            Self::Json => Ok(serde_json::from_slice(bytes).map_err(Misfit::of)?),
             #[cfg(feature = "messagepack")]
-            Self::MessagePack => Ok(rmp_serde::from_slice(bytes)?),
+            Self::MessagePack => Ok(rmp_serde::from_slice(bytes).map_err(Misfit::of)?),
             #[cfg(feature = "cbor")]
-            Self::Cbor => Ok(ciborium::from_reader(bytes)?),
+            Self::Cbor => Ok(ciborium::from_reader(bytes).map_err(Misfit::of)?),
             #[cfg(not(all(feature = "messagepack", feature = "cbor")))]
             off => Err(FormatOff(off).into()),
         }
+    }
+}
+
+/// Why a value can't be decoded: of what serde says, the part that names the type alone. The rest quotes the value, which
+/// is not to be printed.
+#[derive(Debug, thiserror::Error)]
+enum Misfit {
+    #[error("it has no field {0:?}")]
+    Missing(Box<str>),
+    #[error("it has another form")]
+    Form,
+}
+
+impl Misfit {
+    fn of(error: impl fmt::Display) -> Self {
+        let said = error.to_string();
+        let field = said.split_once("missing field `");
+        let field = field.and_then(|(_, rest)| rest.split_once('`'));
+        field.map_or(Self::Form, |(field, _)| Self::Missing(field.into()))
     }
 }
 

@@ -38,7 +38,7 @@ pub enum Error {
         key: Box<str>,
         /// The type asked for.
         expected: &'static str,
-        /// What the codec said.
+        /// What does not fit, without a word of the value.
         source: Arc<dyn StdError + Send + Sync>,
     },
     /// A value can't be encoded.

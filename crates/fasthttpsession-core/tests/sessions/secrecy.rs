@@ -1,6 +1,6 @@
 //! G5, no secret at rest or in a log.
 
-use fasthttpsession_core::{Error, StoreErrorKind};
+use fasthttpsession_core::{Codec, Error, StoreErrorKind};
 
 use crate::faulty::{Fault, Op};
 use crate::support::{Client, World};
@@ -82,6 +82,56 @@ async fn errors_show_the_handle_and_never_the_secret() {
             assert!(error.to_string().contains(&client.handle().to_string()));
         }
     }
+}
+
+/// What a codec says quotes what it found.
+#[tokio::test]
+async fn an_error_of_decoding_shows_no_value() {
+    let world = World::new();
+    let codecs = [
+        Codec::json(),
+        #[cfg(feature = "messagepack")]
+        Codec::message_pack(),
+        #[cfg(feature = "cbor")]
+        Codec::cbor(),
+    ];
+    for codec in codecs {
+        let sessions = world.builder().codec(codec.clone()).build().unwrap();
+        let mut client = Client::new();
+        client.visit(&sessions, |s| s.set("card", "4711")).await;
+        let request = client.request(&sessions).await;
+        let errors = [
+            request.get::<u64>("card").unwrap_err(),
+            request.get::<[u8; 2]>("card").unwrap_err(),
+            request.update("card", |n: &mut u64| *n += 1).unwrap_err(),
+        ];
+        for error in errors {
+            let cause =
+                std::error::Error::source(&error).map(|source| format!("{source} {source:?}"));
+            let printed = format!("{error} {error:?} {cause:?}");
+            assert!(!printed.contains("4711"), "{codec:?}: {printed}");
+            assert!(printed.contains("card"), "{codec:?}: {printed}");
+        }
+    }
+}
+
+/// "A field was added" is what goes wrong most often, and names nothing but the type's own.
+#[tokio::test]
+async fn an_error_of_decoding_names_the_field_that_is_missing() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Settings {
+        #[allow(dead_code, reason = "what matters is that it is missing")]
+        theme: String,
+    }
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::new();
+    let old = std::collections::HashMap::from([("language", "la")]);
+    client.visit(&sessions, |s| s.set("settings", &old)).await;
+    let request = client.request(&sessions).await;
+    let error = request.get::<Settings>("settings").unwrap_err();
+    assert!(error.to_string().contains("theme"), "{error}");
+    assert!(!error.to_string().contains("language"), "{error}");
 }
 
 /// "Sessions are validated on the server only"; stores hold hashes.
