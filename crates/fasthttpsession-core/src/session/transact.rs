@@ -35,6 +35,15 @@ impl<E: std::error::Error + 'static> std::error::Error for TransactError<E> {
     }
 }
 
+/// For closures that fail as sessions do: `?` makes one error of both.
+impl From<TransactError<Self>> for Error {
+    fn from(error: TransactError<Self>) -> Self {
+        match error {
+            TransactError::Aborted(error) | TransactError::Session(error) => error,
+        }
+    }
+}
+
 /// Has `commit` run `change` as often as it takes, and returns what the run that was committed returned.
 pub(crate) async fn run<R, E, F>(
     mut change: F,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fasthttpsession_core::{Error, Outcome, StoreErrorKind, TransactError};
+use fasthttpsession_core::{Error, Outcome, Session, StoreErrorKind, TransactError};
 use futures_util::FutureExt as _;
 
 use crate::faulty::{Fault, Op};
@@ -459,4 +459,25 @@ async fn writes_during_a_save_belong_to_the_next_commit() {
     request.respond().await;
     assert_eq!(client.get(&sessions, "n").await, Some(112));
     assert_eq!(client.get(&sessions, "late").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_closure_that_fails_as_sessions_do_needs_no_error_of_its_own() {
+    async fn redeem(session: &Session) -> Result<Option<String>, Error> {
+        Ok(session.transact(|values| values.take("coupon")).await?)
+    }
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::new();
+    client.visit(&sessions, |s| s.set("coupon", "free")).await;
+    let request = client.request(&sessions).await;
+    assert_eq!(redeem(&request).await.unwrap().as_deref(), Some("free"));
+    client.visit(&sessions, |s| s.set("coupon", &1)).await;
+    let request = client.request(&sessions).await;
+    let aborted = redeem(&request).await;
+    assert!(matches!(aborted, Err(Error::Decode { .. })));
+    client.visit(&sessions, |s| s.set("coupon", "free")).await;
+    let request = client.request(&sessions).await;
+    assert!(sessions.end(client.handle()).await.unwrap());
+    assert!(matches!(redeem(&request).await, Err(Error::Ended)));
 }
