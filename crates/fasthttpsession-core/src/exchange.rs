@@ -53,7 +53,8 @@ impl Exchange {
     /// commit and nothing to say.
     ///
     /// # Errors
-    /// The commit failed: the response is to be replaced by an error response (see [`Error::status`]).
+    /// The commit failed: the response is to be replaced by an error response (see [`Error::status`]), with the headers
+    /// that [`abandon`](Self::abandon) names.
     ///
     /// # Panics
     /// With the panic of an [`update`](Session::update) closure that panicked when it was run again.
@@ -64,6 +65,13 @@ impl Exchange {
             return Ok(edits);
         }
         self.0.finish().await
+    }
+
+    /// Ends the request without committing what is left, and says which headers the response needs: a secret that was
+    /// saved on the way is to reach the client, whatever else failed. To be called in place of
+    /// [`finish`](Self::finish), for an error of the handler, or after it failed.
+    pub fn abandon(&self) -> Vec<HeaderEdit> {
+        self.0.abandon()
     }
 
     /// [`finish`](Self::finish) without waiting, for requests that leave the store nothing to do: the session was not

@@ -229,7 +229,7 @@ impl Session {
         self.header(|header| header.absolute_deadline)
     }
 
-    /// Gives this session lifetimes of its own.
+    /// Gives this session lifetimes of its own. They stay until another principal signs in to it.
     pub fn set_lifetimes(&self, lifetimes: Lifetimes) -> Result<(), Error> {
         if !lifetimes.are_possible() {
             return Err(Error::InvalidLifetimes);
@@ -259,7 +259,8 @@ impl Session {
     }
 
     /// Signs `principal` (1 to 255 bytes) in: binds it, gives a new secret, kills every older one, and resets both
-    /// deadlines. Values stay, unless the session belonged to another principal: then it starts empty.
+    /// deadlines. Values, label and the session's own lifetimes stay, unless it belonged to another principal: then it
+    /// starts empty.
     ///
     /// Requests that were under way before change nothing after it. If the session ended or somebody signed in to it
     /// meanwhile, what was logged before `login` is dropped and a fresh session is made.
@@ -299,7 +300,9 @@ impl Session {
 impl Session {
     /// Commits now what was written so far, for those who need the result before the response.
     ///
-    /// After an error, what was written so far is dropped: it is not tried again at the end of the request.
+    /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If nobody waits
+    /// for the answer (a time-out), it is dropped too, or was committed; a request that was to replace the secret then ends
+    /// with [`Error::OutcomeUnknown`].
     pub async fn save(&self) -> Result<Saved, Error> {
         let _turn = self.0.turn.lock().await;
         self.state().writable()?;

@@ -68,13 +68,8 @@ impl Inner {
     /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
     /// later can't write to it.
     pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
-        if !self.is_loaded() {
-            self.closed.store(true, Ordering::Relaxed);
-            // As in `load`.
-            fence(Ordering::SeqCst);
-            if !self.is_loaded() {
-                return Some(self.about_the_url().into_iter().take(1).collect());
-            }
+        if let Some(edits) = self.close_unasked() {
+            return Some(edits);
         }
         let mut state = self.state();
         if state.finished {
@@ -89,6 +84,31 @@ impl Inner {
         Some(edits)
     }
 
+    /// What the response needs if nobody has asked for the session. Whoever does from now on can't write to it.
+    fn close_unasked(&self) -> Option<Vec<HeaderEdit>> {
+        if self.is_loaded() {
+            return None;
+        }
+        self.closed.store(true, Ordering::Relaxed);
+        // As in `load`.
+        fence(Ordering::SeqCst);
+        (!self.is_loaded()).then(|| self.about_the_url().into_iter().take(1).collect())
+    }
+
+    /// Drops what is left, and says what the response needs for what was committed.
+    pub(crate) fn abandon(&self) -> Vec<HeaderEdit> {
+        if let Some(edits) = self.close_unasked() {
+            return edits;
+        }
+        let mut state = self.state();
+        let log = state.abandon();
+        let edits = self.header_edits(&mut state).unwrap_or_default();
+        drop(state);
+        // Outside of the lock, for its closures may do anything when they are dropped.
+        drop(log);
+        edits
+    }
+
     /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
     /// loaded.
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
@@ -101,6 +121,12 @@ impl Inner {
             if state.is_settled(&self.manager) {
                 return self.header_edits(&mut state);
             }
+            if let Some(handle) = state.unsure {
+                return Err(Error::OutcomeUnknown {
+                    handle,
+                    source: None,
+                });
+            }
             state.renew(&self.manager) || state.extend(&self.manager)
         };
         match self.commit(None).await.map_err(raise) {
@@ -110,7 +136,7 @@ impl Inner {
             }) => self.touch().await,
             Ok(_) => {}
             // A renewal, or an extension, can wait for the next request.
-            Err(_) if may_fail => self.state().muted = true,
+            Err(_) if may_fail => {}
             Err(error) => return Err(error),
         }
         self.header_edits(&mut self.state())

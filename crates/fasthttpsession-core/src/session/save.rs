@@ -1,6 +1,9 @@
 //! From what a request did to what the store holds, and back: plans a commit, has it made, and takes in the outcome.
 
-use super::state::{CookieChange, Plan, Target, Touch};
+use std::mem;
+use std::sync::MutexGuard;
+
+use super::state::{Plan, State, Target, Touch};
 use super::{Inner, Outcome, Saved};
 use crate::commit::change::{Terms, apply};
 use crate::commit::{Applied, Change, Closure, Done, End, Failure, Job};
@@ -21,12 +24,21 @@ impl Inner {
     /// Commits what was logged, and in the same step what `closure` makes of the values. Whoever calls it holds `turn`,
     /// so that a request makes one commit at a time.
     pub(super) async fn commit(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
-        let ended = self.state().ended.take();
-        // Who finds it gone leaves the cookie alone: a parallel response may just have brought a new one.
-        if let Some(handle) = ended
-            && self.manager.delete(handle).await?
-        {
-            self.state().cookie = CookieChange::Remove;
+        let ended = self.state().ended;
+        if let Some(handle) = ended {
+            // If nobody waits for it, it is still to be destroyed.
+            let deleted = self.manager.delete(handle).await;
+            self.state().ended = None;
+            match deleted {
+                Ok(found) => self.state().destroyed(found),
+                Err(error) => {
+                    // With what was written after the logout.
+                    let plan = self.state().plan();
+                    drop(plan);
+                    self.state().dropped();
+                    return Err(error.into());
+                }
+            }
         }
         let saved = self.commit_log(closure).await?;
         Ok(match saved.outcome {
@@ -44,6 +56,7 @@ impl Inner {
                 changes,
                 view,
                 next,
+                logouts,
             },
             target,
         ) = {
@@ -53,9 +66,14 @@ impl Inner {
             }
             (state.plan(), state.target())
         };
-        match target {
+        let cut = Cut {
+            inner: self,
+            logouts,
+            secret: next.is_some(),
+        };
+        let saved = match target {
             // Boxed, so that the far more frequent swap does not go about with room for a creation.
-            None => Box::pin(self.create(changes, view, closure)).await,
+            None => Box::pin(self.create(changes, view, closure, logouts)).await,
             Some(Target {
                 handle,
                 authority,
@@ -69,9 +87,16 @@ impl Inner {
                     conflicts: 0,
                     alone: false,
                 });
-                self.swap(handle, job, next, closure).await
+                self.swap(handle, job, next, closure, logouts).await
             }
-        }
+        };
+        mem::forget(cut);
+        saved
+    }
+
+    /// The state, unless the request has logged out since it had done so `logouts` times.
+    fn state_since(&self, logouts: u32) -> Option<MutexGuard<'_, Box<State>>> {
+        Some(self.state()).filter(|state| state.logouts == logouts)
     }
 
     /// Makes a record of what was logged, if there is anything to keep.
@@ -80,6 +105,7 @@ impl Inner {
         mut changes: Vec<Change>,
         view: Option<Values>,
         mut closure: Option<&mut Closure<'_>>,
+        logouts: u32,
     ) -> Result<Saved, Failure> {
         let fill = |stored: &mut Stored, terms: Terms| {
             apply(stored, None, &mut changes, view.clone(), terms)?;
@@ -93,17 +119,29 @@ impl Inner {
         };
         match self.manager.create(fill).await {
             Ok(None) => {
-                self.state().still_visiting(changes);
+                if let Some(mut state) = self.state_since(logouts) {
+                    state.still_visiting(changes);
+                }
                 Ok(Saved::UNCHANGED)
             }
             Ok(Some((token, stored))) => {
-                self.state().created(token, stored);
+                let handle = token.handle;
+                let taken_in = self
+                    .state_since(logouts)
+                    .map(|mut state| state.created(token, stored));
+                let outcome = match taken_in {
+                    Some(()) => Outcome::Committed,
+                    None => {
+                        self.manager.delete(handle).await?;
+                        Outcome::Gone
+                    }
+                };
                 Ok(Saved {
-                    outcome: Outcome::Committed,
+                    outcome,
                     conflicts: 0,
                 })
             }
-            Err(failure) => Err(self.failed(failure, changes, None)),
+            Err(failure) => Err(self.failed(failure, changes, None, logouts)),
         }
     }
 
@@ -114,6 +152,7 @@ impl Inner {
         job: Box<Job>,
         next: Option<Box<Token>>,
         mut closure: Option<&mut Closure<'_>>,
+        logouts: u32,
     ) -> Result<Saved, Failure> {
         let sign_in = job.changes.iter().rev().find_map(Change::sign_in);
         let Done {
@@ -125,28 +164,32 @@ impl Inner {
             .commit(handle, job, closure.as_deref_mut())
             .await;
         let outcome = match end {
-            Err(failure) => return Err(self.failed(failure, changes, next)),
+            Err(failure) => return Err(self.failed(failure, changes, next, logouts)),
             Ok(End::Committed { stored, applied }) => {
-                let rotated = self.state().committed(stored, applied, next, sign_in);
+                let state = self.state_since(logouts);
+                let rotated =
+                    state.is_some_and(|mut state| state.committed(stored, applied, next, sign_in));
                 if rotated {
                     self.manager.tell(EventKind::Rotated, handle);
                 }
                 Outcome::Committed
             }
             Ok(End::Unchanged { stored }) => {
-                self.state().committed(stored, Applied::Fully, None, None);
+                if let Some(mut state) = self.state_since(logouts) {
+                    state.committed(stored, Applied::Fully, None, None);
+                }
                 Outcome::Unchanged
             }
             Ok(End::Superseded | End::Gone) if sign_in.is_some() => {
-                return Box::pin(self.create(since_login(changes), None, closure)).await;
+                return Box::pin(self.create(since_login(changes), None, closure, logouts)).await;
             }
             Ok(End::Superseded) => {
                 self.manager.note(Met::Superseded, handle);
-                self.lost(Outcome::Superseded)
+                self.lost(Outcome::Superseded, logouts)
             }
             Ok(End::Gone) => {
                 self.manager.note(Met::Gone, handle);
-                self.lost(Outcome::Gone)
+                self.lost(Outcome::Gone, logouts)
             }
         };
         Ok(Saved { outcome, conflicts })
@@ -154,17 +197,27 @@ impl Inner {
 
     /// A closure that wants nothing written leaves the log as it was before. After any other failure it is dropped: what
     /// failed is not tried again behind anyone's back.
-    fn failed(&self, failure: Failure, changes: Vec<Change>, next: Option<Box<Token>>) -> Failure {
-        match failure {
-            Failure::Aborted => self.state().restore(changes, next),
-            Failure::Error(_) | Failure::Panic(_) => self.state().dropped(),
+    fn failed(
+        &self,
+        failure: Failure,
+        changes: Vec<Change>,
+        next: Option<Box<Token>>,
+        logouts: u32,
+    ) -> Failure {
+        if let Some(mut state) = self.state_since(logouts) {
+            match failure {
+                Failure::Aborted => state.restore(changes, next),
+                Failure::Error(_) | Failure::Panic(_) => state.dropped(),
+            }
         }
         failure
     }
 
     /// The session is no longer this request's to speak for.
-    fn lost(&self, outcome: Outcome) -> Outcome {
-        self.state().muted = true;
+    fn lost(&self, outcome: Outcome, logouts: u32) -> Outcome {
+        if let Some(mut state) = self.state_since(logouts) {
+            state.muted = true;
+        }
         outcome
     }
 
@@ -187,6 +240,22 @@ impl Inner {
             .await
         {
             self.state().touched(deadline);
+        }
+    }
+}
+
+/// A commit that is under way. Dropped, it was given up by whoever waited for it.
+struct Cut<'a> {
+    inner: &'a Inner,
+    logouts: u32,
+    /// Whether it is to replace the session's secret.
+    secret: bool,
+}
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        if let Some(mut state) = self.inner.state_since(self.logouts) {
+            state.cut(self.secret);
         }
     }
 }

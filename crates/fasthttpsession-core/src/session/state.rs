@@ -35,6 +35,10 @@ pub(crate) struct State {
     pub(crate) next: Option<Token>,
     /// A session that is to be destroyed.
     pub(crate) ended: Option<Handle>,
+    /// How often the request has logged out: what a commit from before brings back is not this session's.
+    pub(crate) logouts: u32,
+    /// The session whose secret a save was to replace that nobody waited for: whether it did is not known.
+    pub(crate) unsure: Option<Handle>,
     pub(crate) cookie: CookieChange,
     /// By which transports the session came in; none for a visitor.
     pub(crate) came: Ways,
@@ -120,6 +124,8 @@ impl State {
             exact: true,
             next: None,
             ended: None,
+            logouts: 0,
+            unsure: None,
             cookie: CookieChange::Keep,
             came,
             muted: false,

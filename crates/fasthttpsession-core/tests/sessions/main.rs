@@ -26,6 +26,8 @@ mod lifetimes;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod overtaken;
+#[cfg(test)]
 mod renewal;
 #[cfg(test)]
 #[cfg(feature = "encryption")]

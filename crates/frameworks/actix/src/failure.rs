@@ -12,7 +12,7 @@ use fasthttpsession_core::Error;
 /// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
 ///
 /// The middleware that has the marker `M` sees it pass, answers as it would answer an error of its own, and commits
-/// nothing of what the handler wrote before: the error is all that came of the request.
+/// nothing of what the handler wrote before; what it has saved already stays, and its cookie is sent.
 ///
 /// An error type of the application's own may hold one, if its answer is this one's
 /// [`error_response`](ResponseError::error_response):

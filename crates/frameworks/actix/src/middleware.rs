@@ -201,9 +201,11 @@ async fn finish<B, M: 'static>(
             headers::apply(edits, response.headers_mut());
             response.map_into_left_body()
         }
-        Err(error) => response
-            .into_response(error_response(on_error, &error))
-            .map_into_right_body(),
+        Err(error) => {
+            let mut answer = error_response(on_error, &error);
+            headers::apply(exchange.abandon(), answer.headers_mut());
+            response.into_response(answer).map_into_right_body()
+        }
     }
 }
 

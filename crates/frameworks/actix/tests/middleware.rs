@@ -278,6 +278,20 @@ async fn another_error_of_the_handler_commits_like_any_answer() {
 }
 
 #[actix_web::test]
+async fn what_a_handler_saved_before_it_failed_reaches_the_browser() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: Session| -> Result<HttpResponse, SessionFailed> {
+        session.rotate()?;
+        session.save().await?;
+        writes_and_fails(session).await
+    };
+    let response = call_service(&served(&sessions, handler).await, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+#[actix_web::test]
 async fn an_error_function_may_decide_about_caching() {
     let (store, sessions) = fragile();
     let token = token_of_a_session(&sessions).await;
@@ -413,6 +427,10 @@ async fn token_of_a_session(sessions: &Sessions) -> String {
         HttpResponse::Ok().finish()
     };
     let response = call_service(&served(sessions, handler).await, request("x")).await;
+    token_in(&response)
+}
+
+fn token_in(response: &ServiceResponse<impl MessageBody>) -> String {
     let cookie = response
         .headers()
         .get(SET_COOKIE)

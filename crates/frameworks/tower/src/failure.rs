@@ -36,7 +36,7 @@ impl<B: Default> OnError<B> for NoDetail {
 /// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
 ///
 /// The layer that has the marker `M` sees it pass, answers as it would answer an error of its own, and commits nothing
-/// of what the handler wrote before: the error is all that came of the request.
+/// of what the handler wrote before; what it has saved already stays, and its cookie is sent.
 ///
 /// In axum it is the rejection of the extractor and a response. Elsewhere, [`response`](Self::response) makes one:
 ///
@@ -137,13 +137,7 @@ impl<M> std::error::Error for SessionFailed<M> {
     }
 }
 
-pub(crate) fn error_response<B>(on_error: &impl OnError<B>, error: &Error) -> Response<B> {
-    let mut response = on_error.response(error);
-    never_cached(&mut response);
-    response
-}
-
-fn never_cached<B>(response: &mut Response<B>) {
+pub(crate) fn never_cached<B>(response: &mut Response<B>) {
     response
         .headers_mut()
         .entry(CACHE_CONTROL)

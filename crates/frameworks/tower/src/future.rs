@@ -9,11 +9,14 @@ use fasthttpsession_core::{Error, Exchange, HeaderEdit};
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::failure::{OnError, SessionFailed, error_response};
+use crate::failure::{OnError, SessionFailed, never_cached};
 use crate::headers;
 
 /// Boxed, because the type has no name; made only for a request that asked for its session.
-type Commit = Pin<Box<dyn Future<Output = Result<Vec<HeaderEdit>, Error>> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = Result<Vec<HeaderEdit>, Failed>> + Send>>;
+
+/// An error, and what its response needs for what was committed before.
+type Failed = (Error, Vec<HeaderEdit>);
 
 pin_project! {
     /// The response of a [`SessionService`](crate::SessionService).
@@ -64,7 +67,8 @@ where
                         return Poll::Ready(Ok(response));
                     };
                     if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
-                        return Poll::Ready(Ok(error_response(this.on_error, &error)));
+                        let failed = (error, exchange.abandon());
+                        return Poll::Ready(Ok(error_response(this.on_error, failed)));
                     }
                     if let Some(edits) = exchange.finish_now() {
                         headers::apply(edits, response.headers_mut());
@@ -86,7 +90,10 @@ where
 
 impl<Fut, B> State<Fut, B> {
     fn committing(response: Response<B>, exchange: Exchange) -> Self {
-        let commit = Box::pin(async move { exchange.finish().await });
+        let commit = Box::pin(async move {
+            let committed = exchange.finish().await;
+            committed.map_err(|error| (error, exchange.abandon()))
+        });
         Self::Committing {
             response: Some(response),
             commit,
@@ -96,7 +103,7 @@ impl<Fut, B> State<Fut, B> {
 
 fn finished<B>(
     mut response: Response<B>,
-    committed: Result<Vec<HeaderEdit>, Error>,
+    committed: Result<Vec<HeaderEdit>, Failed>,
     on_error: &impl OnError<B>,
 ) -> Response<B> {
     match committed {
@@ -104,6 +111,14 @@ fn finished<B>(
             headers::apply(edits, response.headers_mut());
             response
         }
-        Err(error) => error_response(on_error, &error),
+        Err(failed) => error_response(on_error, failed),
     }
+}
+
+/// The answer to an error, which is never cached.
+fn error_response<B>(on_error: &impl OnError<B>, (error, edits): Failed) -> Response<B> {
+    let mut response = on_error.response(&error);
+    never_cached(&mut response);
+    headers::apply(edits, response.headers_mut());
+    response
 }

@@ -223,6 +223,23 @@ async fn a_handler_that_failed_under_the_same_layer_twice_commits_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_handler_saved_before_it_failed_reaches_the_browser() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = service_fn(|request: Request<()>| async move {
+        let session = session(&request).await.unwrap();
+        session.rotate().unwrap();
+        session.save().await.unwrap();
+        session.set("a", &2).unwrap();
+        Ok::<_, Infallible>(SessionFailed::<()>::from(Error::Finished).response::<String>())
+    });
+    let service = SessionLayer::new(sessions.clone()).layer(handler);
+    let response = service.oneshot(request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+#[tokio::test]
 async fn an_error_function_may_decide_about_caching() {
     let (store, sessions) = fragile();
     let token = token_of_a_session(&sessions).await;
@@ -371,6 +388,10 @@ async fn token_of_a_session(sessions: &Sessions) -> String {
         .oneshot(Request::new(()))
         .await
         .unwrap();
+    token_in(&response)
+}
+
+fn token_in<B>(response: &Response<B>) -> String {
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
     let value = cookie.strip_prefix("__Host-id=").unwrap();
     value.split(';').next().unwrap().to_owned()

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) view: Option<Values>,
     /// Boxed, for it is rarely there and every commit's future has room for it.
     pub(crate) next: Option<Box<Token>>,
+    /// [`State::logouts`].
+    pub(crate) logouts: u32,
 }
 
 impl State {
@@ -39,6 +41,7 @@ impl State {
             changes: std::mem::take(&mut self.changes),
             view,
             next: self.next.take().map(Box::new),
+            logouts: self.logouts,
         }
     }
 
@@ -57,12 +60,36 @@ impl State {
         })
     }
 
+    /// Takes in that the session was destroyed that the request has logged out of, if it was `found`.
+    pub(crate) fn destroyed(&mut self, found: bool) {
+        if found {
+            self.cookie = CookieChange::Remove;
+        } else if let CookieChange::Send(_) = self.cookie {
+            // A secret of what is gone. A parallel response may just have brought a new one.
+            self.cookie = CookieChange::Keep;
+        }
+    }
+
     /// Takes in a record that was just created, and the token that the client is to get.
     pub(crate) fn created(&mut self, token: Token, stored: Arc<Stored>) {
+        self.move_next(token.handle);
         self.cookie = CookieChange::Send(token.clone());
         self.muted = false;
         let presented = token.hash();
         self.stand_on(Base::new(token, presented, stored, OpenedBy::Current));
+    }
+
+    /// Makes a token of `handle` of the one that is to come: it was drawn before the record was made, and a secret is
+    /// hashed with the handle.
+    fn move_next(&mut self, handle: Handle) {
+        let Some(next) = &mut self.next else { return };
+        let before = next.hash();
+        next.handle = handle;
+        let after = next.hash();
+        let secrets = self.changes.iter_mut().filter_map(Change::secret_mut);
+        for secret in secrets.filter(|secret| bool::from(secret.matches(&before))) {
+            *secret = after;
+        }
     }
 
     /// Takes in that there was nothing to keep. What was noted about the session waits until there is.
@@ -134,6 +161,23 @@ impl State {
             (Some(View { values, .. }), None) => Self::visitor(values).view,
             _ => None,
         };
+    }
+
+    /// Takes in that nobody waited for a commit, so that it is not known what became of it. `secret` says whether it was to
+    /// replace the secret.
+    pub(crate) fn cut(&mut self, secret: bool) {
+        if secret {
+            self.unsure = self.base.as_ref().map(|base| base.token.handle);
+        }
+        self.dropped();
+    }
+
+    /// Ends the request without a commit; returns what is not committed.
+    pub(crate) fn abandon(&mut self) -> Vec<Change> {
+        self.finished = true;
+        self.ended = None;
+        self.next = None;
+        std::mem::take(&mut self.changes)
     }
 
     fn stand_on(&mut self, base: Base) {

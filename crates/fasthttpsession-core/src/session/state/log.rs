@@ -7,7 +7,7 @@ use crate::commit::Change;
 use crate::commit::change::{Updater, belongs_to_another};
 use crate::error::Error;
 use crate::record::{Label, Principal};
-use crate::token::Token;
+use crate::token::{SecretHash, Token};
 use crate::values::Encoded;
 
 impl State {
@@ -105,6 +105,7 @@ impl State {
         let empty = self.values().clone();
         *self = Self {
             ended,
+            logouts: self.logouts + 1,
             cookie,
             came: self.came,
             is_new: self.is_new,
@@ -143,6 +144,17 @@ impl Change {
             (Self::Clear | Self::Login { .. }, _) => true,
             (earlier, Some(key)) => earlier.key() == Some(key),
             _ => false,
+        }
+    }
+
+    /// The secret that it brings, if any.
+    pub(crate) fn secret_mut(&mut self) -> Option<&mut SecretHash> {
+        match self {
+            Self::Login { secret, .. }
+            | Self::Rotate { secret }
+            | Self::Reauthenticate { secret }
+            | Self::Offer { secret } => Some(secret),
+            _ => None,
         }
     }
 

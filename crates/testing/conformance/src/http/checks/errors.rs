@@ -57,6 +57,33 @@ pub async fn a_failed_commit_replaces_the_response<A: Adapter>(stage: &Stage<A>)
     Ok(())
 }
 
+/// A new secret that was saved is the only one there is, so it gets to the browser though the rest could not be kept.
+pub async fn a_secret_that_was_saved_is_sent_with_an_error<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    let (ada, gate) = (live.browser(), live.gate("gate"));
+    ada.does(&[set("a", 1)]).await?;
+    let steps = [Step::Rotate, Step::Save, wait("gate"), set("a", 2)];
+    let slow = ada.starts(&gate, &steps).await?;
+    live.store.breaks(Operation::Replace);
+    gate.open();
+    let answer = slow.answer().await?;
+    ensure!(
+        answer.status() == 503,
+        "the answer has status {} in place of 503",
+        answer.status()
+    );
+    answer.cookie()?;
+    ada.takes(&answer.head);
+    live.store.heals();
+    ensure!(
+        ada.does(&[get("a")]).await?[0] == 1,
+        "the session was lost with the error"
+    );
+    Ok(())
+}
+
 /// An `update` that refuses what it finds at the commit aborts the whole of it: 409.
 pub async fn a_refused_update_commits_nothing<A: Adapter>(stage: &Stage<A>) -> Outcome {
     let live = stage.start().await;
