@@ -49,7 +49,8 @@
 //! | shared by several processes | no | |
 //!
 //! At capacity a creation first takes the place of an expired record, wherever there is one. Only if there is none does
-//! it [refuse or evict](WhenFull).
+//! it [refuse or evict](WhenFull). An eviction looks at the sessions that seem to expire sooner than the one that it ends,
+//! and files anew those that were used since they were filed: mostly a few, at worst all, which the next finds filed.
 //!
 //! # Expiry
 //!

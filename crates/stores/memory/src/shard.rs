@@ -33,6 +33,16 @@ pub(crate) struct Purged {
     pub(crate) finished: bool,
 }
 
+/// What [`Shard::evict_anonymous`] did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Evicted {
+    One,
+    /// Nothing yet. What [`Shard::first_anonymous`] answers now.
+    NotBefore(Timestamp),
+    /// There is no entry without a principal.
+    Nothing,
+}
+
 /// Bounds of what is done under one lock.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
@@ -154,25 +164,33 @@ impl Shard {
         }
     }
 
-    /// When the first entry without a principal is due, to within its bucket. At most `steps` entries that have been
-    /// used since they were filed are filed again.
-    pub(crate) fn first_anonymous(&mut self, steps: usize, now: Timestamp) -> Option<Timestamp> {
-        for _ in 0..steps {
-            let (start, id) = self.anonymous.first()?;
-            if bucket_start(self.entries[id].expires_at(), now) <= start {
-                return Some(start);
-            }
-            self.refile(id, now);
-        }
+    /// No entry without a principal expires before this moment; `None` when there is none. Those that were used since
+    /// they were filed may all expire much later.
+    pub(crate) fn first_anonymous(&self) -> Option<Timestamp> {
         self.anonymous.first().map(|(start, _)| start)
     }
 
-    /// Removes the entry that [`first_anonymous`](Self::first_anonymous) spoke of; `false` when there is none.
-    pub(crate) fn evict_anonymous(&mut self) -> bool {
-        self.anonymous
-            .first()
-            .map(|(_, id)| self.remove(id))
-            .is_some()
+    /// Removes the entry without a principal that expires soonest, to within its bucket, if that has started by
+    /// `until`. Looks at as many as `steps`, and files again those that have been used since they were filed.
+    pub(crate) fn evict_anonymous(
+        &mut self,
+        until: Timestamp,
+        steps: usize,
+        now: Timestamp,
+    ) -> Evicted {
+        for _ in 0..steps {
+            let Some((start, id)) = self.anonymous.first().filter(|&(start, _)| start <= until)
+            else {
+                break;
+            };
+            if bucket_start(self.entries[id].expires_at(), now) <= start {
+                self.remove(id);
+                return Evicted::One;
+            }
+            self.refile(id, now);
+        }
+        self.first_anonymous()
+            .map_or(Evicted::Nothing, Evicted::NotBefore)
     }
 
     /// The session at `id` if it lives and belongs to `principal`. The place may have changed hands.
@@ -426,6 +444,27 @@ mod tests {
                 removed: 1,
                 finished: true
             }
+        );
+    }
+
+    #[test]
+    fn an_eviction_takes_nothing_that_expires_later_than_what_was_found() {
+        let mut sample = Sample::new();
+        sample.insert(0, HOUR);
+        sample.insert(2, 2 * HOUR);
+        let found = sample.shard.first_anonymous().unwrap();
+        // As another eviction would between the two locks.
+        let key = sample.key(0);
+        assert!(sample.shard.discard(key));
+        let next = sample.shard.first_anonymous().unwrap();
+        assert_eq!(
+            sample.shard.evict_anonymous(found, 16, START),
+            Evicted::NotBefore(next)
+        );
+        assert_eq!(sample.shard.evict_anonymous(next, 16, START), Evicted::One);
+        assert_eq!(
+            sample.shard.evict_anonymous(next, 16, START),
+            Evicted::Nothing
         );
     }
 

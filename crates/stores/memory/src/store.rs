@@ -1,6 +1,7 @@
 //! The store: shards behind locks, and the operations on them. No lock is held across an await; an operation holds one
 //! shard's lock at a time, and under it at most one of the index of principals.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,13 +19,14 @@ use crate::entry::Entry;
 use crate::key::{Key, Salt};
 use crate::principals::{Location, Principals};
 use crate::room::{Place, Room};
-use crate::shard::{Bounds, Purged, Shard};
+use crate::shard::{Bounds, Evicted, Purged, Shard};
 
 /// One for each value of a byte. With 10 million sessions a shard's table has 40,000, so that doubling it, which happens
 /// under the shard's lock, takes about a millisecond.
 const SHARDS: usize = 256;
 
-/// How many entries a purge, a count or a scan looks at before it lets others have the lock: some ten microseconds.
+/// How many entries a purge, an eviction, a count or a scan looks at before it lets others have the lock: some ten
+/// microseconds.
 const STEPS: usize = 128;
 
 /// What a creation does for the shard that it has locked anyway, so that a store which nobody purges is bounded by what
@@ -284,13 +286,22 @@ impl Inner {
         }
     }
 
-    /// The place of the session without principal that would expire soonest.
+    /// The place of the session without principal that would expire soonest. Of the shards, always the one is looked at
+    /// whose first may be the soonest: what is found there has to stand the comparison with all others.
     fn evict(&self, now: Timestamp) -> Option<Place<'_>> {
-        let soonest = |shard| Some((self.lock(shard).first_anonymous(TIDY.steps, now)?, shard));
-        let (_, shard) = (0..SHARDS).filter_map(soonest).min()?;
-        self.lock(shard)
-            .evict_anonymous()
-            .then(|| self.room.place_of_removed())
+        let first = |shard| Some((self.lock(shard).first_anonymous()?, shard));
+        let mut firsts: BTreeSet<_> = (0..SHARDS).filter_map(first).collect();
+        while let Some((start, shard)) = firsts.pop_first() {
+            let evicted = self.lock(shard).evict_anonymous(start, STEPS, now);
+            match evicted {
+                Evicted::One => return Some(self.room.place_of_removed()),
+                Evicted::NotBefore(start) => {
+                    firsts.insert((start, shard));
+                }
+                Evicted::Nothing => {}
+            }
+        }
+        None
     }
 
     fn full(&self) -> StoreError {

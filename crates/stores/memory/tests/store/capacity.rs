@@ -116,6 +116,35 @@ async fn eviction_ends_the_anonymous_session_that_would_expire_soonest() {
 }
 
 #[tokio::test]
+async fn eviction_spares_all_that_are_in_use_however_many_were_used_since() {
+    const USED: u64 = 10_239;
+    let store = store(10_240, WhenFull::EvictAnonymous);
+    for number in 0..USED {
+        store
+            .create(handle(number), &record(HOUR), NOW)
+            .await
+            .unwrap();
+    }
+    let (unused, minute) = (handle(USED), NOW.after(MINUTE));
+    let left = record(HOUR + MINUTE);
+    store.create(unused, &left, minute).await.unwrap();
+    let half = NOW.after(HOUR / 2);
+    for number in 0..USED {
+        store
+            .touch(handle(number), 1, NOW.after(2 * HOUR), half)
+            .await
+            .unwrap();
+    }
+    let later = half.after(MINUTE);
+    let new = record(2 * HOUR);
+    store.create(handle(USED + 1), &new, later).await.unwrap();
+    for number in 0..USED {
+        assert!(has(&store, number).await, "{number} was evicted");
+    }
+    assert!(!has(&store, USED).await, "it would expire an hour sooner");
+}
+
+#[tokio::test]
 async fn eviction_never_ends_a_signed_in_session() {
     let store = store(2, WhenFull::EvictAnonymous);
     store
