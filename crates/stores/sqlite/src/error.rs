@@ -25,7 +25,7 @@ pub(crate) fn corrupt(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, sentence)
 }
 
-/// An operation that had no effect and did not end within its time.
+/// An operation that gave no answer within its time.
 pub(crate) fn timed_out(doing: &str) -> StoreError {
     StoreError::new(
         StoreErrorKind::Timeout,

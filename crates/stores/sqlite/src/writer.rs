@@ -58,7 +58,8 @@ struct Queue {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread. SQLite itself waits for no lock on `db` any more: the thread asks again, and so sees in time
+    /// whose time is over.
     pub(crate) fn start(
         db: Connection,
         checkpoints: Checkpoints,
@@ -66,6 +67,8 @@ impl Writer {
         limit: usize,
         patience: Duration,
     ) -> Result<Self, StoreError> {
+        db.busy_timeout(Duration::ZERO)
+            .map_err(|error| store_error("setting up the connection that writes", error))?;
         let shared = Arc::new(Shared::new(limit, LINGER));
         let thread = Thread {
             db,

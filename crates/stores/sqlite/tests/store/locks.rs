@@ -51,6 +51,35 @@ async fn a_long_lock_of_another_process_is_a_timeout_without_effect() {
 }
 
 #[tokio::test]
+async fn a_call_that_queued_up_amid_a_long_lock_is_a_timeout_without_effect_in_its_own_time() {
+    let place = Place::new();
+    let limit = Duration::from_secs(2);
+    let store = place
+        .config()
+        .timeout(limit)
+        .open()
+        .await
+        .expect("the store opens");
+    let _lock = place.lock();
+    let wanted = record();
+    let _first = start(store.create(handle(1), &wanted, NOW));
+    // By then the writer is after the lock for the first one.
+    tokio::time::sleep(limit / 10).await;
+    let began = Instant::now();
+    let error = store
+        .create(handle(2), &wanted, NOW)
+        .await
+        .expect_err("nobody can write");
+    let took = began.elapsed();
+    assert_eq!(error.kind(), StoreErrorKind::Timeout);
+    assert!(
+        !error.may_have_applied(),
+        "after {took:?} nobody knows: {error}"
+    );
+    assert!(took >= limit, "it took {took:?}");
+}
+
+#[tokio::test]
 async fn a_short_lock_of_another_process_is_waited_for() {
     let place = Place::new();
     let store = place.store().await;
