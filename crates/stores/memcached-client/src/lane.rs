@@ -32,7 +32,7 @@ struct State {
     down: Option<Error>,
 }
 
-/// What has no answer yet, waiting or sent.
+/// What has no answer from the server yet, waiting or sent, whether somebody still waits for it or not.
 #[derive(Default)]
 struct Load {
     requests: AtomicUsize,
@@ -43,6 +43,7 @@ struct Load {
 pub(crate) struct Waiting {
     pub(crate) request: Request,
     pub(crate) caller: Caller,
+    pub(crate) share: Share,
 }
 
 /// Who waits for an answer, and until when.
@@ -51,11 +52,10 @@ pub(crate) struct Caller {
     server: Address,
     doing: &'static str,
     answer: oneshot::Sender<Result<Answer, Error>>,
-    _share: Share,
 }
 
 /// A part of the load; gives itself back.
-struct Share {
+pub(crate) struct Share {
     load: Arc<Load>,
     bytes: usize,
 }
@@ -112,9 +112,12 @@ impl Lane {
             server: self.server.clone(),
             doing: request.doing(),
             answer,
-            _share: share,
         };
-        state.waiting.push_back(Waiting { request, caller });
+        state.waiting.push_back(Waiting {
+            request,
+            caller,
+            share,
+        });
         drop(state);
         self.arrival.notify_one();
         Ok(receiver)

@@ -42,9 +42,10 @@
 //! * **Nobody gets another's reply.** Replies come in the order of the requests, and each repeats its request's number.
 //!   One that does not ends the connection, and everybody who waited on it gets an error. A caller that gives up keeps
 //!   its place, and its reply is thrown away when it comes.
-//! * **Bounded.** A connection has at most 4096 requests without answer, of at most 32 MiB; one more is
-//!   [`Overloaded`](ErrorKind::Overloaded). The values that are read, the time to connect and the time to answer are
-//!   bounded by [`ClientConfig`]. What is over a bound is an [`Error`], never a wait without end.
+//! * **Bounded.** A connection has at most 4096 requests without answer, of at most 32 MiB, those included whose callers
+//!   gave up or whose time is over; one more is [`Overloaded`](ErrorKind::Overloaded). The values that are read, the
+//!   time to connect and the time to answer are bounded by [`ClientConfig`]. What is over a bound is an [`Error`], never
+//!   a wait without end.
 //! * **Connects by itself**, when there is something to send. A new connection must answer before a request is sent on
 //!   it, so a server that hangs is noticed while nothing is at stake. When it can't be made, the next is tried in the
 //!   background, after 50 ms, then twice as long each time, up to 1 s, each shortened at random by up to half; and
@@ -53,7 +54,8 @@
 //!   the one that it has. So each connection asks for the server's limit, and what is over it is
 //!   [`TooLarge`](ErrorKind::TooLarge) before it is sent.
 //! * **A server that hangs** costs each request its time and no more: [`Timeout`](ErrorKind::Timeout). If nothing comes
-//!   at all for that long, the connection is closed and another is made.
+//!   at all for that long, or for twice as long no answer to a request, whatever else comes, the connection is closed and
+//!   another is made.
 //! * **Errors say whether the request may have been carried out**: [`Error::may_have_applied`].
 //! * **Whatever a server sends**, memory stays bounded and nothing panics.
 //!

@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{Error, ErrorKind};
-use crate::lane::{Caller, Lane};
+use crate::lane::{Caller, Lane, Share};
 use crate::reply::{Garbage, Parser, Refusal, Reply};
 use crate::request::{Answer, Expected};
 use crate::stream::{Connected, Stream};
@@ -59,6 +59,8 @@ struct Asked {
     deadline: Instant,
     /// `None` once told.
     caller: Option<Caller>,
+    /// Given back with the place in the order: a caller that was told is still owed a reply.
+    _share: Share,
 }
 
 impl<'a> Pipe<'a> {
@@ -158,6 +160,7 @@ impl Traffic {
                 expected: waiting.request.write(self.last_opaque, &mut self.unsent),
                 deadline: waiting.caller.deadline,
                 caller: Some(waiting.caller),
+                _share: waiting.share,
             });
         }
     }
@@ -197,7 +200,7 @@ impl Traffic {
     /// The next moment when [`expire`](Self::expire) has something to do.
     fn due(&self, lane: &Lane) -> Option<Instant> {
         let next = self.asked.get(self.overdue).map(|asked| asked.deadline);
-        let given_up = (self.overdue > 0).then(|| self.alive + lane.limits().timeout);
+        let given_up = self.given_up(lane);
         // While all that waits is taken in at once, nothing waits here.
         let waiting = (self.unsent.len() >= UNSENT)
             .then(|| lane.first_deadline())
@@ -205,8 +208,14 @@ impl Traffic {
         [next, given_up, waiting].into_iter().flatten().min()
     }
 
-    /// Tells those whose time is over. A server from which nothing has come for as long as a request may take is given
-    /// up.
+    /// When the server is given up: once nothing has come for as long as a request may take, or once one that is overdue
+    /// has no answer after twice that time, however much comes.
+    fn given_up(&self, lane: &Lane) -> Option<Instant> {
+        let first = self.asked.front().filter(|_| self.overdue > 0)?;
+        Some(self.alive.min(first.deadline) + lane.limits().timeout)
+    }
+
+    /// Tells those whose time is over.
     fn expire(&mut self, lane: &Lane) -> Result<(), Error> {
         let now = Instant::now();
         while let Some(asked) = self.asked.get_mut(self.overdue)
@@ -217,8 +226,8 @@ impl Traffic {
                 caller.tell(Err(overdue()));
             }
         }
-        if self.overdue > 0 && self.alive + lane.limits().timeout <= now {
-            let sentence = "nothing came from it any more, and the connection was closed";
+        if self.given_up(lane).is_some_and(|moment| moment <= now) {
+            let sentence = "it made no progress any more, and the connection was closed";
             return Err(Error::new(ErrorKind::Disconnected, sentence));
         }
         Ok(())

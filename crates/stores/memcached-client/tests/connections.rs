@@ -160,6 +160,36 @@ async fn more_requests_than_may_wait_are_refused() {
     assert!(answers.iter().all(|answer| matches!(answer, Ok(None))));
 }
 
+/// A server that always sends something, and never a whole reply.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_whose_time_is_over_count_until_a_connection_that_makes_no_progress_is_closed() {
+    let fake = Fake::new().await;
+    let client = config(&[fake.address()])
+        .timeout(Duration::from_millis(500))
+        .open()
+        .expect("nothing is wrong with it");
+    let asking = tokio::spawn(async move {
+        for _ in 0..3 {
+            let mut tasks = JoinSet::new();
+            for _ in 0..4_096 {
+                let client = client.clone();
+                tasks.spawn(async move { client.get("key").await });
+            }
+            let answers = tasks.join_all().await;
+            assert!(answers.iter().all(Result::is_err));
+        }
+        client
+    });
+    let mut wire = fake.accept().await;
+    assert_eq!(wire.line().await, "mg key v c O1");
+    wire.say("VA 1000000 c1 O1\r\n").await;
+    let dribbling = wire.dribble(Duration::from_millis(100));
+    let dribbled = tokio::time::timeout(LONG, dribbling).await;
+    let lines = dribbled.expect("the client gives the connection up");
+    assert!(lines < 4_096, "{} requests had no answer", lines + 1);
+    asking.await.expect("each of them fails");
+}
+
 #[tokio::test]
 async fn more_bytes_than_may_wait_are_refused() {
     let fake = Fake::new().await;

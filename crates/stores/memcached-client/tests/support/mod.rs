@@ -108,6 +108,30 @@ impl Wire {
         said.expect("the client is there");
     }
 
+    /// Sends a byte each `period` and reads all that comes, until the client has closed the connection. Returns how many
+    /// lines came.
+    pub(crate) async fn dribble(mut self, period: Duration) -> usize {
+        let mut ticks = tokio::time::interval(period);
+        let mut lines = 0;
+        loop {
+            tokio::select! {
+                read = self.0.fill_buf() => {
+                    let Ok(bytes) = read else { return lines };
+                    if bytes.is_empty() {
+                        return lines;
+                    }
+                    lines += bytes.split(|byte| *byte == b'\n').count() - 1;
+                    let length = bytes.len();
+                    self.0.consume(length);
+                }
+                _ = ticks.tick() => {
+                    // If the client has gone, the next read tells.
+                    let _ = self.0.get_mut().write_all(b"x").await;
+                }
+            }
+        }
+    }
+
     /// Returns when the client has closed the connection.
     pub(crate) async fn closed(mut self) {
         let mut line = Vec::new();
