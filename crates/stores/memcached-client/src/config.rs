@@ -103,7 +103,8 @@ impl ClientConfig {
         self
     }
 
-    /// How long a request may take from its call to its answer, at least 1 ms. Default: 2 s.
+    /// How long a request may take from its call to its answer, at least 1 ms and at most a year; less or more counts as
+    /// that. Default: 2 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
         self
@@ -132,9 +133,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// With every bound at least as large as it must be to work at all.
+    const SHORTEST: Duration = Duration::from_millis(1);
+    /// A year, for what would be longer than a clock can count may be meant to be no bound.
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+    /// With every bound as it must be to work at all.
     pub(crate) fn clamped(self) -> Self {
-        let timeout = self.timeout.max(Duration::from_millis(1));
+        let timeout = self.timeout.clamp(Self::SHORTEST, Self::LONGEST);
         Self {
             connections: self.connections.max(1),
             connect_timeout: self.connect_timeout.min(timeout),

@@ -160,6 +160,18 @@ async fn more_requests_than_may_wait_are_refused() {
     assert!(answers.iter().all(|answer| matches!(answer, Ok(None))));
 }
 
+#[tokio::test]
+async fn a_time_without_end_is_one_too() {
+    let server = Memcached::start();
+    let client = config(&[server.address()])
+        .connect_timeout(Duration::MAX)
+        .timeout(Duration::MAX)
+        .open()
+        .expect("nothing is wrong with it");
+    add(&client, "key", "value").await;
+    assert_eq!(value(&client, "key").await, Some(Bytes::from("value")));
+}
+
 /// A server that always sends something, and never a whole reply.
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_whose_time_is_over_count_until_a_connection_that_makes_no_progress_is_closed() {

@@ -320,16 +320,22 @@ impl Inner {
     }
 
     fn patience(&self) -> Patience {
-        Patience(Instant::now() + self.patience)
+        Patience {
+            begun: Instant::now(),
+            limit: self.patience,
+        }
     }
 }
 
 /// When an operation that others keep losing a race for gives up.
-struct Patience(Instant);
+struct Patience {
+    begun: Instant,
+    limit: Duration,
+}
 
 impl Patience {
     fn check(&self) -> Result<(), StoreError> {
-        if Instant::now() < self.0 {
+        if self.begun.elapsed() < self.limit {
             Ok(())
         } else {
             Err(contended())

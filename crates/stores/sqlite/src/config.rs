@@ -121,7 +121,8 @@ impl SqliteConfig {
     }
 
     /// How long an operation may wait: for a connection, for another process that has the database locked, for an
-    /// answer. Past it the answer is a [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout). Default: 5 s.
+    /// answer. Past it the answer is a [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout). Default: 5 s. More than
+    /// 24 days count as so many.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }

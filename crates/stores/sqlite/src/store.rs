@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
@@ -26,6 +27,8 @@ use crate::writes::{Create, Delete, Purge, Replace, Touch};
 const LISTERS: usize = 2;
 /// The most rows that one slice of a purge looks at: other writes wait for a slice.
 const SLICE: usize = 100;
+/// As long as SQLite can be told to wait for a lock: 24 days.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Keeps sessions in an SQLite file. Clones are the same store; the last one that is dropped closes the file.
 ///
@@ -47,6 +50,10 @@ struct Inner {
 
 impl SqliteStore {
     pub(crate) async fn open(config: SqliteConfig, connect: Connect) -> Result<Self, StoreError> {
+        let config = SqliteConfig {
+            timeout: config.timeout.min(LONGEST),
+            ..config
+        };
         let purging = Purging {
             every: config.purge_every,
             batch: config.purge_batch,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::StoreErrorKind;
+use fasthttpsession_core::{Store, StoreErrorKind};
 use fasthttpsession_sqlite::{SqliteConfig, Synchronous};
 
 mod support;
-use support::Place;
+use support::{NOW, Place, create, handle, load, record};
 
 #[test]
 fn a_url_a_file_and_a_program_say_the_same() {
@@ -90,6 +90,16 @@ async fn a_table_of_another_schema_is_refused() {
         .expect_err("SQLite has no schemas like that");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
     assert!(error.to_string().contains("main database"), "{error}");
+}
+
+#[tokio::test]
+async fn a_time_without_end_is_one_too() {
+    let place = Place::new();
+    let config = place.config().timeout(Duration::MAX);
+    let store = config.open().await.expect("the store opens");
+    create(&store, handle(1), &record()).await;
+    assert_eq!(load(&store, handle(1)).await, Some(record()));
+    assert_eq!(store.count(NOW).await.expect("the store answers"), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fasthttpsession_core::{Deleted, Record, Store as _, StoreErrorKind};
+use fasthttpsession_core::{Created, Deleted, Record, Replaced, Store as _, StoreErrorKind};
 use fasthttpsession_memcached::MemcachedConfig;
 use fasthttpsession_memcached_client::Expiry;
 use fasthttpsession_servers::Memcached;
@@ -110,6 +110,21 @@ async fn what_can_not_be_read_can_be_ended() {
         assert_eq!(deleted.expect("it answers"), Deleted::Deleted);
         assert_eq!(store.load(handle, now()).await.expect("it answers"), None);
     }
+}
+
+#[tokio::test]
+async fn a_time_without_end_is_one_too() {
+    let server = Memcached::start();
+    let config = config(std::slice::from_ref(&server));
+    let config = config
+        .connect_timeout(Duration::MAX)
+        .response_timeout(Duration::MAX);
+    let store = config.open().await.expect("it answers");
+    let (handle, first) = (handle(), record());
+    let created = store.create(handle, &first, now()).await;
+    assert_eq!(created.expect("it answers"), Created::Created);
+    let replaced = store.replace(handle, 1, &next(&first), now()).await;
+    assert_eq!(replaced.expect("it answers"), Replaced::Replaced);
 }
 
 /// A server that says of each swap that somebody else was first.
