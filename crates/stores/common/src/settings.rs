@@ -36,15 +36,16 @@ impl<'a> Settings<'a> {
     /// The settings, by the names that `T` has for serde. What `T` does not know, or can't be read, is an error of kind
     /// [`Misconfigured`](StoreErrorKind::Misconfigured) that names it, unless it may be a part of a password.
     pub fn read<T: DeserializeOwned>(self, store: &str) -> Result<T, StoreError> {
-        let first = self.query.split(['=', '&']).next().unwrap_or_default();
-        if first.contains('@') {
-            let sentence = format!(
-                "the URL of the {store} store can't be read: a `?` before the host is written %3F"
-            );
-            return Err(StoreError::new(StoreErrorKind::Misconfigured, sentence));
-        }
         serde_urlencoded::from_str(self.query).map_err(|error| {
-            let sentence = format!("a setting in the URL of the {store} store is wrong: {error}");
+            // The password ends at an `@`; with a `?` in it, up to there all of it looks like settings.
+            let sentence = if self.query.contains('@') {
+                format!(
+                    "the URL of the {store} store can't be read, and is not shown, for it may be a password: a `?` \
+                     before the host is written %3F, an @ in a setting %40"
+                )
+            } else {
+                format!("a setting in the URL of the {store} store is wrong: {error}")
+            };
             StoreError::new(StoreErrorKind::Misconfigured, sentence)
         })
     }
@@ -52,14 +53,47 @@ impl<'a> Settings<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Config {
+        #[serde(default)]
+        migrate: bool,
+        #[serde(default)]
+        prefix: String,
+    }
 
     #[test]
     fn what_may_be_a_part_of_a_password_is_not_shown() {
-        let url = Settings::of("mysql://web:ab?s3cret@db.example/app?migrate=true");
-        let error = url.read::<()>("mysql").expect_err("the password has a `?`");
-        assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
-        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
-        assert!(error.to_string().contains("%3F"), "{error}");
+        for password in [
+            "ab?s3cret",
+            "ab?s3cret=x",
+            "ab?x&s3cret=x",
+            "ab?migrate=true&s3cret",
+            "ab?migrate=s3cret",
+            "ab?a&migrate=s3cret=x&y",
+        ] {
+            let url = format!("mysql://web:{password}@db.example/app?migrate=true");
+            let url = Settings::of(&url);
+            let unread = url.read::<()>("mysql").expect_err("there is a `?` in it");
+            let unknown = url
+                .read::<Config>("mysql")
+                .expect_err("there is a `?` in it");
+            for error in [unread, unknown] {
+                assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+                assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+                assert!(error.to_string().contains("%3F"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_setting_may_have_an_at() {
+        let url = Settings::of("redis://cache?prefix=a@b:&migrate=true");
+        let config: Config = url.read("redis").expect("nothing is wrong with it");
+        assert!(config.migrate && config.prefix == "a@b:");
     }
 }
