@@ -5,8 +5,8 @@ use std::fmt;
 use fasthttpsession_core::{StoreError, StoreErrorKind};
 use serde::{Deserialize, Deserializer, de};
 
-/// The name of a table that needs no quotes in any SQL, alone or behind the name of its schema: `sessions`,
-/// `web.sessions`.
+/// The name of a table as it can stand in SQL without quotes, and be no more than a name, alone or behind the name of its
+/// schema: `sessions`, `web.sessions`. What a database keeps for itself, as all do `order`, is for it to refuse.
 ///
 /// Each part begins with a lower-case letter or an underscore, goes on with those and digits, and has at most
 /// [`MAX_BYTES`](Self::MAX_BYTES); so names of indexes made from it fit the limits of every database, and no database

@@ -51,8 +51,11 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
 
 fn describe(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
     use StoreErrorKind::{Corrupt, Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable};
-    let rusqlite::Error::SqliteFailure(code, message) = error else {
-        return (Internal, "the SQLite driver failed");
+    let (code, message) = match error {
+        rusqlite::Error::SqliteFailure(code, message) => (code, message.as_deref()),
+        // What it says of a place in a statement.
+        rusqlite::Error::SqlInputError { error, msg, .. } => (error, Some(msg.as_str())),
+        _ => return (Internal, "the SQLite driver failed"),
     };
     match code.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
@@ -75,9 +78,13 @@ fn describe(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
         ErrorCode::CannotOpen => (Unavailable, "SQLite can't open a file of the database"),
         ErrorCode::SystemIoFailure => (Unavailable, "reading or writing the disk failed"),
         ErrorCode::OutOfMemory => (Unavailable, "SQLite has no memory left"),
-        _ if lacks_table(message.as_deref()) => (
+        _ if lacks_table(message) => (
             Misconfigured,
             "the table of the sessions has gone or changed",
+        ),
+        _ if keeps_name(message) => (
+            Misconfigured,
+            "the table can't have its name, which SQLite keeps for itself",
         ),
         _ => (Internal, "SQLite failed"),
     }
@@ -85,6 +92,15 @@ fn describe(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
 
 fn lacks_table(message: Option<&str>) -> bool {
     message.is_some_and(|message| {
-        message.starts_with("no such table") || message.starts_with("no such column")
+        message.starts_with("no such table")
+            || message.starts_with("no such column")
+            || message.contains(" has no column named ")
+    })
+}
+
+/// Of all statements, only the table's name is not this library's own.
+fn keeps_name(message: Option<&str>) -> bool {
+    message.is_some_and(|message| {
+        message.ends_with("syntax error") || message.starts_with("object name reserved")
     })
 }

@@ -103,6 +103,21 @@ async fn a_time_without_end_is_one_too() {
 }
 
 #[tokio::test]
+async fn a_name_that_sqlite_keeps_for_itself_is_refused() {
+    for name in ["order", "table", "sqlite_sessions"] {
+        let place = Place::new();
+        let config = place.config().table(name).expect("it is a name");
+        let error = config.open().await.expect_err(name);
+        assert_eq!(
+            error.kind(),
+            StoreErrorKind::Misconfigured,
+            "{name}: {error}"
+        );
+        assert!(error.to_string().contains("for itself"), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_mistyped_path_makes_no_file_and_no_folder() {
     let place = Place::new();
     let typo = place.path("sesions.db");

@@ -3,7 +3,7 @@
 use fasthttpsession_core::{Store, StoreError, StoreErrorKind};
 
 mod support;
-use support::{Place, create, handle, load, record};
+use support::{NOW, Place, create, handle, load, record};
 
 /// The error of opening what is there without changing it.
 async fn refusal(place: &Place) -> StoreError {
@@ -74,6 +74,22 @@ async fn an_older_schema_is_named_and_brought_up_to_date() {
         place.number("SELECT version FROM fasthttpsession_schema"),
         1
     );
+}
+
+#[tokio::test]
+async fn a_column_that_goes_while_the_store_is_open_is_an_error_that_says_so() {
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, handle(1), &record()).await;
+    place.run("ALTER TABLE fasthttpsession RENAME COLUMN label TO name");
+    for answer in [
+        store.load(handle(1), NOW).await.map(drop),
+        store.create(handle(2), &record(), NOW).await.map(drop),
+    ] {
+        let error = answer.expect_err("there is no such column");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("gone or changed"), "{error}");
+    }
 }
 
 #[tokio::test]
