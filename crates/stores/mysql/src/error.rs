@@ -12,6 +12,8 @@ use crate::row::Wrong;
 pub(crate) enum Failure {
     /// The server or the driver said so.
     Driver(Error),
+    /// The same of a statement that was sent after others, such as a COMMIT.
+    Later(Error),
     /// The answer did not come within the limit.
     TimedOut,
     /// A row was read that is not a record.
@@ -51,7 +53,9 @@ impl Failure {
 
     fn code(&self) -> Option<u16> {
         match self {
-            Self::Driver(Error::Server(error)) => Some(error.code),
+            Self::Driver(Error::Server(error)) | Self::Later(Error::Server(error)) => {
+                Some(error.code)
+            }
             _ => None,
         }
     }
@@ -63,12 +67,8 @@ impl Failure {
             Self::Corrupt(what) => corrupt(what),
             Self::Unsent(error) => error,
             Self::Driver(Error::Server(error)) => refused(doing, &error),
-            Self::Driver(Error::Io(error)) => broken(doing, error),
-            Self::Driver(Error::Driver(error)) => misunderstood(doing, &error),
-            Self::Driver(_) => StoreError::new(
-                StoreErrorKind::Internal,
-                format!("{doing}: the MySQL driver failed"),
-            ),
+            Self::Later(Error::Server(error)) => refused_later(doing, &error),
+            Self::Driver(error) | Self::Later(error) => failed(doing, error),
         }
     }
 }
@@ -106,12 +106,26 @@ pub(crate) fn contended(doing: &str) -> StoreError {
 
 fn refused(doing: &str, error: &ServerError) -> StoreError {
     let (kind, what) = describe(error.code);
-    let sentence = format!("{doing}: {what} (MySQL error {})", error.code);
-    let error = StoreError::new(kind, sentence);
+    let error = refusal(doing, kind, what, error);
     match kind {
         StoreErrorKind::Internal | StoreErrorKind::Unavailable => error,
         _ => error.not_applied(),
     }
+}
+
+/// A server may refuse a COMMIT for whatever befalls it once the transaction is in its log, or with others: only where a
+/// failure [`was_in_the_way`](Failure::was_in_the_way) is it certain to have been rolled back.
+fn refused_later(doing: &str, error: &ServerError) -> StoreError {
+    match describe(error.code) {
+        // Of this kind is nothing that may have been made.
+        (StoreErrorKind::Full, what) => refusal(doing, StoreErrorKind::Unavailable, what, error),
+        (kind, what) => refusal(doing, kind, what, error),
+    }
+}
+
+fn refusal(doing: &str, kind: StoreErrorKind, what: &str, error: &ServerError) -> StoreError {
+    let sentence = format!("{doing}: {what} (MySQL error {})", error.code);
+    StoreError::new(kind, sentence)
 }
 
 /// What the server's error of this number means here.
@@ -130,6 +144,7 @@ fn describe(code: u16) -> (StoreErrorKind, &'static str) {
         1037 | 1038 | 1041 => (Unavailable, "the server has no memory left"),
         1053 | 1077 | 1079 | 1927 | 3169 | 4031 => (Unavailable, "the server closed the connection"),
         1047 => (Unavailable, "the node is not ready for use"),
+        1180 | 3100 | 3101 => (Unavailable, "the server could not commit"),
         1036 | 1290 | 1792 | 1836 => (Unavailable, "the server only answers reads"),
         1044 | 1045 | 1698 | 1820 | 1862 | 3118 | 4151 => (Misconfigured, "the server refused the user or the password"),
         1049 => (Misconfigured, "there is no such database"),
@@ -141,6 +156,17 @@ fn describe(code: u16) -> (StoreErrorKind, &'static str) {
         1129 | 1130 => (Misconfigured, "the server refuses connections from this host"),
         3159 => (Misconfigured, "the server only takes connections by TLS"),
         _ => (Internal, "the server refused"),
+    }
+}
+
+fn failed(doing: &str, error: Error) -> StoreError {
+    match error {
+        Error::Io(error) => broken(doing, error),
+        Error::Driver(error) => misunderstood(doing, &error),
+        _ => StoreError::new(
+            StoreErrorKind::Internal,
+            format!("{doing}: the MySQL driver failed"),
+        ),
     }
 }
 

@@ -149,7 +149,7 @@ impl Swaps {
         .boxed()
     }
 
-    /// Makes those swaps that nothing is in the way of. What the server refused was not made.
+    /// Makes those swaps that nothing is in the way of. A transaction that something came in the way of made none of them.
     async fn together(&self, swaps: &[Box<Swap>]) -> Sent {
         let mut sent = HashSet::new();
         match self.transaction(swaps, &mut sent).await {

@@ -219,7 +219,7 @@ impl Lease {
         Ok(conn.affected_rows())
     }
 
-    /// What each of several statements did, which are sent in one message.
+    /// What each of several statements did, which are sent in one message. The first that fails ends it.
     pub(crate) async fn script(&mut self, sql: impl AsRef<str>) -> Result<Vec<Done>, Failure> {
         let (conn, deadline) = self.parts();
         within(deadline, run_script(conn, sql.as_ref())).await
@@ -250,7 +250,7 @@ impl Drop for Lease {
     }
 }
 
-async fn run_script(conn: &mut Conn, sql: &str) -> mysql_async::Result<Vec<Done>> {
+async fn run_script(conn: &mut Conn, sql: &str) -> Result<Vec<Done>, Failure> {
     let mut result = conn.query_iter(sql).await?;
     let mut done = Vec::new();
     loop {
@@ -258,17 +258,47 @@ async fn run_script(conn: &mut Conn, sql: &str) -> mysql_async::Result<Vec<Done>
         let rows = result.collect().await?;
         done.push(Done { affected, rows });
         if result.is_empty() {
+            // So is the result of a statement that the server refused after others: the driver keeps the error until the
+            // results are dropped.
+            result.drop_result().await.map_err(Failure::Later)?;
             return Ok(done);
         }
     }
 }
 
-async fn within<T>(
+async fn within<T, E>(
     deadline: Instant,
-    answer: impl Future<Output = mysql_async::Result<T>>,
-) -> Result<T, Failure> {
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
     match timeout_at(deadline, answer).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Failure::TimedOut),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fasthttpsession_servers::Mariadb;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_script_fails_with_any_of_its_statements() {
+        let database = Mariadb::shared().database();
+        let options = Opts::from_url(&database.url()).expect("it is a URL");
+        let mut conn = Conn::new(options).await.expect("the server runs");
+        for sql in [
+            "SELECT * FROM missing; DO 1",
+            "DO 1; SELECT * FROM missing",
+            "SELECT 1; SELECT 2; SELECT * FROM missing; DO 1",
+        ] {
+            assert!(run_script(&mut conn, sql).await.is_err(), "{sql}");
+            let next = run_script(&mut conn, "DO 1; SELECT 7").await;
+            let next = next.expect("no error is left to the next");
+            assert_eq!(next.iter().map(|done| done.rows.len()).sum::<usize>(), 1);
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! What is special to this store: groups, rows that others hold, servers that fail, pools of the application's own,
-//! encryption, limits, purging.
+//! What is special to this store: groups, commits that fail, rows that others hold, servers that fail, pools of the
+//! application's own, encryption, limits, purging.
 
+mod commits;
 mod groups;
 mod limits;
 mod locks;
