@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fasthttpsession_core::{Handle, Record, Replaced, StoreError, Timestamp};
+use fasthttpsession_core::{Handle, Header, Record, Replaced, StoreError, Timestamp};
 use fasthttpsession_store_common::{Group, GroupLimits};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use tokio::time::timeout;
@@ -159,8 +159,8 @@ impl Swaps {
         }
     }
 
-    /// Locks the rows that no one else has locked, looks which of them are as expected, and writes those, which are
-    /// then in `sent`.
+    /// Locks the rows that no one else has locked, looks which of them are records and as expected, and writes those,
+    /// which are then in `sent`.
     async fn transaction(
         &self,
         swaps: &[Box<Swap>],
@@ -175,7 +175,7 @@ impl Swaps {
         let locked = lease
             .script(sql.lock_all(shared.iter().map(|swap| swap.handle)))
             .await?;
-        let held = held(locked.into_iter().flat_map(|done| done.rows))?;
+        let held = row::headers(locked.into_iter().flat_map(|done| done.rows));
         let due = shared.iter().filter(|swap| swap.is_due(&held));
         let records: Vec<_> = due.map(|swap| (swap.handle, &swap.record)).collect();
         if records.is_empty() {
@@ -196,18 +196,10 @@ impl Swaps {
 }
 
 impl Swap {
-    fn is_due(&self, held: &HashMap<Handle, (u64, Timestamp)>) -> bool {
-        held.get(&self.handle).is_some_and(|(version, expires_at)| {
-            *version == self.expected && self.now < *expires_at
-        })
+    fn is_due(&self, held: &HashMap<Handle, Header>) -> bool {
+        let held = held.get(&self.handle);
+        held.is_some_and(|held| held.version == self.expected && held.is_live(self.now))
     }
-}
-
-fn held(
-    rows: impl Iterator<Item = mysql_async::Row>,
-) -> Result<HashMap<Handle, (u64, Timestamp)>, row::Wrong> {
-    rows.map(|row| row::state(row).map(|(handle, version, expires)| (handle, (version, expires))))
-        .collect()
 }
 
 /// Waits for a swap as long as it holds nobody up.

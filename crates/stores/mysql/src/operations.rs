@@ -60,9 +60,17 @@ impl Operations {
         now: Timestamp,
     ) -> Attempt<Created> {
         let mut lease = self.link.lease(doing).await?;
-        let created = self.insert(&mut lease, handle, record, now).await?;
+        if self.insert(&mut lease, handle, record, now).await? {
+            lease.finish();
+            return Ok(Some(Created::Created));
+        }
+        let rows = lease.rows(&self.sql.load, [row::key(handle)]).await?;
         lease.finish();
-        Ok(created)
+        if !row::live(rows, now)?.is_empty() {
+            return Ok(Some(Created::Exists));
+        }
+        // A record that has expired already may be equal to the one that it overwrites, and then no row changes.
+        Ok((!record.is_live(now)).then_some(Created::Created))
     }
 
     /// Inserts, or overwrites what has expired. Neither can be done when a row was there that has gone since.
@@ -72,21 +80,14 @@ impl Operations {
         handle: Handle,
         record: &Record,
         now: Timestamp,
-    ) -> Attempt<Created> {
+    ) -> Result<bool, Failure> {
         let written = written(record, handle);
         match lease.change(&self.sql.insert, written.clone()).await {
             Err(failure) if failure.is_duplicate() => {}
-            inserted => return inserted.map(|_| Some(Created::Created)),
+            inserted => return inserted.map(|_| true),
         }
         let overwritten = with(written, [row::moment(now)]);
-        if lease.change(&self.sql.overwrite, overwritten).await? > 0 {
-            return Ok(Some(Created::Created));
-        }
-        if self.exists(lease, handle, now).await? {
-            return Ok(Some(Created::Exists));
-        }
-        // A record that has expired already may be equal to the one that it overwrites, and then no row changes.
-        Ok((!record.is_live(now)).then_some(Created::Created))
+        Ok(lease.change(&self.sql.overwrite, overwritten).await? > 0)
     }
 
     pub(crate) async fn replace(
@@ -294,16 +295,6 @@ impl Operations {
             return Err(too_large(bytes, self.largest_body));
         }
         Ok(())
-    }
-
-    async fn exists(
-        &self,
-        lease: &mut Lease,
-        handle: Handle,
-        now: Timestamp,
-    ) -> Result<bool, Failure> {
-        let values = [row::key(handle), row::moment(now)];
-        Ok(!lease.rows(&self.sql.exists, values).await?.is_empty())
     }
 
     /// The rows of a statement that stands alone.

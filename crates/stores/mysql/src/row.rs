@@ -72,14 +72,14 @@ pub(crate) fn only_handle(row: Row) -> Result<Handle, Wrong> {
     handle(&mut Columns(row))
 }
 
-/// Handle, version and expiry: what decides whether a swap may happen.
-pub(crate) fn state(row: Row) -> Result<(Handle, u64, Timestamp), Wrong> {
-    let mut columns = Columns(row);
-    Ok((
-        handle(&mut columns)?,
-        columns.number(1)?,
-        columns.moment(2)?,
-    ))
+/// The header of each handle whose row is a record.
+pub(crate) fn headers(rows: impl IntoIterator<Item = Row>) -> HashMap<Handle, Header> {
+    let headers = rows.into_iter().filter_map(|row| {
+        let mut columns = Columns(row);
+        let handle = handle(&mut columns).ok()?;
+        Some((handle, header(&mut columns).ok()?))
+    });
+    headers.collect()
 }
 
 /// The number of the one row.
@@ -104,15 +104,19 @@ fn handle(columns: &mut Columns) -> Result<Handle, Wrong> {
         .map_err(|_| "its handle has not 16 bytes")
 }
 
-fn record(columns: &mut Columns) -> Result<Record, Wrong> {
-    let header = Header {
+fn header(columns: &mut Columns) -> Result<Header, Wrong> {
+    Ok(Header {
         version: columns.number(1)?,
         created_at: columns.moment(2)?,
         idle_deadline: columns.moment(3)?,
         absolute_deadline: columns.moment(4)?,
         principal: columns.text(5, Principal::new)?,
         label: columns.text(6, Label::new)?,
-    };
+    })
+}
+
+fn record(columns: &mut Columns) -> Result<Record, Wrong> {
+    let header = header(columns)?;
     let body = Bytes::from(columns.take::<Vec<u8>>(7)?);
     Ok(Record { header, body })
 }

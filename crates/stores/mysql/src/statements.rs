@@ -17,6 +17,9 @@ use crate::literals::{Hex, MaybeHex};
 /// Columns of a record, in the order in which `row.rs` reads them.
 const RECORD: &str =
     "handle, version, created_at, idle_deadline, absolute_deadline, principal, label, body";
+/// The same but for the body.
+const HEADER: &str =
+    "handle, version, created_at, idle_deadline, absolute_deadline, principal, label";
 
 /// All columns but the handle, in the order in which `row.rs` writes them.
 const WRITTEN: [&str; 8] = [
@@ -29,6 +32,14 @@ const WRITTEN: [&str; 8] = [
     "label",
     "body",
 ];
+
+/// That a row is a record, so far as its types leave it open: what `row.rs` refuses to read must not be written over. Read
+/// as hexadecimal digits, the texts are characters of UTF-8, at least one each, and none for control.
+const SOUND: &str = "LEAST(version, created_at, idle_deadline, absolute_deadline) >= 0 \
+    AND CONCAT_WS('/', HEX(principal), HEX(label), '') REGEXP '^((\
+    [2-6][0-9A-F]|7[0-9A-E]|C2[AB][0-9A-F]|(C[3-9A-F]|D[0-9A-F])[89AB][0-9A-F]|\
+    (E0[AB]|E[1-9ABCEF][89AB]|ED[89])[0-9A-F][89AB][0-9A-F]|\
+    (F0[9AB]|F[123][89AB]|F48)[0-9A-F]([89AB][0-9A-F]){2})+/)*$'";
 
 /// Begins a transaction that locks the rows it reads and no gaps between them, whatever is usual on the connection.
 const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
@@ -48,8 +59,6 @@ pub(crate) struct Statements {
     pub(crate) touch: String,
     /// `handle`, now.
     pub(crate) delete: String,
-    /// `handle`, now: whether there is a live row.
-    pub(crate) exists: String,
     /// Principal, now.
     pub(crate) sessions_of: String,
     /// The first handle, limit.
@@ -68,14 +77,15 @@ impl Statements {
             table: table.clone(),
             load: format!("SELECT {RECORD} FROM {table} WHERE handle = ?"),
             insert: format!("INSERT INTO {table} ({written}, handle) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-            overwrite: format!("UPDATE {table} SET {assigned} WHERE handle = ? AND expires_at + 0 <= ?"),
-            replace: format!("UPDATE {table} SET {assigned} WHERE handle = ? AND version = ? AND expires_at + 0 > ?"),
+            overwrite: format!("UPDATE {table} SET {assigned} WHERE handle = ? AND expires_at + 0 <= ? AND {SOUND}"),
+            replace: format!(
+                "UPDATE {table} SET {assigned} WHERE handle = ? AND version = ? AND expires_at + 0 > ? AND {SOUND}"
+            ),
             touch: format!(
                 "UPDATE {table} SET idle_deadline = ?, expires_at = LEAST(?, absolute_deadline) \
-                 WHERE handle = ? AND version = ? AND idle_deadline < ? AND expires_at + 0 > ?"
+                 WHERE handle = ? AND version = ? AND idle_deadline < ? AND expires_at + 0 > ? AND {SOUND}"
             ),
             delete: format!("DELETE FROM {table} WHERE handle = ? AND expires_at + 0 > ?"),
-            exists: format!("SELECT 1 FROM {table} WHERE handle = ? AND expires_at > ?"),
             sessions_of: format!("SELECT {RECORD} FROM {table} WHERE principal = ? AND expires_at > ?"),
             scan: format!("SELECT {RECORD} FROM {table} WHERE handle >= ? ORDER BY handle LIMIT ?"),
             count: format!("SELECT COUNT(*) FROM {table} WHERE expires_at > ?"),
@@ -92,11 +102,11 @@ impl Statements {
         )
     }
 
-    /// Begins a transaction and locks those of the rows that no one else has locked: the last result has the handle,
-    /// version and expiry of each.
+    /// Begins a transaction and locks those of the rows that no one else has locked: the last result has the handle and
+    /// the header of each.
     pub(crate) fn lock_all(&self, handles: impl IntoIterator<Item = Handle>) -> String {
         format!(
-            "{BEGIN}; SELECT handle, version, expires_at FROM {} WHERE handle IN ({}) \
+            "{BEGIN}; SELECT {HEADER} FROM {} WHERE handle IN ({}) \
              ORDER BY handle FOR UPDATE SKIP LOCKED",
             self.table,
             list(handles)
@@ -244,7 +254,6 @@ mod tests {
             &sql.replace,
             &sql.touch,
             &sql.delete,
-            &sql.exists,
             &sql.sessions_of,
             &sql.scan,
             &sql.count,
