@@ -3,7 +3,7 @@
 //! The table's comment has the version of the schema: `fasthttpsession schema 1`. It is written by the statement that
 //! makes or changes the table, so a table never has another version than its comment says.
 
-use fasthttpsession_core::StoreError;
+use fasthttpsession_core::{StoreError, StoreErrorKind};
 use fasthttpsession_store_common::TableName;
 use mysql_async::{Row, Value};
 
@@ -112,7 +112,10 @@ impl<'a> Schema<'a> {
             let limit = self.link.waits().statement.as_secs().max(1);
             let mut lock = self.name();
             lock.push(Value::UInt(limit));
-            lease.rows(LOCK, lock).await?;
+            let locked = lease.rows(LOCK, lock).await?;
+            if locked.first().and_then(|row| number(row, 0)) != Some(1) {
+                return Err(Failure::Unsent(held(doing)));
+            }
             // Another process may have been faster.
             let found = Found::of(lease.rows(FIND_TABLE, self.name()).await?);
             let steps = self.due(&found).map_err(Failure::Unsent)?;
@@ -257,6 +260,13 @@ fn steps(from: usize, table: &TableName) -> Vec<String> {
     steps
         .map(|step| step.replace("{table}", table.as_str()))
         .collect()
+}
+
+/// The server waited for the lock and gave up, with 0 or NULL in place of an error.
+fn held(doing: &str) -> StoreError {
+    let sentence =
+        format!("{doing}: another process was at it for as long as statement_timeout allows");
+    StoreError::new(StoreErrorKind::Timeout, sentence).not_applied()
 }
 
 fn text(row: &Row, column: usize) -> String {

@@ -1,7 +1,10 @@
 //! The schema: made, checked, brought up to date; what is wrong is named with the statement that mends it.
 
+use std::time::Duration;
+
 use fasthttpsession_core::{Store, StoreError, StoreErrorKind};
 use fasthttpsession_mysql::MysqlStore;
+use fasthttpsession_mysql::mysql_async::prelude::Queryable;
 
 mod support;
 use support::{NOW, Place, create, handle, load, record};
@@ -65,6 +68,29 @@ async fn many_that_migrate_at_once_all_get_a_store() {
         let store = opening.await.expect("no panic").expect("the store opens");
         store.check().await.expect("the store answers");
     }
+}
+
+/// That it gave the lock to nobody, a server tells by an answer, not by an error.
+#[tokio::test]
+async fn nobody_migrates_while_another_does() {
+    let place = Place::new();
+    let mut other = place.outside().await;
+    let lock = "SELECT GET_LOCK(SHA2(CONCAT('fasthttpsession ', DATABASE(), '.fasthttpsession'), 256), 60)";
+    let held: Option<u64> = other.query_first(lock).await.expect(lock);
+    assert_eq!(held, Some(1));
+    let config = place.config();
+    // Longer than the second that the server waits.
+    let opened = config
+        .statement_timeout(Duration::from_millis(1900))
+        .open()
+        .await;
+    let error = opened.expect_err("another process migrates");
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()";
+    assert_eq!(place.number(tables), 0);
+    other.disconnect().await.expect("it ends");
+    drop(place.store().await);
+    is_mended(&place).await;
 }
 
 #[tokio::test]
