@@ -16,6 +16,9 @@ use crate::store::MysqlStore;
 /// How often a silent connection is asked whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// The longest that MariaDB waits for a row; MySQL, ten times as long. More is an error or a warning.
+const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
+
 /// Settings of a [`MysqlStore`], from a program, from a URL, or from a file by `serde`.
 ///
 /// ```
@@ -267,7 +270,8 @@ impl MysqlConfig {
     fn setup(&self) -> String {
         let wait = self
             .statement_timeout
-            .saturating_sub(Duration::from_secs(1));
+            .saturating_sub(Duration::from_secs(1))
+            .min(LONGEST_LOCK_WAIT);
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
              SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",

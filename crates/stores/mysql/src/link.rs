@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Params, Pool, Row, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::error::{Failure, timed_out};
 
@@ -32,7 +32,9 @@ pub(crate) struct Waits {
 impl Waits {
     /// For an operation as a whole.
     pub(crate) fn total(self) -> Duration {
-        self.pool + self.connect + self.statement
+        self.pool
+            .saturating_add(self.connect)
+            .saturating_add(self.statement)
     }
 }
 
@@ -80,7 +82,8 @@ impl Link {
         let client = self.client(doing).await.map_err(Failure::Unsent)?;
         Ok(Lease {
             client: Some(client),
-            deadline: Instant::now() + self.waits.statement,
+            since: Instant::now(),
+            limit: self.waits.statement,
         })
     }
 
@@ -187,7 +190,9 @@ impl Client {
 /// application's and no answer is under way, it is reset instead, which ends its transaction.
 pub(crate) struct Lease {
     client: Option<Client>,
-    deadline: Instant,
+    since: Instant,
+    /// How long all its answers may take, perhaps for ever.
+    limit: Duration,
 }
 
 /// What one of several statements did.
@@ -203,8 +208,8 @@ impl Lease {
         sql: &str,
         values: impl Into<Vec<Value>>,
     ) -> Result<Vec<Row>, Failure> {
-        let (conn, deadline) = self.parts();
-        within(deadline, conn.exec(sql, Params::Positional(values.into()))).await
+        let (conn, left) = self.parts();
+        within(left, conn.exec(sql, Params::Positional(values.into()))).await
     }
 
     /// How many rows a prepared statement changed.
@@ -213,16 +218,16 @@ impl Lease {
         sql: &str,
         values: impl Into<Vec<Value>>,
     ) -> Result<u64, Failure> {
-        let (conn, deadline) = self.parts();
+        let (conn, left) = self.parts();
         let changing = conn.exec_drop(sql, Params::Positional(values.into()));
-        within(deadline, changing).await?;
+        within(left, changing).await?;
         Ok(conn.affected_rows())
     }
 
     /// What each of several statements did, which are sent in one message. The first that fails ends it.
     pub(crate) async fn script(&mut self, sql: impl AsRef<str>) -> Result<Vec<Done>, Failure> {
-        let (conn, deadline) = self.parts();
-        within(deadline, run_script(conn, sql.as_ref())).await
+        let (conn, left) = self.parts();
+        within(left, run_script(conn, sql.as_ref())).await
     }
 
     /// Gives the connection back. It is in no transaction and waits for no answer.
@@ -232,13 +237,15 @@ impl Lease {
         }
     }
 
-    fn parts(&mut self) -> (&mut Conn, Instant) {
+    /// The connection, and how long its answers may still take.
+    fn parts(&mut self) -> (&mut Conn, Duration) {
+        let left = self.limit.saturating_sub(self.since.elapsed());
         let conn = match &mut self.client {
             Some(Client::Own(conn)) => &mut **conn,
             Some(Client::Shared(conn, _)) => conn,
             None => unreachable!("it is there until it is finished"),
         };
-        (conn, self.deadline)
+        (conn, left)
     }
 }
 
@@ -267,13 +274,13 @@ async fn run_script(conn: &mut Conn, sql: &str) -> Result<Vec<Done>, Failure> {
 }
 
 async fn within<T, E>(
-    deadline: Instant,
+    limit: Duration,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Failure>
 where
     Failure: From<E>,
 {
-    match timeout_at(deadline, answer).await {
+    match timeout(limit, answer).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Failure::TimedOut),
     }

@@ -1,10 +1,12 @@
-//! How large a record may be.
+//! How large a record may be, and how long a wait.
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use fasthttpsession_core::{Record, Store, StoreErrorKind};
+use fasthttpsession_core::{Record, Replaced, Store, StoreErrorKind};
 use fasthttpsession_mysql::MysqlConfig;
 
-use crate::support::{NOW, Place, create, handle, load, record, successor};
+use crate::support::{NOW, Place, create, handle, load, record, replacing, successor, within};
 
 #[tokio::test]
 async fn a_record_over_the_servers_limit_is_refused_before_it_is_sent() {
@@ -38,4 +40,22 @@ async fn a_server_that_takes_too_little_is_refused() {
     let error = error.expect_err("no purge would fit");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
     assert!(error.to_string().contains("max_allowed_packet"), "{error}");
+}
+
+#[tokio::test]
+async fn limits_without_end_are_none() {
+    let place = Place::new();
+    let config = place.config().connect_timeout(Duration::MAX);
+    let config = config
+        .pool_timeout(Duration::MAX)
+        .statement_timeout(Duration::MAX);
+    let store = within(config.open()).await.expect("the store opens");
+    within(create(&store, 0..16)).await;
+    let swaps: Vec<_> = (0..16).map(|number| replacing(&store, number)).collect();
+    for swap in swaps {
+        let replaced = within(swap).await.expect("no panic");
+        assert_eq!(replaced.expect("an answer"), Replaced::Replaced);
+    }
+    let loaded = within(load(&store, 1)).await;
+    assert_eq!(loaded, Some(successor(&record())));
 }
