@@ -5,13 +5,13 @@ use std::collections::HashSet;
 
 use fasthttpsession_core::{Handle, Principal, Record, StoreError, Timestamp};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use redis::{Value, cmd};
+use redis::{cmd, from_redis_value};
 
 use crate::error::unexpected;
 use crate::scripts;
 use crate::store::{Inner, decimal};
 
-/// How many entries are read at once, and how many records are asked for at once.
+/// How many entries are read at once, unless more than that share a score, and how many records are asked for at once.
 const PAGE: usize = 128;
 
 /// For how many microseconds an entry may wait for its record where they are written one after the other. Twice what
@@ -47,23 +47,20 @@ impl Inner {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Vec<(Handle, Record)>, StoreError> {
-        let mut sessions = Vec::new();
-        let mut seen = HashSet::new();
-        let mut cursor = b"0".to_vec();
-        loop {
-            let (next, entries) = self.entries(principal, &cursor).await?;
-            let (theirs, left_over) = self.look_up(principal, entries).await?;
-            self.remove(principal, &left_over).await;
-            sessions.extend(
-                theirs
-                    .into_iter()
-                    .filter(|(handle, record)| record.is_live(now) && seen.insert(*handle)),
-            );
-            if next == b"0" {
-                return Ok(sessions);
+        let (mut sessions, mut seen) = (Vec::new(), HashSet::new());
+        let mut reading = Reading::new();
+        while let Some(entries) = self.entries(principal, &mut reading).await? {
+            for entries in entries.chunks(PAGE) {
+                let (theirs, left_over) = self.look_up(principal, entries.to_vec()).await?;
+                self.remove(principal, &left_over).await;
+                sessions.extend(
+                    theirs
+                        .into_iter()
+                        .filter(|(handle, record)| record.is_live(now) && seen.insert(*handle)),
+                );
             }
-            cursor = next;
         }
+        Ok(sessions)
     }
 
     /// Looks whether some entries still lead to a session, and removes those that don't. Nobody's outcome hangs on it.
@@ -76,27 +73,22 @@ impl Inner {
         }
     }
 
-    /// A page of the index, and where the next begins. Entries that are there all the time are in one of the pages.
+    /// The entries that come next, or `None` after the last. Those that are there all the time are among them once.
     async fn entries(
         &self,
         principal: &Principal,
-        cursor: &[u8],
-    ) -> Result<(Vec<u8>, Vec<Entry>), StoreError> {
+        reading: &mut Reading,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        if reading.is_done {
+            return Ok(None);
+        }
         let index = self.keys.index(principal);
-        let mut scan = cmd("ZSCAN");
-        scan.arg(&index).arg(cursor).arg("COUNT").arg(PAGE);
-        let Value::Array(page) = self.backend.read(&index, &scan).await? else {
-            return Err(unexpected("ZSCAN"));
-        };
-        let [Value::BulkString(next), Value::Array(scored)] = &page[..] else {
-            return Err(unexpected("ZSCAN"));
-        };
-        // Scores are in between.
-        let entries = scored.iter().step_by(2).map(|entry| match entry {
-            Value::BulkString(entry) => Ok(entry.clone()),
-            _ => Err(unexpected("ZSCAN")),
-        });
-        Ok((next.clone(), entries.collect::<Result<_, _>>()?))
+        let mut range = cmd("ZRANGEBYSCORE");
+        range.arg(&index).arg(reading.from.to_string()).arg("+inf");
+        range.arg(&["LIMIT", "0"]).arg(reading.count);
+        let page = self.backend.read(&index, range.arg("WITHSCORES")).await?;
+        let page = from_redis_value(page).map_err(|_| unexpected("ZRANGEBYSCORE"))?;
+        Ok(Some(reading.go_on(page)))
     }
 
     /// The sessions of `principal`, live or not, among `entries`; and the entries that lead to none.
@@ -144,6 +136,47 @@ impl Inner {
             .backend
             .run(&scripts::TIDY, &[&index], &arguments)
             .await;
+    }
+}
+
+/// How far an index has been read: by score, which means the same to every server that has the index. A cursor of `ZSCAN`
+/// means nothing to a server that was started again, or has taken over.
+struct Reading {
+    /// The last score that was read. Entries that have the same may be yet to come.
+    from: f64,
+    /// How many entries are read at once.
+    count: usize,
+    /// What has been read.
+    read: HashSet<Entry>,
+    is_done: bool,
+}
+
+impl Reading {
+    fn new() -> Self {
+        Self {
+            from: f64::NEG_INFINITY,
+            count: PAGE,
+            read: HashSet::new(),
+            is_done: false,
+        }
+    }
+
+    /// Those of `page` that have not been read before.
+    fn go_on(&mut self, page: Vec<(Entry, f64)>) -> Vec<Entry> {
+        self.is_done = page.len() < self.count;
+        let last = page.last().map_or(self.from, |(_, score)| *score);
+        // Others may be removed meanwhile, so no number says where to go on among those that share a score: they are
+        // read anew, and more of them.
+        self.count = if last > self.from {
+            PAGE
+        } else {
+            self.count.saturating_mul(2)
+        };
+        self.from = last;
+        let entries = page.into_iter().map(|(entry, _)| entry);
+        entries
+            .filter(|entry| self.read.insert(entry.clone()))
+            .collect()
     }
 }
 

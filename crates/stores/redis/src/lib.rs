@@ -175,10 +175,10 @@
 //!
 //! # What is sent
 //!
-//! [`load`] is `GET session:<handle>`; [`check`] is `PING`, to each primary. [`sessions_of`] is `ZSCAN` with `COUNT
-//! 128` and a `GET` for each entry; [`scan`] is `INFO server` and `SCAN` with the prefix and at most `COUNT 1000`, and
-//! a `GET` for each session. A Cluster is asked `CLUSTER SLOTS`, sentinels `SENTINEL GET-MASTER-ADDR-BY-NAME`, and what
-//! they name `ROLE`.
+//! [`load`] is `GET session:<handle>`; [`check`] is `PING`, to each primary. [`sessions_of`] is `ZRANGEBYSCORE` with
+//! `LIMIT 0 128`, or more where so many sessions end in the same millisecond, and a `GET` for each entry; [`scan`] is
+//! `INFO server` and `SCAN` with the prefix and at most `COUNT 1000`, and a `GET` for each session. A Cluster is asked
+//! `CLUSTER SLOTS`, sentinels `SENTINEL GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`.
 //!
 //! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Each consists of one or more of
 //! these parts. The first of all of those on a record:
@@ -256,7 +256,7 @@
 //! A user who may do no more than this:
 //!
 //! ```text
-//! ACL SETUSER web on >secret ~session:* +ping +get +eval +evalsha +getrange +strlen +exists +set +setrange +pexpire +pttl +del +unlink +time +zadd +zcard +zrandmember +zremrangebyscore +zrem +zscan +scan +info +select +cluster|slots +asking +role +wait
+//! ACL SETUSER web on >secret ~session:* +ping +get +eval +evalsha +getrange +strlen +exists +set +setrange +pexpire +pttl +del +unlink +time +zadd +zcard +zrandmember +zremrangebyscore +zrem +zrangebyscore +scan +info +select +cluster|slots +asking +role +wait
 //! ```
 //!
 //! # Errors

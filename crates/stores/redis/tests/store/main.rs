@@ -8,6 +8,7 @@ mod limits;
 mod own;
 mod principals;
 mod replicas;
+mod restarting;
 mod round_trips;
 mod servers;
 mod swaps;

@@ -1,9 +1,13 @@
-//! The index of a principal: what is left over in it, and for how long.
+//! The index of a principal: what is left over in it, and for how long; and that all of it is read.
 
-use fasthttpsession_core::{Store as _, StoreError};
+use std::time::Duration;
+
+use fasthttpsession_core::{Handle, Principal, Record, Store as _, StoreError};
 use fasthttpsession_redis::RedisStore;
 use fasthttpsession_servers::{Redis, RedisServer};
+use futures_util::future::try_join_all;
 
+use crate::restarting::Restarting;
 use crate::support::sample::{HOUR, handle, next, now, principal, record, record_of};
 use crate::support::{config, prefix};
 
@@ -97,4 +101,37 @@ async fn a_principal_with_thousands_of_sessions_is_listed_them_all() -> Result<(
     }
     assert_eq!(store.sessions_of(&principal, now()).await?.len(), 2000);
     Ok(())
+}
+
+/// Whatever says how far an index was read, another start of the server, or another server, has to understand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_restarted_while_sessions_are_listed_hides_none() -> Result<(), StoreError>
+{
+    let server = Redis::start();
+    let own = Restarting::connect(&server).await;
+    let store = config(&server).open_on(own.clone()).await?;
+    let principal = principal();
+    sign_in(&store, &principal, 2000).await?;
+    own.restart_after_next();
+    let theirs = store.sessions_of(&principal, now()).await?;
+    assert!(own.has_restarted());
+    assert_eq!(theirs.len(), 2000);
+    Ok(())
+}
+
+/// So many sessions, each for some milliseconds longer than another. Several share each of them.
+async fn sign_in(
+    store: &RedisStore,
+    principal: &Principal,
+    count: u64,
+) -> Result<Vec<(Handle, Record)>, StoreError> {
+    let start = now();
+    let signing_in = (0..count).map(|number| async move {
+        let (handle, mut record) = (handle(), record_of(principal));
+        let later = Duration::from_millis(number / 10 * 10);
+        record.header.absolute_deadline = start.after(24 * HOUR + later);
+        store.create(handle, &record, now()).await?;
+        Ok((handle, record))
+    });
+    try_join_all(signing_in).await
 }
