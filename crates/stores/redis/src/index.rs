@@ -18,8 +18,13 @@ const PAGE: usize = 128;
 /// the scripts grant to the record, so that the servers' clocks may differ by the other half: five minutes.
 const GRACE: u64 = 600_000_000;
 
-/// What an index holds: a handle, and the moment when the entry was made.
-type Entry = Vec<u8>;
+/// What an index holds.
+struct Entry {
+    /// A handle, and the moment when the entry was made.
+    name: Vec<u8>,
+    /// The absolute deadline that the session was to have: milliseconds, as the server rounds them.
+    score: f64,
+}
 
 impl Inner {
     /// Makes an entry for a session on the server of the index, and returns when that was.
@@ -49,9 +54,10 @@ impl Inner {
     ) -> Result<Vec<(Handle, Record)>, StoreError> {
         let (mut sessions, mut seen) = (Vec::new(), HashSet::new());
         let mut reading = Reading::new();
-        while let Some(entries) = self.entries(principal, &mut reading).await? {
-            for entries in entries.chunks(PAGE) {
-                let (theirs, left_over) = self.look_up(principal, entries.to_vec()).await?;
+        while let Some(mut entries) = self.entries(principal, &mut reading).await? {
+            while !entries.is_empty() {
+                let some = entries.drain(..entries.len().min(PAGE)).collect();
+                let (theirs, left_over) = self.look_up(principal, some).await?;
                 self.remove(principal, &left_over).await;
                 sessions.extend(
                     theirs
@@ -63,11 +69,13 @@ impl Inner {
         Ok(sessions)
     }
 
-    /// Looks whether some entries still lead to a session, and removes those that don't. Nobody's outcome hangs on it.
-    pub(crate) async fn tidy(&self, principal: &Principal, entries: Vec<Entry>) {
-        if entries.is_empty() {
+    /// Looks whether some entries, each followed by its score, are still of use, and removes those that aren't. Nobody's
+    /// outcome hangs on it.
+    pub(crate) async fn tidy(&self, principal: &Principal, scored: Vec<Vec<u8>>) {
+        if scored.is_empty() {
             return;
         }
+        let entries = scored.chunks_exact(2).filter_map(Entry::scored).collect();
         if let Ok((_, left_over)) = self.look_up(principal, entries).await {
             self.remove(principal, &left_over).await;
         }
@@ -91,15 +99,16 @@ impl Inner {
         Ok(Some(reading.go_on(page)))
     }
 
-    /// The sessions of `principal`, live or not, among `entries`; and the entries that lead to none.
+    /// The sessions of `principal`, live or not, among `entries`; and the names of those that lead to none, or to one
+    /// that has a later entry.
     async fn look_up(
         &self,
         principal: &Principal,
         entries: Vec<Entry>,
-    ) -> Result<(Vec<(Handle, Record)>, Vec<Entry>), StoreError> {
+    ) -> Result<(Vec<(Handle, Record)>, Vec<Vec<u8>>), StoreError> {
         let (mut theirs, mut left_over) = (Vec::new(), Vec::new());
         let looking = stream::iter(entries).map(|entry| async move {
-            let Some(handle) = handle_of(&entry) else {
+            let Some(handle) = entry.handle() else {
                 return Ok((entry, None));
             };
             let record = self.load(handle).await?;
@@ -109,16 +118,19 @@ impl Inner {
         while let Some((entry, session)) = looking.try_next().await? {
             match session {
                 Some((handle, record)) if record.header.principal.as_ref() == Some(principal) => {
+                    if entry.is_outlived_by(&record) {
+                        left_over.push(entry.name);
+                    }
                     theirs.push((handle, record));
                 }
-                _ => left_over.push(entry),
+                _ => left_over.push(entry.name),
             }
         }
         Ok((theirs, left_over))
     }
 
     /// Removes entries, but for those whose records may be yet to come.
-    async fn remove(&self, principal: &Principal, left_over: &[Entry]) {
+    async fn remove(&self, principal: &Principal, left_over: &[Vec<u8>]) {
         if left_over.is_empty() {
             return;
         }
@@ -130,12 +142,37 @@ impl Inner {
         };
         let (index, grace) = (self.keys.index(principal), grace.to_string());
         let mut arguments = vec![grace.as_bytes()];
-        arguments.extend(left_over.iter().map(|entry| &entry[..]));
+        arguments.extend(left_over.iter().map(Vec::as_slice));
         // What stays is removed the next time.
         let _ = self
             .backend
             .run(&scripts::TIDY, &[&index], &arguments)
             .await;
+    }
+}
+
+impl Entry {
+    /// An entry that is followed by its score.
+    fn scored(parts: &[Vec<u8>]) -> Option<Self> {
+        let [name, score] = parts else {
+            return None;
+        };
+        Some(Self {
+            name: name.clone(),
+            score: std::str::from_utf8(score).ok()?.parse().ok()?,
+        })
+    }
+
+    fn handle(&self) -> Option<Handle> {
+        let (handle, made) = self.name.split_first_chunk::<{ Handle::BYTES }>()?;
+        (made.len() == 8).then(|| Handle::from_bytes(*handle))
+    }
+
+    /// Whether its session, which was looked up later, lives longer than it says. Then there is another entry, for a
+    /// session is entered again before it gets a later deadline; and it is read after this one, by whoever reads now.
+    #[expect(clippy::cast_precision_loss, reason = "the server rounds it the same")]
+    fn is_outlived_by(&self, record: &Record) -> bool {
+        self.score < record.header.absolute_deadline.as_millis() as f64
     }
 }
 
@@ -147,7 +184,7 @@ struct Reading {
     /// How many entries are read at once.
     count: usize,
     /// What has been read.
-    read: HashSet<Entry>,
+    read: HashSet<Vec<u8>>,
     is_done: bool,
 }
 
@@ -162,7 +199,7 @@ impl Reading {
     }
 
     /// Those of `page` that have not been read before.
-    fn go_on(&mut self, page: Vec<(Entry, f64)>) -> Vec<Entry> {
+    fn go_on(&mut self, page: Vec<(Vec<u8>, f64)>) -> Vec<Entry> {
         self.is_done = page.len() < self.count;
         let last = page.last().map_or(self.from, |(_, score)| *score);
         // Others may be removed meanwhile, so no number says where to go on among those that share a score: they are
@@ -173,14 +210,9 @@ impl Reading {
             self.count.saturating_mul(2)
         };
         self.from = last;
-        let entries = page.into_iter().map(|(entry, _)| entry);
+        let entries = page.into_iter().map(|(name, score)| Entry { name, score });
         entries
-            .filter(|entry| self.read.insert(entry.clone()))
+            .filter(|entry| self.read.insert(entry.name.clone()))
             .collect()
     }
-}
-
-fn handle_of(entry: &[u8]) -> Option<Handle> {
-    let (handle, made) = entry.split_first_chunk::<{ Handle::BYTES }>()?;
-    (made.len() == 8).then(|| Handle::from_bytes(*handle))
 }

@@ -143,9 +143,10 @@
 //! `session:` is the [prefix](RedisConfig::prefix). No name of a key comes from a client: a handle is sixteen bytes
 //! that were decoded and are written anew, a principal is what the application says.
 //!
-//! A logout leaves its entry in the index alone. What is left over is removed when it is seen: by [`sessions_of`],
-//! which believes no entry but looks at the record, and by sign-ins, of which each looks at eight others once there are
-//! more than sixteen. So an index stays about as large as what is live.
+//! A logout leaves its entry in the index alone, and a session that gets a later absolute deadline the earlier ones that it
+//! has. What is left over is removed when it is seen: by [`sessions_of`], which believes no entry but looks at the
+//! record, and by whatever makes an entry, which looks at eight others once there are more than sixteen. So an index stays
+//! about as large as what is live.
 //!
 //! # Cluster
 //!
@@ -161,8 +162,8 @@
 //!
 //! * a live session is never missing from its index, whatever breaks off in between, as long as the clocks of the
 //!   servers differ by less than five minutes and no failover loses the entry alone ([`scan`] finds it even then);
-//! * an entry may be left over, of a sign-in that broke off or of a session that has ended. It is removed when it is
-//!   seen, but not before it is ten minutes old.
+//! * an entry may be left over, of a sign-in that broke off, of a session that has ended or of one that lives longer by
+//!   now. It is removed when it is seen, but not before it is ten minutes old.
 //!
 //! On one server and behind Sentinel, index and record are written by one script: both or neither.
 //!

@@ -21,7 +21,7 @@ local function milliseconds(span)
 end
 
 -- Makes an entry; drops those whose sessions are over. Returns its microsecond, and where there are many entries a few
--- of them at random, for somebody to look whether their sessions still live. Clocks that differ by an hour do no harm.
+-- of them at random with their scores, for somebody to look whether they are still of use. Clocks that differ by an hour do no harm.
 local function enter(index, handle, absolute, now)
   local made = microseconds()
   -- First what a server without room refuses, for once a script has written it is let through.
@@ -30,5 +30,5 @@ local function enter(index, handle, absolute, now)
   local span = math.min(absolute - now + HOUR, 2 ^ 53)
   if redis.call('PTTL', index) < span then redis.call('PEXPIRE', index, milliseconds(span)) end
   if redis.call('ZCARD', index) <= 16 then return made, {} end
-  return made, redis.call('ZRANDMEMBER', index, 8)
+  return made, redis.call('ZRANDMEMBER', index, 8, 'WITHSCORES')
 end

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{Handle, Principal, Record, Store as _, StoreError};
+use fasthttpsession_core::{Handle, Principal, Record, Replaced, Store as _, StoreError};
 use fasthttpsession_redis::RedisStore;
 use fasthttpsession_servers::{Redis, RedisServer};
 use futures_util::future::try_join_all;
@@ -88,6 +88,60 @@ async fn an_index_lasts_as_long_as_a_session_that_is_to_live_longer() -> Result<
     let left: u64 = left.trim().parse().expect("it has an end");
     let hour = 3_600_000;
     assert!((49 * hour - 60_000..=49 * hour).contains(&left), "{left}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_lives_longer_and_longer_leaves_a_small_index() -> Result<(), StoreError> {
+    let (server, store, prefix) = place().await;
+    let principal = principal();
+    let (handle, mut record) = (handle(), record_of(&principal));
+    store.create(handle, &record, now()).await?;
+    live_longer(&store, handle, &mut record, 500).await?;
+    let index = format!("{prefix}@{principal}");
+    let left = entries(&server, &index);
+    assert!(left < 50, "{left}");
+    let theirs = store.sessions_of(&principal, now()).await?;
+    assert_eq!(theirs, [(handle, record)]);
+    assert_eq!(entries(&server, &index), 1);
+    Ok(())
+}
+
+/// The index has to be true while it is tidied, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_live_longer_and_longer_are_always_listed() -> Result<(), StoreError> {
+    let (_server, store, _) = place().await;
+    let principal = principal();
+    let sessions = sign_in(&store, &principal, 150).await?;
+    let longer = sessions.into_iter().map(|(handle, mut record)| {
+        let store = store.clone();
+        tokio::spawn(async move { live_longer(&store, handle, &mut record, 30).await })
+    });
+    let mut longer = tokio::spawn(try_join_all(longer.collect::<Vec<_>>()));
+    loop {
+        assert_eq!(store.sessions_of(&principal, now()).await?.len(), 150);
+        if let Ok(outcomes) = tokio::time::timeout(Duration::ZERO, &mut longer).await {
+            let outcomes = outcomes.expect("nobody panics").expect("nobody panics");
+            return outcomes.into_iter().collect();
+        }
+    }
+}
+
+/// Replaces the record so many times, each time with one that may live a millisecond longer.
+async fn live_longer(
+    store: &RedisStore,
+    handle: Handle,
+    record: &mut Record,
+    times: usize,
+) -> Result<(), StoreError> {
+    for _ in 0..times {
+        let mut longer = next(record);
+        let deadline = &mut longer.header.absolute_deadline;
+        *deadline = deadline.after(Duration::from_millis(1));
+        let replaced = store.replace(handle, record.header.version, &longer, now());
+        assert_eq!(replaced.await?, Replaced::Replaced);
+        *record = longer;
+    }
     Ok(())
 }
 
