@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_store_common::PerRuntime;
 use futures_util::future::{FutureExt as _, select_ok};
 use redis::{Cmd, Value, cmd};
 
@@ -31,8 +32,9 @@ pub(crate) struct Cluster {
     connector: Arc<Connector>,
     connections: usize,
     known: Mutex<Known>,
-    /// Who looks at the whole cluster, and when that was done last.
-    looking: tokio::sync::Mutex<Option<Instant>>,
+    /// Who looks at the whole cluster, and when that was done last. Each runtime looks for itself, for one that does not
+    /// run gets no answer.
+    looking: PerRuntime<tokio::sync::Mutex<Option<Instant>>>,
 }
 
 #[derive(Default)]
@@ -56,7 +58,7 @@ impl Cluster {
             connector,
             connections,
             known: Mutex::default(),
-            looking: tokio::sync::Mutex::new(None),
+            looking: PerRuntime::new(tokio::sync::Mutex::default),
         }
     }
 
@@ -150,8 +152,9 @@ impl Cluster {
 
     /// Who has `slot` now that `failed` can't be reached, or is of no use.
     async fn look_again(&self, slot: u16, failed: &Address) -> Result<Address, StoreError> {
-        let looking = tokio::time::timeout(self.connector.connect_timeout, self.looking.lock());
-        let mut last = looking.await.map_err(|_| {
+        let looking = self.looking.get();
+        let waiting = tokio::time::timeout(self.connector.connect_timeout, looking.lock());
+        let mut last = waiting.await.map_err(|_| {
             let message = "waiting for a look at the cluster: none within the limit";
             StoreError::new(StoreErrorKind::Timeout, message).not_applied()
         })?;

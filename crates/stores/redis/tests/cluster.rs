@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use fasthttpsession_core::{Store as _, StoreErrorKind};
@@ -13,6 +16,7 @@ use support::fake::Fake;
 use support::load::{Load, Report};
 use support::sample::{handle, now, principal, record, record_of};
 use support::within;
+use tokio::runtime::{Builder, Runtime};
 
 /// One cluster for all checks that leave it as it was, because it takes seconds to start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -72,7 +76,7 @@ async fn an_entry_in_another_slot_is_removed_once_no_record_can_follow_it(
 async fn a_node_that_is_cut_off_from_the_cluster_is_left(cluster: &RedisCluster) {
     let fake = Fake::start(|port, name| match name {
         "PING" => "+PONG\r\n".to_owned(),
-        "CLUSTER" => format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n"),
+        "CLUSTER" => all_slots(port),
         "EVALSHA" | "GET" => "-CLUSTERDOWN The cluster is down\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     })
@@ -95,6 +99,56 @@ async fn a_node_that_is_cut_off_from_the_cluster_is_left(cluster: &RedisCluster)
     let seen = fake.seen.lock().expect("nobody panics");
     let asked = seen.iter().filter(|name| *name == "EVALSHA").count();
     assert_eq!(asked, 1, "{seen:?}");
+}
+
+/// Who looks waits for an answer, and none comes on the connections of a runtime that does not run.
+#[test]
+fn a_runtime_that_does_not_run_holds_nobody_up_who_looks_at_the_cluster() {
+    let [serving, first, second] = [runtime(1), runtime(0), runtime(0)];
+    let new = serving.block_on(Fake::start(|_, name| match name {
+        "GET" => "$-1\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    }));
+    let (looks, new_port) = (Arc::new(AtomicUsize::new(0)), new.port);
+    let counting = Arc::clone(&looks);
+    let old = serving.block_on(Fake::start(move |port, name| match name {
+        "GET" => "-CLUSTERDOWN The cluster is down\r\n".to_owned(),
+        "CLUSTER" => match counting.fetch_add(1, Ordering::SeqCst) {
+            0 => all_slots(port),
+            1 => String::new(),
+            _ => all_slots(new_port),
+        },
+        _ => "+OK\r\n".to_owned(),
+    }));
+    let config = RedisConfig::from_url(&format!("redis+cluster://127.0.0.1:{}", old.port));
+    let patience = Duration::from_secs(600);
+    let config = config.expect("it is a URL").connect_timeout(patience);
+    let store = first.block_on(within(config.response_timeout(patience).open()));
+    let store = store.expect("the old one answers");
+    let mut looking = pin!(store.load(handle(), now()));
+    first.block_on(within(async {
+        while looks.load(Ordering::SeqCst) < 2 {
+            let moment = tokio::time::timeout(Duration::from_millis(5), &mut looking);
+            moment.await.expect_err("nobody has told where it is");
+        }
+    }));
+    let found = second.block_on(within(store.load(handle(), now())));
+    assert_eq!(found.expect("the new one answers"), None);
+}
+
+/// One that runs as long as somebody waits in it, unless it has threads of its own.
+fn runtime(threads: usize) -> Runtime {
+    let mut builder = match threads {
+        0 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads(threads.max(1)).enable_all().build();
+    runtime.expect("a runtime starts")
+}
+
+/// The answer to `CLUSTER SLOTS` by which the node at `port` has them all.
+fn all_slots(port: u16) -> String {
+    format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")
 }
 
 /// One cluster for all that happens to it, one after the other.

@@ -16,7 +16,9 @@ pub(crate) struct Fake {
 
 impl Fake {
     /// `answer` is told its own port and the name of a command in upper case.
-    pub(crate) async fn start(answer: fn(u16, &str) -> String) -> Self {
+    pub(crate) async fn start(
+        answer: impl Fn(u16, &str) -> String + Clone + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
@@ -24,7 +26,7 @@ impl Fake {
         let noting = Arc::clone(&seen);
         let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let noting = Arc::clone(&noting);
+                let (noting, answer) = (Arc::clone(&noting), answer.clone());
                 tokio::spawn(serve(BufReader::new(stream), move |name| {
                     noting.lock().expect("nobody panics").push(name.to_owned());
                     answer(port, name)
