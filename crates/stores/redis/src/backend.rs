@@ -15,6 +15,7 @@ use crate::connect;
 use crate::error::{not_replicated, store_error, unexpected};
 use crate::keys::{SLOTS, slot_of};
 use crate::lines::Lines;
+use crate::moving::Moving;
 use crate::place::Address;
 use crate::scripts::Script;
 
@@ -113,7 +114,7 @@ impl Backend {
         let primaries = self.ranges().await?;
         let pings = primaries
             .iter()
-            .map(|range| self.send_to(range, vec![cmd("PING")]));
+            .map(|range| self.send_to(&range.primary, vec![cmd("PING")]));
         for answers in try_join_all(pings).await? {
             first_of(answers)?;
         }
@@ -132,20 +133,24 @@ impl Backend {
         }
     }
 
-    /// Sends commands without keys to the primary of `range`.
+    /// Where slots of `range` are being moved by its primary.
+    pub(crate) async fn moving(&self, range: &Range) -> Result<Moving, StoreError> {
+        match &*self.reads {
+            Path::Cluster(cluster, limit) => within(*limit, cluster.moving(range), late).await,
+            Path::One(_) | Path::Own(..) => Ok(Moving::nowhere()),
+        }
+    }
+
+    /// Sends commands without keys to the node at `address`, or to the server where there is no cluster.
     pub(crate) async fn send_to(
         &self,
-        range: &Range,
+        address: &Address,
         commands: Vec<Cmd>,
     ) -> Result<Vec<Value>, StoreError> {
         match &*self.reads {
             Path::Cluster(cluster, limit) => {
-                within(
-                    *limit,
-                    cluster.send_to(&range.primary, &commands, false),
-                    late,
-                )
-                .await
+                let sent = cluster.send_to(address, &commands, false);
+                within(*limit, sent, late).await
             }
             path => path.send("", &commands).await,
         }
@@ -241,6 +246,15 @@ pub(crate) fn first_of(answers: Vec<Value>) -> Result<Value, StoreError> {
     let first = answers.into_iter().next();
     let first = first.ok_or_else(|| unexpected("a command"))?;
     first.extract_error().map_err(|error| store_error(&error))
+}
+
+/// An answer that is a text.
+pub(crate) fn text_of(answer: &Value) -> Option<String> {
+    match answer {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::VerbatimString { text, .. } => Some(text.clone()),
+        _ => None,
+    }
 }
 
 fn late() -> StoreError {

@@ -10,11 +10,13 @@ use fasthttpsession_store_common::PerRuntime;
 use futures_util::future::{FutureExt as _, select_ok};
 use redis::{Cmd, Value, cmd};
 
+use crate::backend::{first_of, text_of};
 use crate::connect::Connector;
 use crate::error::{store_error, unexpected, unreachable};
 use crate::keys::SLOTS;
 use crate::lines::Lines;
 use crate::link::Target;
+use crate::moving::Moving;
 use crate::place::Address;
 
 /// How often a command follows where it is sent.
@@ -106,6 +108,16 @@ impl Cluster {
             .flat_map(|command| [cmd("ASKING"), command.clone()]);
         let answers = node.send(&asked.collect::<Vec<_>>()).await?;
         Ok(answers.into_iter().skip(1).step_by(2).collect())
+    }
+
+    /// What the primary of `range` says of where its slots are being moved.
+    pub(crate) async fn moving(&self, range: &Range) -> Result<Moving, StoreError> {
+        let mut question = cmd("CLUSTER");
+        question.arg("NODES");
+        let answers = self.send_to(&range.primary, &[question], false).await?;
+        let nodes = text_of(&first_of(answers)?);
+        let moving = nodes.and_then(|nodes| Moving::of(range, &nodes));
+        moving.ok_or_else(|| unexpected("CLUSTER NODES"))
     }
 
     /// Who has which slots, looked up now.
@@ -265,7 +277,7 @@ fn redirect(answers: &Result<Vec<Value>, StoreError>, from: &Address) -> Option<
 }
 
 /// The address that a node at `from` calls `node`. A node that knows no name of its own leaves out the host.
-fn named(node: &str, from: &Address) -> Option<Address> {
+pub(crate) fn named(node: &str, from: &Address) -> Option<Address> {
     let (host, port) = node.rsplit_once(':')?;
     let port = port.parse().ok()?;
     let host = match (host, from) {

@@ -167,6 +167,10 @@
 //!
 //! On one server and behind Sentinel, index and record are written by one script: both or neither.
 //!
+//! A [`scan`] goes through the slots in their order. Where a primary is moving some of them, it asks the node that they are
+//! moved to for those keys, too, and when slots have changed hands it begins anew with what is left of them. Only a key
+//! that is moved back by hand in the middle may be missed.
+//!
 //! # Sentinel
 //!
 //! `redis+sentinel://` with the sentinels and the name that they have for the primary. All are asked at once when a
@@ -179,7 +183,8 @@
 //! [`load`] is `GET session:<handle>`; [`check`] is `PING`, to each primary. [`sessions_of`] is `ZRANGEBYSCORE` with
 //! `LIMIT 0 128`, or more where so many sessions end in the same millisecond, and a `GET` for each entry; [`scan`] is
 //! `INFO server` and `SCAN` with the prefix and at most `COUNT 1000`, and a `GET` for each session. A Cluster is asked
-//! `CLUSTER SLOTS`, sentinels `SENTINEL GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`.
+//! `CLUSTER SLOTS`, and by [`scan`] each primary `CLUSTER NODES` when it is done; sentinels `SENTINEL
+//! GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`.
 //!
 //! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Each consists of one or more of
 //! these parts. The first of all of those on a record:
@@ -257,7 +262,7 @@
 //! A user who may do no more than this:
 //!
 //! ```text
-//! ACL SETUSER web on >secret ~session:* +ping +get +eval +evalsha +getrange +strlen +exists +set +setrange +pexpire +pttl +del +unlink +time +zadd +zcard +zrandmember +zremrangebyscore +zrem +zrangebyscore +scan +info +select +cluster|slots +asking +role +wait
+//! ACL SETUSER web on >secret ~session:* +ping +get +eval +evalsha +getrange +strlen +exists +set +setrange +pexpire +pttl +del +unlink +time +zadd +zcard +zrandmember +zremrangebyscore +zrem +zrangebyscore +scan +info +select +cluster|slots +cluster|nodes +asking +role +wait
 //! ```
 //!
 //! # Errors
@@ -339,6 +344,7 @@ mod index;
 mod keys;
 mod lines;
 mod link;
+mod moving;
 mod place;
 mod scan;
 mod scripts;

@@ -1,5 +1,6 @@
 //! Scans, page by page: the slots in their order, and within the slots that a server has whatever order it has. So a
-//! scan misses nothing when slots move or when a replica takes over: what is left of them is scanned anew.
+//! scan misses nothing when slots move or when a replica takes over: what is left of them is scanned anew. After the
+//! server that has some slots those are asked for the same that it is moving some of them to.
 
 use std::fmt;
 
@@ -7,10 +8,11 @@ use fasthttpsession_core::{Cursor, Handle, Page, Record, StoreError, StoreErrorK
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{Value, cmd};
 
-use crate::backend::first_of;
+use crate::backend::{first_of, text_of};
 use crate::cluster::Range;
 use crate::error::{unexpected, unreachable};
 use crate::keys::{SLOTS, slot_of};
+use crate::place::Address;
 use crate::store::Inner;
 
 /// The most keys that a server looks at for one page, however many are wanted.
@@ -30,6 +32,8 @@ struct Position {
     cursor: u64,
     /// Which start of which server made the cursor; no other one understands it.
     run: String,
+    /// When the server that has the slots is done: those that it was moving some of them to, and that are not.
+    heirs: Vec<Address>,
 }
 
 impl Inner {
@@ -42,30 +46,68 @@ impl Inner {
         let position = after.map_or_else(|| Ok(Position::default()), Position::parse)?;
         let ranges = self.backend.ranges().await?;
         let nobody = || unreachable(format!("no node of the cluster has slot {}", position.slot));
-        let range = owner(&ranges, position.slot).ok_or_else(nobody)?;
-        let (run, next, keys) = self.keys_of(range, position.cursor, limit).await?;
-        let is_fresh = position.cursor == 0;
-        if !is_fresh && (run != position.run || range.last != position.last) {
-            return Ok(Page {
-                sessions: Vec::new(),
-                next: Some(Position::at(position.slot).cursor()),
-            });
+        let mut range = owner(&ranges, position.slot).ok_or_else(nobody)?.clone();
+        range.first = position.slot;
+        if position.has_begun() && range.last != position.last {
+            return Ok(position.anew());
         }
-        let slots = position.slot..=range.last;
+        let asked = position.heirs.first().unwrap_or(&range.primary);
+        let (run, next, keys) = self.keys_of(asked, position.cursor, limit).await?;
+        if position.cursor != 0 && run != position.run {
+            return Ok(position.anew());
+        }
+        let slots = range.first..=range.last;
         let handles = keys.iter().filter_map(|key| {
             let handle = self.keys.handle(key)?;
             slots.contains(&slot_of(key)).then_some(handle)
         });
+        let handles = handles.collect();
+        let next = if next == 0 {
+            self.after_server(&position, &range).await?
+        } else {
+            Some(Position {
+                last: range.last,
+                cursor: next,
+                run,
+                ..position
+            })
+        };
         Ok(Page {
-            sessions: self.live(handles.collect(), now).await?,
-            next: following(&position, range, next, run).map(|next| next.cursor()),
+            sessions: self.live(handles, now).await?,
+            next: next.map(|next| next.cursor()),
         })
+    }
+
+    /// Where to go on when a server has no more keys in the slots of `range`; `None` after the last slot.
+    async fn after_server(
+        &self,
+        position: &Position,
+        range: &Range,
+    ) -> Result<Option<Position>, StoreError> {
+        let heirs = if let [_, others @ ..] = &position.heirs[..] {
+            others.to_vec()
+        } else {
+            // Asked now that it has been scanned, so that what has left it meanwhile is where it says.
+            let moving = self.backend.moving(range).await?;
+            if !moving.has_all {
+                return Ok(Some(Position::at(range.first)));
+            }
+            moving.to
+        };
+        if heirs.is_empty() {
+            return Ok((range.last + 1 < SLOTS).then(|| Position::at(range.last + 1)));
+        }
+        Ok(Some(Position {
+            last: range.last,
+            heirs,
+            ..Position::at(range.first)
+        }))
     }
 
     /// Some keys of a server that look like those of records, where it goes on, and who it is.
     async fn keys_of(
         &self,
-        range: &Range,
+        server: &Address,
         cursor: u64,
         limit: usize,
     ) -> Result<(String, u64, Vec<Vec<u8>>), StoreError> {
@@ -74,7 +116,7 @@ impl Inner {
         let mut scan = cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(self.keys.pattern());
         scan.arg("COUNT").arg(limit.clamp(1, LARGEST_PAGE));
-        let mut answers = self.backend.send_to(range, vec![info, scan]).await?;
+        let mut answers = self.backend.send_to(server, vec![info, scan]).await?;
         let scanned = answers.pop().ok_or_else(|| unexpected("SCAN"))?;
         let run = run_of(&first_of(answers)?).ok_or_else(|| unexpected("INFO"))?;
         let scanned = first_of(vec![scanned])?;
@@ -109,18 +151,32 @@ impl Position {
         }
     }
 
+    /// Whether some of its slots have been scanned.
+    fn has_begun(&self) -> bool {
+        self.cursor != 0 || !self.heirs.is_empty()
+    }
+
+    /// An empty page, after which its slots are scanned from the beginning.
+    fn anew(&self) -> Page {
+        Page {
+            sessions: Vec::new(),
+            next: Some(Self::at(self.slot).cursor()),
+        }
+    }
+
     fn cursor(&self) -> Cursor {
         Cursor(self.to_string().into_bytes().into())
     }
 
     fn parse(cursor: &Cursor) -> Result<Self, StoreError> {
         let read = || {
-            let mut parts = std::str::from_utf8(&cursor.0).ok()?.splitn(4, ' ');
+            let mut parts = std::str::from_utf8(&cursor.0).ok()?.split(' ');
             Some(Self {
                 slot: parts.next()?.parse().ok().filter(|slot| *slot < SLOTS)?,
                 last: parts.next()?.parse().ok()?,
                 cursor: parts.next()?.parse().ok()?,
                 run: parts.next()?.to_owned(),
+                heirs: parts.map(heir).collect::<Option<_>>()?,
             })
         };
         read().ok_or_else(|| {
@@ -136,7 +192,8 @@ impl fmt::Display for Position {
             f,
             "{} {} {} {}",
             self.slot, self.last, self.cursor, self.run
-        )
+        )?;
+        self.heirs.iter().try_for_each(|heir| write!(f, " {heir}"))
     }
 }
 
@@ -146,26 +203,14 @@ fn owner(ranges: &[Range], slot: u16) -> Option<&Range> {
         .find(|range| (range.first..=range.last).contains(&slot))
 }
 
-/// Where to go on after a page of `range`; `None` after the last slot.
-fn following(position: &Position, range: &Range, cursor: u64, run: String) -> Option<Position> {
-    if cursor != 0 {
-        return Some(Position {
-            slot: position.slot,
-            last: range.last,
-            cursor,
-            run,
-        });
-    }
-    (range.last + 1 < SLOTS).then(|| Position::at(range.last + 1))
+fn heir(text: &str) -> Option<Address> {
+    // It is written with its port.
+    Address::parse(text, 0).ok()
 }
 
 /// Which start of which server it is.
 fn run_of(info: &Value) -> Option<String> {
-    let text = match info {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
-        Value::VerbatimString { text, .. } => text,
-        _ => return None,
-    };
+    let text = text_of(info)?;
     let run = text.lines().find_map(|line| line.strip_prefix("run_id:"))?;
     Some(run.trim().to_owned())
 }

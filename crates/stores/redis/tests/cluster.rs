@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -155,10 +156,47 @@ fn all_slots(port: u16) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_cluster_that_changes_is_followed_under_load() {
     let cluster = RedisCluster::start(6);
+    a_slot_that_is_half_moved_is_scanned_whole(&cluster).await;
     a_slot_that_moves_loses_nothing(&cluster).await;
     a_killed_primary_is_followed_and_no_commit_counts_twice(&cluster).await;
     what_no_replica_had_got_is_lost_with_its_primary(&cluster).await;
     what_replicas_have_confirmed_is_not_lost_with_their_primary(&cluster).await;
+}
+
+async fn a_slot_that_is_half_moved_is_scanned_whole(cluster: &RedisCluster) {
+    let store = open(cluster, "{half}:").await;
+    for _ in 0..40 {
+        let created = store.create(handle(), &record(), now()).await;
+        created.expect("the cluster answers");
+    }
+    let slot = cluster.nodes[0].cli(&["CLUSTER", "KEYSLOT", "{half}:"]);
+    let from = holder(cluster, slot.trim());
+    let mut others = cluster.primaries(0).into_iter();
+    let to = others.find(|node| node.port() != from.port());
+    let moving = Moving::start(slot.trim(), from, to.expect("there are three"));
+    for moved in 0..40 {
+        if moved % 20 == 0 {
+            assert_eq!(scanned(&store).await, 40, "{moved} have moved");
+        }
+        assert!(moving.one_key(), "there are 40");
+    }
+    assert_eq!(scanned(&store).await, 40, "all have moved");
+    moving.end();
+    assert_eq!(scanned(&store).await, 40, "the slot has moved");
+}
+
+/// How many sessions a scan finds.
+async fn scanned(store: &RedisStore) -> usize {
+    let (mut found, mut after) = (HashSet::new(), None);
+    loop {
+        let page = store.scan(after.as_ref(), 10, now()).await;
+        let page = page.expect("the cluster answers");
+        found.extend(page.sessions.into_iter().map(|(handle, _)| handle));
+        after = page.next;
+        if after.is_none() {
+            return found.len();
+        }
+    }
 }
 
 async fn a_slot_that_moves_loses_nothing(cluster: &RedisCluster) {
@@ -305,22 +343,52 @@ fn holder<'a>(cluster: &'a RedisCluster, slot: &str) -> &'a RedisServer {
 
 /// Moves `slot` to the primary of the number `to`, key by key.
 async fn move_slot(cluster: &RedisCluster, slot: &str, to: usize, load: &Load) {
-    let id = |node: &RedisServer| node.cli(&["CLUSTER", "MYID"]).trim().to_owned();
     let (from, to) = (holder(cluster, slot), cluster.primaries(0)[to]);
     if from.port() == to.port() {
         return;
     }
-    to.cli(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &id(from)]);
-    from.cli(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &id(to)]);
-    while let Some(key) = first_key(from, slot) {
-        let port = to.port().to_string();
-        let auth = ["AUTH2", "tester", "p@ss:word/1", "KEYS", &key];
-        from.cli(&[&["MIGRATE", "127.0.0.1", &port, "", "0", "5000"][..], &auth].concat());
+    let moving = Moving::start(slot, from, to);
+    while moving.one_key() {
         load.goes_on(50).await;
     }
-    for node in [to, from] {
-        node.cli(&["CLUSTER", "SETSLOT", slot, "NODE", &id(to)]);
+    moving.end();
+}
+
+/// A slot that is being moved.
+struct Moving<'a> {
+    slot: &'a str,
+    from: &'a RedisServer,
+    to: &'a RedisServer,
+}
+
+impl<'a> Moving<'a> {
+    fn start(slot: &'a str, from: &'a RedisServer, to: &'a RedisServer) -> Self {
+        to.cli(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &id(from)]);
+        from.cli(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &id(to)]);
+        Self { slot, from, to }
     }
+
+    /// Whether there was one.
+    fn one_key(&self) -> bool {
+        let Some(key) = first_key(self.from, self.slot) else {
+            return false;
+        };
+        let port = self.to.port().to_string();
+        let auth = ["AUTH2", "tester", "p@ss:word/1", "KEYS", &key];
+        let migrate = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000"];
+        self.from.cli(&[&migrate[..], &auth].concat());
+        true
+    }
+
+    fn end(self) {
+        for node in [self.to, self.from] {
+            node.cli(&["CLUSTER", "SETSLOT", self.slot, "NODE", &id(self.to)]);
+        }
+    }
+}
+
+fn id(node: &RedisServer) -> String {
+    node.cli(&["CLUSTER", "MYID"]).trim().to_owned()
 }
 
 fn first_key(node: &RedisServer, slot: &str) -> Option<String> {
