@@ -8,12 +8,18 @@
 //! | 8–11 | the length of the record |
 //! | 12–19 | the first bytes of SHA-256 over the size of a place and all else: a place that was written in part is known by it |
 //! | 20– | the record, as [`Record::to_bytes`](fasthttpsession_core::Record::to_bytes) makes it |
+//! | 8 bytes after it | the mark: bytes 12–19 again, once the record is known to be on the disk |
+//!
+//! That a record can be read tells nothing of the disk: whoever wrote it may have been killed before they waited for it,
+//! and a wait that failed is not failed a second time. The mark is written when the wait is over, and is itself not
+//! waited for. Whoever wants no more than to outlive the process writes none.
 //!
 //! Numbers have their highest byte first.
 
 use sha2::{Digest, Sha256};
 
 const HEAD: usize = 20;
+const MARK: usize = 8;
 /// A place is a multiple of what disks write as one piece.
 const SECTOR: usize = 512;
 /// A file in whose places this many records of the size would fit is made anew.
@@ -31,6 +37,8 @@ pub(crate) struct Place {
     second: bool,
     number: u64,
     size: usize,
+    /// Whether the record is known to be on the disk.
+    pub(crate) on_disk: bool,
 }
 
 /// Bytes to be written at a place that holds no current record.
@@ -51,19 +59,23 @@ pub(crate) fn current(file: &[u8]) -> Option<Current<'_>> {
         .into_iter()
         .find_map(|is_second| {
             let bytes = if is_second { second } else { first };
-            let record = whole(bytes)?;
+            let parts = whole(bytes)?;
             let place = Place {
                 second: is_second,
                 number: number(bytes),
                 size: bytes.len(),
+                on_disk: parts.rest.starts_with(parts.check),
             };
-            Some(Current { record, place })
+            Some(Current {
+                record: parts.record,
+                place,
+            })
         })
 }
 
 /// The content of a new file that holds `record`, with room to grow by a quarter.
 pub(crate) fn fresh(record: &[u8]) -> Vec<u8> {
-    let size = (HEAD + record.len() + record.len() / 4).next_multiple_of(SECTOR);
+    let size = fresh_len(record.len()) / 2;
     let mut file = place_with(size, 1, record);
     file.resize(2 * size, 0);
     file
@@ -71,13 +83,22 @@ pub(crate) fn fresh(record: &[u8]) -> Vec<u8> {
 
 /// The size of the file that [`fresh`] makes for a record of `length` bytes.
 pub(crate) const fn fresh_len(length: usize) -> usize {
-    2 * (HEAD + length + length / 4).next_multiple_of(SECTOR)
+    2 * (HEAD + length + length / 4 + MARK).next_multiple_of(SECTOR)
+}
+
+/// How to mark the record that was written at `at`, of which `place` is the beginning; `None` if it holds none.
+pub(crate) fn mark(at: u64, place: &[u8]) -> Option<Write> {
+    let parts = Parts::of(place)?;
+    Some(Write {
+        at: at + (HEAD + parts.record.len()) as u64,
+        bytes: parts.check.to_vec(),
+    })
 }
 
 impl Place {
     /// How to write the next record; `None` if the file is too small for it, or far too large.
     pub(crate) fn next(self, record: &[u8]) -> Option<Write> {
-        let needed = HEAD + record.len();
+        let needed = HEAD + record.len() + MARK;
         let too_roomy = self.size > SECTOR && self.size / TOO_ROOMY > needed;
         if needed > self.size || too_roomy {
             return None;
@@ -105,13 +126,32 @@ fn number(place: &[u8]) -> u64 {
         .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// The record of a place that was written as a whole.
-fn whole(place: &[u8]) -> Option<&[u8]> {
-    let (head, rest) = place.split_first_chunk::<HEAD>()?;
-    let (numbers, sum) = head.split_at(12);
-    let length = u32::from_be_bytes(*numbers.last_chunk()?);
-    let record = rest.get(..usize::try_from(length).ok()?)?;
-    (check(place.len(), numbers, record) == sum).then_some(record)
+/// A place, by what its length says.
+struct Parts<'a> {
+    numbers: &'a [u8],
+    check: &'a [u8],
+    record: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(place: &'a [u8]) -> Option<Self> {
+        let (head, rest) = place.split_first_chunk::<HEAD>()?;
+        let (numbers, check) = head.split_at(12);
+        let length = u32::from_be_bytes(*numbers.last_chunk()?);
+        let (record, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        Some(Self {
+            numbers,
+            check,
+            record,
+            rest,
+        })
+    }
+}
+
+/// A place that was written as a whole.
+fn whole(place: &[u8]) -> Option<Parts<'_>> {
+    Parts::of(place).filter(|parts| check(place.len(), parts.numbers, parts.record) == parts.check)
 }
 
 fn check(size: usize, numbers: &[u8], record: &[u8]) -> [u8; 8] {
@@ -170,12 +210,32 @@ mod tests {
     #[test]
     fn a_record_that_outgrows_its_file_or_shrinks_far_gets_another() {
         let small = current(&fresh(&[1; 300])).unwrap().place;
-        assert!(small.next(&[2; 492]).is_some());
-        assert!(small.next(&[2; 493]).is_none());
+        assert!(small.next(&[2; 484]).is_some());
+        assert!(small.next(&[2; 485]).is_none());
         assert!(small.next(&[]).is_some());
         let large = current(&fresh(&vec![1; 100_000])).unwrap().place;
         assert!(large.next(&[2; 16_000]).is_some());
         assert!(large.next(&[2; 2_000]).is_none());
+    }
+
+    #[test]
+    fn a_mark_is_of_the_record_that_it_follows_and_of_no_other() {
+        let mut file = fresh(b"record 1");
+        let mut at = mark(0, &file);
+        for number in 2..6 {
+            let old = current(&file).unwrap();
+            assert!(!old.place.on_disk);
+            let marked = at.take().unwrap();
+            let start = usize::try_from(marked.at).unwrap();
+            file[start..start + MARK].copy_from_slice(&marked.bytes);
+            let old = current(&file).unwrap();
+            assert!(old.place.on_disk);
+            let next = old.place.next(format!("record {number}").as_bytes());
+            let next = next.unwrap();
+            let start = usize::try_from(next.at).unwrap();
+            file[start..start + next.bytes.len()].copy_from_slice(&next.bytes);
+            at = mark(next.at, &next.bytes);
+        }
     }
 
     #[test]

@@ -18,7 +18,6 @@ const TRIES: usize = 16;
 /// The open folder.
 pub(crate) struct Folder {
     root: OwnedFd,
-    /// Whether what was written must be on the disk before the answer.
     durable: bool,
 }
 
@@ -41,6 +40,11 @@ impl Folder {
             .mode(0o700)
             .create(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+    }
+
+    /// Whether what was written must be on the disk before the answer.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable
     }
 
     pub(crate) fn root(&self) -> &OwnedFd {
@@ -189,7 +193,8 @@ impl Folder {
         fs::fdatasync(file)
     }
 
-    /// Waits until the names in the folder of `name` are on the disk, if they must be.
+    /// Waits until the names in the folder of `name` are on the disk, if they must be. Unlike for the content of files,
+    /// a wait that failed may be tried again: file systems don't forget a name that they could not write.
     pub(crate) fn sync_folder_of(&self, name: &str) -> Answer<()> {
         if !self.durable {
             return Ok(());

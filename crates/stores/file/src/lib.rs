@@ -63,6 +63,11 @@
 //! some milliseconds where `none` takes microseconds. A purge, and the removal of entries that are left over, wait in
 //! neither.
 //!
+//! A wait that failed leaves a record that can be read, but which the disk may not have; so does whoever is killed while
+//! they wait, and whoever writes with `none`. Before an answer of a store with `full` counts on such a record it gets a
+//! new file, which is waited for; and before it says that there was none to delete, it waits for the folder. So a write
+//! that is sent again, as its first answer was an error, is not taken for done because it can be seen.
+//!
 //! # How a logout can be undone
 //!
 //! * By a loss of power within half a minute, with `sync=none`. With `sync=full` it can't.
@@ -91,7 +96,7 @@
 //! A session's file holds two copies of its record, which are written in turn, each with a number and a check of its
 //! own. Whoever reads takes the newer one that is whole. So a writer who is killed in the middle has written nothing,
 //! and readers need no lock. A record that outgrows its file, or shrinks far below it, gets a new one: written as
-//! `new`, then renamed.
+//! `new`, then renamed. With `sync=full` a copy is marked once it is known to be on the disk.
 //!
 //! Each operation is these steps in this order, so that a kill between any two of them does no harm:
 //!

@@ -70,7 +70,10 @@ impl Records {
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         let old = self.stored(held, handle)?;
-        if old.as_ref().is_some_and(|old| old.record.is_live(now)) {
+        if let Some(old) = &old
+            && old.record.is_live(now)
+        {
+            self.settle_on_disk(held, handle, old)?;
             return Ok(Created::Exists);
         }
         if !record.is_live(now) {
@@ -95,6 +98,8 @@ impl Records {
             return Ok(Replaced::Gone);
         };
         if old.record.header.version != expected {
+            // It may be this very record, of which an earlier answer was that its fate is unknown.
+            self.settle_on_disk(held, handle, &old)?;
             return Ok(Replaced::Conflict(old.record));
         }
         self.write_over(held, handle, &old, record)?;
@@ -117,6 +122,8 @@ impl Records {
             let mut record = old.record.clone();
             record.header.idle_deadline = idle_deadline;
             self.write_over(held, handle, &old, &record)?;
+        } else {
+            self.settle_on_disk(held, handle, &old)?;
         }
         Ok(Touched::Touched)
     }
@@ -127,16 +134,23 @@ impl Records {
         handle: Handle,
         now: Timestamp,
     ) -> Result<Deleted, StoreError> {
-        match self.live(held, handle, now) {
-            Ok(None) => return Ok(Deleted::Gone),
-            Ok(Some(old)) => self.remove(held, handle, &old.record.header)?,
-            Err(error) if error.kind() == StoreErrorKind::Corrupt => self.remove_file(handle)?,
+        let answer = match self.live(held, handle, now) {
+            Ok(None) => Deleted::Gone,
+            Ok(Some(old)) => {
+                self.remove(held, handle, &old.record.header)?;
+                Deleted::Deleted
+            }
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                self.remove_file(handle)?;
+                Deleted::Deleted
+            }
             Err(error) => return Err(error),
-        }
+        };
+        // Also if it is gone: whoever removed it may not have waited for the disk, or in vain.
         self.folder
             .sync_folder_of(&names::record(handle))
             .map_err(|error| unsure(&format!("removing session {handle}"), error))?;
-        Ok(Deleted::Deleted)
+        Ok(answer)
     }
 
     /// Removes the record and its entries.
@@ -279,26 +293,61 @@ impl Records {
             .map_err(|error| refused(&doing(), error))?;
         self.folder
             .sync(&old.file)
-            .map_err(|error| unsure(&doing(), error))
+            .map_err(|error| unsure(&doing(), error))?;
+        self.mark(&old.file, write.at, &write.bytes);
+        Ok(())
+    }
+
+    /// Before an answer that counts on what is found: sees to it that the disk has it, if it must. As the kernel takes
+    /// for written what it once failed to write, another sync would prove nothing: a new file does.
+    fn settle_on_disk(
+        &self,
+        held: &Held,
+        handle: Handle,
+        found: &Stored,
+    ) -> Result<(), StoreError> {
+        if self.is_settled(found) {
+            return Ok(());
+        }
+        self.write_file(held, handle, &found.record.to_bytes())
+    }
+
+    /// Whether the disk has what it must have of a record.
+    fn is_settled(&self, found: &Stored) -> bool {
+        found.place.on_disk || !self.folder.is_durable()
+    }
+
+    /// Notes that the record that was written at `at` of `file` is on the disk, if that was waited for.
+    fn mark(&self, file: &OwnedFd, at: u64, written: &[u8]) {
+        if self.folder.is_durable()
+            && let Some(mark) = copies::mark(at, written)
+        {
+            // Without it the next write makes a new file, which does no harm.
+            let _ = write_all_at(file, &mark.bytes, mark.at);
+        }
     }
 
     /// Makes a file with the record, or another one in place of the one there is.
     fn write_file(&self, held: &Held, handle: Handle, bytes: &[u8]) -> Result<(), StoreError> {
         let doing = || format!("writing the file of session {handle}");
         let (unfinished, name) = (held.shard().unfinished(), names::record(handle));
+        let content = copies::fresh(bytes);
         let made = self
-            .make_unfinished(&unfinished, bytes)
-            .and_then(|()| self.folder.rename(&unfinished, &name));
-        if let Err(error) = made {
+            .make_unfinished(&unfinished, &content)
+            .and_then(|file| self.folder.rename(&unfinished, &name).map(|()| file));
+        let file = made.map_err(|error| {
             let _ = self.folder.remove(&unfinished);
-            return Err(refused(&doing(), error));
-        }
+            refused(&doing(), error)
+        })?;
         self.folder
             .sync_folder_of(&name)
-            .map_err(|error| unsure(&doing(), error))
+            .map_err(|error| unsure(&doing(), error))?;
+        // Not earlier: as long as its name is not on the disk, the record is not.
+        self.mark(&file, 0, &content);
+        Ok(())
     }
 
-    fn make_unfinished(&self, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+    fn make_unfinished(&self, name: &str, content: &[u8]) -> Result<OwnedFd, Errno> {
         let file = match self.folder.make_file(name) {
             Err(Errno::EXIST) => {
                 // Whoever had the lock was killed.
@@ -307,8 +356,9 @@ impl Records {
             }
             other => other?,
         };
-        write_all_at(&file, &copies::fresh(bytes), 0)?;
-        self.folder.sync(&file)
+        write_all_at(&file, content, 0)?;
+        self.folder.sync(&file)?;
+        Ok(file)
     }
 
     /// Removes what was left by whoever was killed while they wrote a new file.

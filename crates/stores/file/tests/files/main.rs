@@ -1,6 +1,8 @@
 //! What a file store promises beyond the conformance suite.
 
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod foreign;
 #[cfg(test)]
 mod limits;

@@ -169,13 +169,59 @@ pub(crate) fn with_own_mounts(command: &Command) -> Command {
     if !rustix::process::geteuid().is_root() {
         alone.args(["--user", "--map-root-user"]);
     }
-    alone.arg(command.get_program()).args(command.get_args());
-    alone.envs(
+    run_by(alone, command)
+}
+
+/// `program`, which runs the command that follows its arguments.
+fn run_by(mut program: Command, command: &Command) -> Command {
+    program.arg(command.get_program()).args(command.get_args());
+    program.envs(
         command
             .get_envs()
             .filter_map(|(name, value)| Some((name, value?))),
     );
-    alone
+    program
+}
+
+/// What `command` asks of the disk between one [`step`] and the next, up to the last; `more` is for strace, too.
+pub(crate) fn steps_of(command: &Command, more: &[&str]) -> Vec<String> {
+    let beside = folder();
+    let trace = beside.path().join("trace");
+    let mut strace = Command::new("strace");
+    strace.arg("-o").arg(&trace);
+    strace.args([
+        "-f",
+        "-y",
+        "-s",
+        "64",
+        "-e",
+        "trace=write,fsync,fdatasync,rename,renameat,renameat2",
+    ]);
+    strace.args(more);
+    let output = run_by(strace, command)
+        .output()
+        .expect("the check looks at a process with strace: install it");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let seen = std::fs::read_to_string(trace).unwrap();
+    let mut steps: Vec<_> = seen.split("step: ").skip(1).map(str::to_owned).collect();
+    let end = steps.pop().unwrap_or_default();
+    assert!(end.starts_with("end"), "{seen}");
+    steps
+}
+
+/// A line that strace shows as one call. The last one is `end`.
+pub(crate) fn step(name: &str) {
+    use std::io::Write as _;
+    std::io::stderr()
+        .write_all(format!("step: {name}\n").as_bytes())
+        .unwrap();
+}
+
+/// How often, in a step, the kernel was asked to put `what` on the disk.
+pub(crate) fn waits(step: &str, call: &str, what: &str) -> usize {
+    let waits = |line: &&str| line.contains(&format!("{call}(")) && line.contains(what);
+    step.lines().filter(waits).count()
 }
 
 /// Mounts a memory file system of `size` on `folder`.

@@ -1,52 +1,17 @@
 //! What waits for the disk: seen from outside, by the calls that a process makes of the kernel.
 
-use std::process::Command;
-
 use fasthttpsession_core::Store;
 use fasthttpsession_file::SyncPolicy;
 
 use crate::sample::{
-    HOUR, NOW, child, config, folder, folder_of_child, handle, next, principal, record_of, shard_of,
+    HOUR, NOW, child, config, folder, folder_of_child, handle, next, principal, record_of,
+    shard_of, step, steps_of, waits,
 };
 
 /// What comes between the lines that the child writes, in the order of [`writes`].
 fn calls_of(child_name: &str) -> Vec<String> {
     let folder = folder();
-    let child = child(child_name, folder.path());
-    let beside = crate::sample::folder();
-    let trace = beside.path().join("trace");
-    let mut traced = Command::new("strace");
-    traced.arg("-o").arg(&trace);
-    traced.args([
-        "-f",
-        "-y",
-        "-s",
-        "64",
-        "-e",
-        "trace=write,fsync,fdatasync,rename,renameat,renameat2",
-    ]);
-    traced.arg(child.get_program()).args(child.get_args());
-    traced.envs(
-        child
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    let output = traced
-        .output()
-        .expect("the check looks at a process with strace: install it");
-    assert!(output.status.success());
-    let seen = std::fs::read_to_string(trace).unwrap();
-    let steps: Vec<_> = seen.split("step: ").map(str::to_owned).collect();
-    assert_eq!(steps.len(), STEPS + 2, "{seen}");
-    steps[1..=STEPS].to_vec()
-}
-
-const STEPS: usize = 4;
-
-/// How often, in `calls`, the kernel was asked to put `what` on the disk.
-fn waits(calls: &str, call: &str, what: &str) -> usize {
-    let waits = |line: &&str| line.contains(&format!("{call}(")) && line.contains(what);
-    calls.lines().filter(waits).count()
+    steps_of(&child(child_name, folder.path()), &[])
 }
 
 #[test]
@@ -70,7 +35,9 @@ fn with_full_sync_a_write_is_on_the_disk_before_its_answer() {
 
 #[test]
 fn without_sync_nothing_waits_for_the_disk() {
-    for step in calls_of("sync::writes_without_sync") {
+    let steps = calls_of("sync::writes_without_sync");
+    assert_eq!(steps.len(), 4);
+    for step in steps {
         assert_eq!(waits(&step, "sync", ""), 0, "{step}");
     }
 }
@@ -108,12 +75,4 @@ async fn writes(sync: SyncPolicy) {
     step("delete");
     store.delete(handle(1), NOW).await.unwrap();
     step("end");
-}
-
-/// A line that strace shows as one call.
-fn step(name: &str) {
-    use std::io::Write as _;
-    std::io::stderr()
-        .write_all(format!("step: {name}\n").as_bytes())
-        .unwrap();
 }
