@@ -58,7 +58,8 @@ impl StoreError {
     ///
     /// A write that failed as [`Unavailable`](StoreErrorKind::Unavailable), [`Timeout`](StoreErrorKind::Timeout) or
     /// [`Internal`](StoreErrorKind::Internal) counts as one that may have been applied, unless
-    /// [`not_applied`](Self::not_applied) says otherwise.
+    /// [`not_applied`](Self::not_applied) says otherwise; of any other kind, as one that had no effect, unless
+    /// [`maybe_applied`](Self::maybe_applied) does.
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
         use StoreErrorKind::{Internal, Timeout, Unavailable};
         Self {
@@ -81,6 +82,14 @@ impl StoreError {
     #[must_use]
     pub fn not_applied(mut self) -> Self {
         self.may_have_applied = false;
+        self
+    }
+
+    /// States that the operation may have taken effect, or may yet, although its kind lets one expect that it had none: the
+    /// disk was full, but only when what could already be read was to be made durable.
+    #[must_use]
+    pub fn maybe_applied(mut self) -> Self {
+        self.may_have_applied = true;
         self
     }
 
@@ -125,5 +134,23 @@ impl StdError for StoreError {
         self.source
             .as_deref()
             .map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_a_write_may_have_been_applied_its_kind_says_unless_the_store_does() {
+        for (kind, unless_stated) in [
+            (StoreErrorKind::Timeout, true),
+            (StoreErrorKind::Full, false),
+        ] {
+            let error = StoreError::new(kind, "failed");
+            assert_eq!(error.may_have_applied(), unless_stated);
+            assert!(!error.clone().not_applied().may_have_applied());
+            assert!(error.maybe_applied().may_have_applied());
+        }
     }
 }

@@ -6,11 +6,15 @@ use rustix::io::Errno;
 
 /// A failure before anything took effect: the record is as it was.
 pub(crate) fn refused(doing: &str, errno: Errno) -> StoreError {
-    unsure(doing, errno).not_applied()
+    failed(doing, errno).not_applied()
 }
 
-/// A failure after which the disk may hold what was written, or may not.
+/// A failure after which the disk may hold what was written, or may not, whatever the kind: all who read find it.
 pub(crate) fn unsure(doing: &str, errno: Errno) -> StoreError {
+    failed(doing, errno).maybe_applied()
+}
+
+fn failed(doing: &str, errno: Errno) -> StoreError {
     let message = format!("{doing}: {}", std::io::Error::from(errno));
     StoreError::new(kind_of(errno), message).with_source(errno)
 }

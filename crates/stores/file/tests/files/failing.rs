@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use fasthttpsession_core::{Created, Deleted, Replaced, Store, Touched};
+use fasthttpsession_core::{Created, Deleted, Replaced, Store, StoreErrorKind, Touched};
 use fasthttpsession_file::{FileStore, SyncPolicy};
 use tempfile::TempDir;
 
@@ -125,6 +125,36 @@ fn sends_a_deletion_again() {
         step("again");
         let answer = store.delete(handle(1), NOW).await.unwrap();
         assert_eq!(answer, Deleted::Gone);
+        step("end");
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_when_it_is_waited_for_leaves_a_record_with_its_entries() {
+    for error in ["ENOSPC", "EDQUOT", "EROFS", "EFBIG"] {
+        let inject = format!("fdatasync:error={error}:when=1");
+        let steps = seen_of("failing::signs_in_on_a_disk_that_fails", &inject);
+        assert!(steps[0].contains("(INJECTED)"), "{}", steps[0]);
+    }
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn signs_in_on_a_disk_that_fails() {
+    on_one_thread(async {
+        let store = open_full(&folder_of_child()).await;
+        let (ann, base) = (principal("ann"), record(HOUR));
+        let mut signed_in = next(&base, "new");
+        signed_in.header.principal = Some(ann.clone());
+        step("sign in");
+        let answer = store.replace(handle(1), 1, &signed_in, NOW).await;
+        let error = answer.unwrap_err();
+        assert_ne!(error.kind(), StoreErrorKind::Internal, "{error}");
+        assert!(error.may_have_applied(), "{error}");
+        let found = store.load(handle(1), NOW).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&signed_in));
+        let listed = store.sessions_of(&ann, NOW).await.unwrap();
+        assert_eq!(listed, [(handle(1), signed_in)]);
         step("end");
     });
 }
