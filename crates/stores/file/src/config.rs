@@ -43,7 +43,8 @@ pub struct FileConfig {
 #[non_exhaustive]
 pub enum SyncPolicy {
     /// The end of the process, also by `kill -9`, but not that of the machine: after a loss of power the writes of
-    /// about the last half-minute may be undone, a logout among them. The default, because a write then takes some
+    /// about the last half-minute may be undone, a logout among them, and sessions that were written in that time may be
+    /// [lost](crate#what-none-may-lose), also those that were there before. The default, because a write then takes some
     /// microseconds.
     #[default]
     None,

@@ -56,7 +56,7 @@
 //!
 //! | [`sync`](FileConfig::sync) | `kill -9` of the process | loss of power |
 //! | --- | --- | --- |
-//! | `none`, the default | every acknowledged write is there, every record is whole | the writes of about the last half-minute may be undone; a record that was there before is whole, as it was or as it became. A session that was *created* in that time may be missing, or be an empty file, which is [`Corrupt`] until it is deleted |
+//! | `none`, the default | every acknowledged write is there, every record is whole | the writes of about the last half-minute may be undone, and a session that was written in that time may be lost, [however old it is](#what-none-may-lose) |
 //! | `full` | the same | every acknowledged write is there, if the disk tells the truth |
 //!
 //! With `full` a write waits for the disk: one `fdatasync`, a creation for that of the file and of its folders too;
@@ -67,6 +67,23 @@
 //! they wait, and whoever writes with `none`. Before an answer of a store with `full` counts on such a record it gets a
 //! new file, which is waited for; and before it says that there was none to delete, it waits for the folder. So a write
 //! that is sent again, as its first answer was an error, is not taken for done because it can be seen.
+//!
+//! ## What `none` may lose
+//!
+//! What the kernel has in its memory it writes to the disk when it likes, in any order: by default some half a minute
+//! later, on most disks. If the power fails before that,
+//!
+//! * a session that was created since may be missing, or be an empty file, which is [`Corrupt`] until it is deleted;
+//! * one that was written once since, into its file, is whole, as it was or as it became;
+//! * one that was written more often since is as it was at any of these times, or [`Corrupt`]: its two copies were both
+//!   written over, and the disk may have a part of each;
+//! * one that got a new file since, because it outgrew the old one, is as it was or as it became where the file system
+//!   writes a file before the name that it takes over (ext4 by default, btrfs); elsewhere (XFS, ext4 with
+//!   `noauto_da_alloc`) it may be an empty file;
+//! * an entry of an index may be missing, so that a list or a purge misses a session.
+//!
+//! A session that was not written since is as it was. Who can't have that takes `full`, in all processes that share the
+//! folder: what one acknowledged with `full`, another may write over with `none`.
 //!
 //! # How a logout can be undone
 //!

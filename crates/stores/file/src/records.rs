@@ -284,7 +284,9 @@ impl Records {
         old: &Stored,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
-        let Some(write) = old.place.next(bytes) else {
+        // If the disk may not have the current copy, the other one is all that it has, and not to be written over.
+        let next = old.place.next(bytes).filter(|_| self.is_settled(old));
+        let Some(write) = next else {
             return self.write_file(held, handle, bytes);
         };
         let doing = || format!("writing session {handle}");

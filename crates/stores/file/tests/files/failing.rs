@@ -1,5 +1,7 @@
 //! What a disk did not take: a wait for it that failed, for strace answers in the kernel's place, or one that never was.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -193,4 +195,30 @@ async fn what_others_did_not_sync_is_on_the_disk_before_an_answer_counts_on_it()
     let listed = store.sessions_of(&principal("ann"), NOW).await.unwrap();
     assert_eq!(listed.len(), 3);
     assert!(listed.iter().all(|(_, found)| *found == record));
+}
+
+#[tokio::test]
+async fn a_copy_that_may_be_the_only_one_on_the_disk_is_not_written_over() {
+    let (folder, first) = (folder(), record(HOUR));
+    let store = open_full(folder.path()).await;
+    store.create(handle(1), &first, NOW).await.unwrap();
+    let second = next(&first, "second");
+    // As one that is killed before it waits leaves it.
+    let killed = open(folder.path()).await;
+    killed.replace(handle(1), 1, &second, NOW).await.unwrap();
+
+    let file = std::fs::read(file_of(folder.path(), handle(1))).unwrap();
+    let mut kept = File::open(file_of(folder.path(), handle(1))).unwrap();
+    let third = next(&second, "third");
+    store.replace(handle(1), 2, &third, NOW).await.unwrap();
+    let mut left = Vec::new();
+    kept.read_to_end(&mut left).unwrap();
+    assert_eq!(left, file, "what the disk has is as it was");
+
+    let made_anew = file_number(folder.path(), 1);
+    let fourth = next(&third, "fourth");
+    store.replace(handle(1), 3, &fourth, NOW).await.unwrap();
+    assert_eq!(file_number(folder.path(), 1), made_anew, "the disk has it");
+    let found = store.load(handle(1), NOW).await.unwrap();
+    assert_eq!(found, Some(fourth));
 }
