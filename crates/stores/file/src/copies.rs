@@ -96,16 +96,18 @@ pub(crate) fn mark(at: u64, place: &[u8]) -> Option<Write> {
 }
 
 impl Place {
-    /// How to write the next record; `None` if the file is too small for it, or far too large.
+    /// How to write the next record; `None` if the file is too small for it, or far too large, or if no number is left
+    /// that would tell it as the newer one.
     pub(crate) fn next(self, record: &[u8]) -> Option<Write> {
         let needed = HEAD + record.len() + MARK;
         let too_roomy = self.size > SECTOR && self.size / TOO_ROOMY > needed;
         if needed > self.size || too_roomy {
             return None;
         }
+        let number = self.number.checked_add(1)?;
         Some(Write {
             at: if self.second { 0 } else { self.size as u64 },
-            bytes: place_with(self.size, self.number + 1, record),
+            bytes: place_with(self.size, number, record),
         })
     }
 }
@@ -235,6 +237,23 @@ mod tests {
             let start = usize::try_from(next.at).unwrap();
             file[start..start + next.bytes.len()].copy_from_slice(&next.bytes);
             at = mark(next.at, &next.bytes);
+        }
+    }
+
+    #[test]
+    fn a_record_with_the_last_number_is_followed_by_one_in_another_file() {
+        for second in [false, true] {
+            let numbers = if second { [1, u64::MAX] } else { [u64::MAX, 1] };
+            let places = numbers.map(|number| {
+                let record = if number == 1 { "old" } else { "last" };
+                let mut place = place_with(SECTOR, number, record.as_bytes());
+                place.resize(SECTOR, 0);
+                place
+            });
+            let file = places.concat();
+            let current = current(&file).unwrap();
+            assert_eq!(current.record, b"last");
+            assert!(current.place.next(b"next").is_none());
         }
     }
 

@@ -3,8 +3,9 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use fasthttpsession_core::{Deleted, Store, StoreErrorKind};
+use fasthttpsession_core::{Deleted, Replaced, Store, StoreErrorKind};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use sha2::{Digest as _, Sha256};
 
 use crate::sample::{
     HOUR, NOW, file_of, folder, handle, handle_in, hex, next, open, principal, record, record_of,
@@ -139,5 +140,31 @@ async fn what_is_no_file_in_place_of_a_record_is_an_error_and_nothing_waits_for_
             .await
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_with_the_last_number_there_is_loses_no_update() {
+    let (folder, first) = (folder(), record(HOUR));
+    let store = open(folder.path()).await;
+    store.create(handle(1), &first, NOW).await.unwrap();
+    // Its check is right: SHA-256 over the size of a copy, its number and length, and the record.
+    let path = file_of(folder.path(), handle(1));
+    let mut file = std::fs::read(&path).unwrap();
+    let (size, record) = ((file.len() / 2) as u64, first.to_bytes());
+    file[..8].copy_from_slice(&u64::MAX.to_be_bytes());
+    let checked = [&size.to_be_bytes(), &file[..12], &record].concat();
+    let digest = Sha256::digest(checked);
+    file[12..20].copy_from_slice(&digest[..8]);
+    std::fs::write(&path, file).unwrap();
+
+    let mut last = first;
+    for version in 1..4 {
+        let next = next(&last, format!("after {version}"));
+        let answer = store.replace(handle(1), version, &next, NOW).await.unwrap();
+        assert_eq!(answer, Replaced::Replaced);
+        let found = store.load(handle(1), NOW).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&next));
+        last = next;
     }
 }
