@@ -26,6 +26,8 @@ use crate::records::{MAX_RECORD_BYTES, Records};
 
 /// How long to rest before asking again for a lock that another process has.
 const REST: Duration = Duration::from_millis(1);
+/// What waits this long waits for ever; what is longer, no clock can add to the present.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// Keeps sessions in files. Clones are the same store.
 ///
@@ -351,7 +353,7 @@ impl Shared {
     }
 
     fn turn_comes_until(&self) -> Instant {
-        Instant::now() + self.config.lock_timeout
+        Instant::now() + self.config.lock_timeout.min(FOREVER)
     }
 
     async fn in_turn<T>(

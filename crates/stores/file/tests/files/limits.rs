@@ -1,10 +1,12 @@
 //! What there is too little of: room on the disk, and handles of files.
 
+use std::time::Duration;
+
 use fasthttpsession_core::{Created, Replaced, Store, StoreErrorKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::sample::{
-    HOUR, NOW, child, folder, folder_of_child, handle, mount, next, open, record, shard_of,
+    HOUR, NOW, child, config, folder, folder_of_child, handle, mount, next, open, record, shard_of,
     succeeds, with_own_mounts,
 };
 
@@ -113,4 +115,18 @@ async fn runs_out() {
         .create(handle(u64::MAX), &record(HOUR), NOW)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_limit_beyond_all_clocks_is_none() {
+    let folder = folder();
+    let config = config(folder.path())
+        .lock_timeout(Duration::MAX)
+        .timeout(Duration::MAX)
+        .purge_every(Duration::MAX);
+    let store = config.open().await.unwrap();
+    store.create(handle(1), &record(HOUR), NOW).await.unwrap();
+    let next = next(&record(HOUR), "new");
+    let answer = store.replace(handle(1), 1, &next, NOW).await.unwrap();
+    assert_eq!(answer, Replaced::Replaced);
 }
