@@ -209,12 +209,12 @@ async fn finish<B, M: 'static>(
     }
 }
 
-/// An error of other middleware, with the answer of this one if it is a session's.
+/// An error of other middleware, with the answer of this one if it is a session's. Whose it is its own answer tells,
+/// whatever type it has. That is asked for once and goes along, for an [`InternalError`] has its answer but once.
 fn explained<M: 'static>(error: actix_web::Error, on_error: &OnError) -> actix_web::Error {
-    match error.as_error().and_then(SessionFailed::<M>::error) {
-        Some(cause) => {
-            InternalError::from_response(cause.clone(), error_response(on_error, cause)).into()
-        }
-        None => error,
+    let mut response = error.error_response();
+    if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {
+        response = error_response(on_error, &cause);
     }
+    InternalError::from_response(error, response).into()
 }

@@ -6,13 +6,13 @@ use std::sync::Mutex;
 use actix_http::Request;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::error::ErrorImATeapot;
+use actix_web::error::{ErrorImATeapot, InternalError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, SET_COOKIE};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service, read_body, try_call_service};
 use actix_web::{App, FromRequest, Handler, HttpResponse, Responder, ResponseError, rt, web};
-use fasthttpsession_actix::{RequestSession, Session, SessionFailed, SessionMiddleware};
+use fasthttpsession_actix::{RequestSession, Session, SessionFailed, SessionMiddleware, SignedIn};
 use fasthttpsession_core::{Error, Sessions};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
@@ -212,8 +212,71 @@ async fn the_same_error_function_answers_other_middleware_that_failed() {
         .route("/", web::get().to(has_seen));
     let app = init_service(app).await;
     let error = try_call_service(&app, request(&token)).await.unwrap_err();
-    let response = TestRequest::get().to_srv_request().error_response(error);
-    apologises(response, "sorry: could not load the session").await;
+    apologises(answer_to(error), "sorry: could not load the session").await;
+}
+
+#[actix_web::test]
+async fn the_same_error_function_answers_other_middleware_for_those_who_are_signed_in() {
+    async fn members_only(
+        _: SignedIn,
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+        next.call(request).await
+    }
+    let (store, sessions) = fragile();
+    let token = token_of_a_session(&sessions).await;
+    store.breaks();
+    let app = App::new()
+        .wrap(from_fn(members_only))
+        .wrap(apologetic(sessions))
+        .route("/", web::get().to(has_seen));
+    let app = init_service(app).await;
+    let error = try_call_service(&app, request(&token)).await.unwrap_err();
+    apologises(answer_to(error), "sorry: could not load the session").await;
+}
+
+#[actix_web::test]
+async fn the_same_error_function_answers_other_middleware_that_failed_with_an_error_of_its_own() {
+    async fn fails(
+        _: RequestSession,
+        _: ServiceRequest,
+        _: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        Err(Failed(Error::Finished.into()).into())
+    }
+    let (_, sessions) = fragile();
+    let app = App::new()
+        .wrap(from_fn(fails))
+        .wrap(apologetic(sessions))
+        .route("/", web::get().to(has_seen));
+    let app = init_service(app).await;
+    let error = try_call_service(&app, request("x")).await.unwrap_err();
+    assert_eq!(error.to_string(), Error::Finished.to_string());
+    apologises(answer_to(error), &format!("sorry: {}", Error::Finished)).await;
+}
+
+#[actix_web::test]
+async fn an_answer_that_other_middleware_made_for_its_error_is_passed_on() {
+    async fn fails(
+        _: Session,
+        _: ServiceRequest,
+        _: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        let answer = HttpResponse::ImATeapot().body("no coffee");
+        Err(InternalError::from_response("it failed", answer).into())
+    }
+    let (_, sessions) = fragile();
+    let app = App::new()
+        .wrap(from_fn(fails))
+        .wrap(apologetic(sessions))
+        .route("/", web::get().to(has_seen));
+    let app = init_service(app).await;
+    let error = try_call_service(&app, request("x")).await.unwrap_err();
+    assert_eq!(error.to_string(), "it failed");
+    let response = answer_to(error);
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(read_body(response).await, "no coffee");
 }
 
 #[actix_web::test]
@@ -242,18 +305,6 @@ async fn a_handler_that_failed_under_the_same_middleware_twice_commits_nothing()
 
 #[actix_web::test]
 async fn a_failure_inside_an_error_of_the_applications_own_commits_nothing() {
-    #[derive(Debug)]
-    struct Failed(SessionFailed);
-    impl std::fmt::Display for Failed {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            self.0.fmt(f)
-        }
-    }
-    impl ResponseError for Failed {
-        fn error_response(&self) -> HttpResponse {
-            self.0.error_response()
-        }
-    }
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
     let handler = async |session: Session| -> Result<HttpResponse, Failed> {
@@ -373,6 +424,22 @@ async fn writes_and_fails(session: Session) -> Result<HttpResponse, SessionFaile
     Err(Error::Finished.into())
 }
 
+/// An error of the application's own that holds one of a session.
+#[derive(Debug)]
+struct Failed(SessionFailed);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Failed {
+    fn error_response(&self) -> HttpResponse {
+        self.0.error_response()
+    }
+}
+
 /// Sessions on a store that can be broken.
 fn fragile() -> (Fragile, Sessions) {
     let store = Fragile::default();
@@ -386,6 +453,11 @@ fn apologetic(sessions: Sessions) -> SessionMiddleware {
         let reason = reason.split(':').next().unwrap();
         HttpResponse::ImATeapot().body(format!("sorry: {reason}"))
     })
+}
+
+/// What actix makes of an error that comes out of all middleware.
+fn answer_to(error: actix_web::Error) -> ServiceResponse {
+    TestRequest::get().to_srv_request().error_response(error)
 }
 
 async fn apologises(response: ServiceResponse<impl MessageBody>, sentence: &str) {
