@@ -180,6 +180,27 @@ async fn a_handler_may_answer_visitors_itself() {
 }
 
 #[tokio::test]
+async fn a_handler_for_everybody_tells_visitors_from_who_is_signed_in() {
+    let app = for_everybody(layer());
+    let cookie = cookie(&app, "/login").await;
+    assert_eq!(read(ask(&app, "GET", "/", &cookie).await).await, "ada");
+    let response = ask(&app, "GET", "/", "").await;
+    assert_eq!(response.headers()["vary"], "Cookie");
+    assert_eq!(read(response).await, "stranger");
+}
+
+#[tokio::test]
+async fn for_a_handler_for_everybody_a_session_that_cannot_be_loaded_is_no_visitor() {
+    let store = Fragile::default();
+    let app = for_everybody(SessionLayer::new(Sessions::new(store.clone())));
+    let cookie = cookie(&app, "/login").await;
+    store.breaks();
+    let response = ask(&app, "GET", "/", &cookie).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(read(response).await, "");
+}
+
+#[tokio::test]
 async fn a_user_is_no_admin() {
     enum Admin {}
     async fn users(user: SignedIn, admin: Result<SignedIn<Admin>, NotSignedIn<Admin>>) -> String {
@@ -216,9 +237,10 @@ async fn a_session_that_cannot_be_loaded_is_an_error_and_no_visitor() {
 #[tokio::test]
 async fn without_a_layer_they_say_so() {
     let app = Router::new()
+        .route("/", get(home))
         .route("/profile", get(profile))
         .route("/settings", get(show));
-    for path in ["/profile", "/settings"] {
+    for path in ["/", "/profile", "/settings"] {
         let response = ask(&app, "GET", path, "").await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(
@@ -238,6 +260,10 @@ async fn profile(user: SignedIn) -> String {
     user.as_str().to_owned()
 }
 
+async fn home(user: Option<SignedIn>) -> String {
+    user.map_or_else(|| "stranger".to_owned(), |user| user.to_string())
+}
+
 async fn login(session: Session) -> Result<(), SessionFailed> {
     Ok(session.login("ada")?)
 }
@@ -254,6 +280,13 @@ fn pages(layer: SessionLayer) -> Router {
     Router::new()
         .route("/login", post(login))
         .route("/profile", get(profile))
+        .layer(layer)
+}
+
+fn for_everybody(layer: SessionLayer) -> Router {
+    Router::new()
+        .route("/login", post(login))
+        .route("/", get(home))
         .layer(layer)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use axum_core::extract::FromRequestParts;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use fasthttpsession_core::Principal;
 use http::StatusCode;
@@ -22,6 +22,17 @@ use crate::failure::SessionFailed;
 ///
 /// async fn profile(user: SignedIn) -> String {
 ///     format!("You are {}.", user.as_str())
+/// }
+/// ```
+///
+/// `Option<SignedIn>` lets visitors in too, as `None`. A session that can't be loaded is no visitor: it is rejected all the
+/// same.
+///
+/// ```
+/// use fasthttpsession_tower::SignedIn;
+///
+/// async fn home(user: Option<SignedIn>) -> String {
+///     user.map_or_else(|| "Hello stranger.".to_owned(), |user| format!("Hello {}.", user.as_str()))
 /// }
 /// ```
 ///
@@ -89,17 +100,29 @@ impl<S: Sync, M: 'static> FromRequestParts<S> for SignedIn<M> {
     type Rejection = NotSignedIn<M>;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotSignedIn<M>> {
-        let found = found::<M>(parts).map_err(NotSignedIn::Failed)?;
-        let session = found.session().await;
-        let session = session.map_err(|error| NotSignedIn::Failed(error.into()))?;
-        match session.principal() {
-            Some(principal) => Ok(Self {
-                principal,
-                marker: PhantomData,
-            }),
-            None => Err(NotSignedIn::Visitor(parts.extensions.get().cloned())),
-        }
+        let user = signed_in(parts).await.map_err(NotSignedIn::Failed)?;
+        user.ok_or_else(|| NotSignedIn::Visitor(parts.extensions.get().cloned()))
     }
+}
+
+impl<S: Sync, M: 'static> OptionalFromRequestParts<S> for SignedIn<M> {
+    type Rejection = SessionFailed<M>;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> Result<Option<Self>, SessionFailed<M>> {
+        signed_in(parts).await
+    }
+}
+
+/// Who is signed in; `None` for a visitor.
+async fn signed_in<M: 'static>(parts: &Parts) -> Result<Option<SignedIn<M>>, SessionFailed<M>> {
+    let session = found::<M>(parts)?.session().await?;
+    Ok(session.principal().map(|principal| SignedIn {
+        principal,
+        marker: PhantomData,
+    }))
 }
 
 impl<M> Deref for SignedIn<M> {
