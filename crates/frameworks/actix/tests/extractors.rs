@@ -194,6 +194,28 @@ async fn a_handler_may_answer_visitors_itself() {
 }
 
 #[actix_web::test]
+async fn for_a_handler_for_everybody_a_session_that_cannot_be_loaded_is_no_visitor() {
+    async fn greet(user: Result<SignedIn, NotSignedIn>) -> Result<String, SessionFailed> {
+        match user {
+            Ok(user) => Ok(user.to_string()),
+            Err(NotSignedIn::Visitor(_)) => Ok("stranger".to_owned()),
+            Err(NotSignedIn::Failed(failed)) => Err(failed),
+        }
+    }
+    let store = Fragile::default();
+    let app = App::new()
+        .wrap(SessionMiddleware::new(Sessions::new(store.clone())))
+        .route("/", web::get().to(greet))
+        .configure(pages);
+    let app = init_service(app).await;
+    let cookie = cookie(&app, "/login").await;
+    store.breaks();
+    let response = ask(&app, "/", &cookie).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(read_body(response).await, "");
+}
+
+#[actix_web::test]
 async fn a_user_is_no_admin() {
     enum Admin {}
     async fn users(user: SignedIn, admin: Result<SignedIn<Admin>, NotSignedIn<Admin>>) -> String {

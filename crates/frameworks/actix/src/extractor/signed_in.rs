@@ -26,6 +26,21 @@ use crate::request::RequestSession;
 /// }
 /// ```
 ///
+/// A handler that visitors may get to as well takes the `Result`. It does not take an `Option<SignedIn>`: of that actix
+/// makes `None` whatever the error is, so that all users are strangers while the store is down.
+///
+/// ```
+/// use fasthttpsession_actix::{NotSignedIn, SessionFailed, SignedIn};
+///
+/// async fn home(user: Result<SignedIn, NotSignedIn>) -> Result<String, SessionFailed> {
+///     match user {
+///         Ok(user) => Ok(format!("Hello {}.", user.as_str())),
+///         Err(NotSignedIn::Visitor(_)) => Ok("Hello stranger.".to_owned()),
+///         Err(NotSignedIn::Failed(failed)) => Err(failed),
+///     }
+/// }
+/// ```
+///
 /// It says who was signed in when it was asked. Should they be signed out before the response, nothing that the handler
 /// wrote to the session is committed.
 ///
