@@ -2,13 +2,35 @@
 
 use std::marker::PhantomData;
 
-/// The name of a value together with its type, declared once and used everywhere.
+/// The name of a value together with its type, declared once and used wherever a value is named.
 ///
 /// ```
-/// use fasthttpsession_core::Key;
+/// use fasthttpsession_core::{Error, Key, Session};
 ///
 /// const VISITS: Key<u64> = Key::new("visits");
-/// assert_eq!(VISITS.name(), "visits");
+///
+/// fn visit(session: &Session) -> Result<Option<u64>, Error> {
+///     session.update(VISITS, |visits| *visits += 1)?;
+///     session.get(VISITS)
+/// }
+///
+/// fn forget(session: &Session) -> Result<(), Error> {
+///     session.remove(VISITS)
+/// }
+/// #
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let sessions = fasthttpsession_core::Sessions::new(fasthttpsession_memory::MemoryStore::new());
+/// # let session = sessions.begin([("", "")], None).session().await?;
+/// # session.set_all([(VISITS, 1_u64)])?;
+/// # assert!(session.contains(VISITS));
+/// # assert_eq!(visit(&session)?, Some(2));
+/// # forget(&session)?;
+/// # assert!(!session.contains(VISITS));
+/// # session.set(VISITS, &1)?;
+/// # let removed = session.transact(|values| Ok::<_, Error>(values.remove(VISITS) && !values.contains(VISITS))).await;
+/// # assert!(removed.is_ok_and(|removed| removed));
+/// # Ok(()) }
 /// ```
 pub struct Key<T> {
     name: &'static str,
@@ -27,6 +49,13 @@ impl<T> Key<T> {
 
     /// The name as it stands in the record.
     pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// For what takes names of values without their types: `remove`, `contains`, `set_all`.
+impl<T> AsRef<str> for Key<T> {
+    fn as_ref(&self) -> &str {
         self.name
     }
 }
