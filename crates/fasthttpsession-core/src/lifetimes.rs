@@ -59,8 +59,12 @@ impl Lifetimes {
         )
     }
 
-    /// `days` of each: "remember me". Usually set per session at sign-in, with
+    /// `days` of each, for "remember me". Usually set per session at sign-in, with
     /// [`Session::set_lifetimes`](crate::Session::set_lifetimes).
+    ///
+    /// That is how long the session lives. The cookie is gone when the browser closes all the same, unless it is
+    /// [`Cookie::persistent`](crate::Cookie::persistent): a setting of all sessions, which dates each cookie by what its own
+    /// session has left.
     pub const fn remember(days: u16) -> Self {
         let span = Duration::from_secs(days as u64 * DAY);
         Self::new(span, span)
