@@ -68,6 +68,30 @@ impl<M, F> SessionLayer<M, F> {
     /// });
     /// # }
     /// ```
+    ///
+    /// In axum, the response is axum's:
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")]
+    /// # mod program {
+    /// use axum::http::StatusCode;
+    /// use axum::response::{IntoResponse, Response};
+    /// use axum::{Router, routing::get};
+    /// use fasthttpsession_core::{Error, Sessions};
+    /// use fasthttpsession_tower::SessionLayer;
+    ///
+    /// fn app(sessions: Sessions) -> Router {
+    ///     let layer = SessionLayer::new(sessions).on_error(apology);
+    ///     Router::new().route("/", get(|| async { "Hello." })).layer(layer)
+    /// }
+    ///
+    /// fn apology(error: &Error) -> Response {
+    ///     eprintln!("{error}");
+    ///     let status = StatusCode::from_u16(error.status()).expect("the status is one of HTTP's");
+    ///     (status, "We could not read your session. Please try again.").into_response()
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn on_error<B, R>(self, response: R) -> SessionLayer<M, R>
     where
