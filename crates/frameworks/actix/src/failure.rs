@@ -15,7 +15,9 @@ use fasthttpsession_core::Error;
 /// nothing of what the handler wrote before; what it has saved already stays, and its cookie is sent.
 ///
 /// An error type of the application's own may hold one, if its answer is this one's
-/// [`error_response`](ResponseError::error_response):
+/// [`error_response`](ResponseError::error_response). The middleware knows it by an extension of the response: what makes
+/// another response of it, be it such a type or middleware under this one, hides it, and what the handler wrote is
+/// committed.
 ///
 /// ```
 /// use actix_web::{HttpResponse, ResponseError};

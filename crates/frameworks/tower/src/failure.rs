@@ -54,6 +54,47 @@ impl<B: Default> OnError<B> for NoDetail {
 ///     Ok(format!("{visits:?}"))
 /// }
 /// ```
+///
+/// An error type of the application's own may hold one, if its response is this one's. The layer knows it by an extension
+/// of the response: what makes another response of it, be it such a type or middleware under the layer, hides it, and
+/// what the handler wrote is committed.
+///
+/// ```
+/// # #[cfg(feature = "axum")]
+/// # mod program {
+/// use axum::http::StatusCode;
+/// use axum::response::{IntoResponse, Response};
+/// use fasthttpsession_tower::{Session, SessionFailed};
+///
+/// enum Failed {
+///     Session(SessionFailed),
+///     SoldOut,
+/// }
+///
+/// impl<E: Into<SessionFailed>> From<E> for Failed {
+///     fn from(error: E) -> Self {
+///         Self::Session(error.into())
+///     }
+/// }
+///
+/// impl IntoResponse for Failed {
+///     fn into_response(self) -> Response {
+///         match self {
+///             Self::Session(failed) => failed.into_response(),
+///             Self::SoldOut => (StatusCode::CONFLICT, "sold out").into_response(),
+///         }
+///     }
+/// }
+///
+/// async fn buy(session: Session) -> Result<(), Failed> {
+///     if session.contains("sold out") {
+///         return Err(Failed::SoldOut);
+///     }
+///     session.update("bought", |bought: &mut u64| *bought += 1)?;
+///     Ok(())
+/// }
+/// # }
+/// ```
 pub struct SessionFailed<M = ()> {
     error: Option<Error>,
     marker: PhantomData<fn() -> M>,

@@ -222,6 +222,30 @@ async fn a_handler_that_failed_under_the_same_layer_twice_commits_nothing() {
     assert_eq!(value(&sessions, &token).await, Some(1));
 }
 
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_failure_inside_an_error_of_the_applications_own_commits_nothing() {
+    struct Failed(SessionFailed);
+    impl axum::response::IntoResponse for Failed {
+        fn into_response(self) -> axum::response::Response {
+            self.0.into_response()
+        }
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: fasthttpsession_tower::Session| {
+        session.set("a", &2).unwrap();
+        Failed(Error::Finished.into())
+    };
+    let app = axum::Router::<()>::new()
+        .route("/", axum::routing::get(handler))
+        .layer(SessionLayer::new(sessions.clone()));
+    let request = request(&token).map(|()| axum::body::Body::empty());
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
 #[tokio::test]
 async fn what_a_handler_saved_before_it_failed_reaches_the_browser() {
     let sessions = Sessions::new(MemoryStore::new());
