@@ -3,13 +3,17 @@
 
 use std::convert::Infallible;
 use std::sync::Mutex;
+use std::time::Duration;
 
-use fasthttpsession_core::{Error, Session, Sessions};
+use fasthttpsession_core::{Error, ManualClock, Session, Sessions};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 use fasthttpsession_tower::{RequestSession, SessionFailed, SessionLayer};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// A session that is idle for twice as long has ended.
+const MOST_OF_AN_HOUR: Duration = Duration::from_secs(40 * 60);
 
 #[tokio::test]
 async fn a_service_error_is_passed_on_and_commits_nothing() {
@@ -152,6 +156,34 @@ async fn an_upgrade_commits_with_its_head_and_leaves_the_task_what_it_needs() {
     assert!(socket.is_alive().await.unwrap());
     let taken = socket.transact(|values| values.take::<u64>("a")).await;
     assert_eq!(taken.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_task_keeps_its_session_by_a_change_and_not_by_asking() {
+    let clock = ManualClock::starting_now();
+    let builder = Sessions::builder(MemoryStore::new()).clock(clock.clone());
+    let sessions = builder.build().unwrap();
+    let token = token_of_a_session(&sessions).await;
+    let kept = &Mutex::new(None);
+    let handler = service_fn(|request: Request<()>| async move {
+        *kept.lock().unwrap() = Some(session(&request).await.unwrap());
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let service = SessionLayer::new(sessions).layer(handler);
+    service.oneshot(request(&token)).await.unwrap();
+    let socket = kept.lock().unwrap().take().unwrap();
+    for _ in 0..3 {
+        clock.advance(MOST_OF_AN_HOUR);
+        assert!(socket.is_alive().await.unwrap());
+        let change = socket.transact(|values| values.set("a", &1)).await;
+        change.unwrap();
+    }
+    clock.advance(MOST_OF_AN_HOUR);
+    assert!(socket.is_alive().await.unwrap());
+    let look = socket.transact(|values| values.get::<u64>("a")).await;
+    assert_eq!(look.unwrap(), Some(1));
+    clock.advance(MOST_OF_AN_HOUR);
+    assert!(!socket.is_alive().await.unwrap());
 }
 
 #[tokio::test]
