@@ -1,5 +1,6 @@
 //! Creation, replacement and touch, each of one session or of many by one statement.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use fasthttpsession_core::{
@@ -142,22 +143,12 @@ impl Operation for Replacement {
                 &parameters,
             )
             .await?;
-        let others = calls.iter().map(|call| call.handle);
-        let mut held = database
-            .held(others.filter(|handle| !replaced.contains(handle)))
-            .await?;
-        let answer = |call: &Arc<Replace>| {
-            if replaced.contains(&call.handle) {
-                Ok(Some(Replaced::Replaced))
-            } else {
-                not_replaced(call, &mut held)
-            }
-        };
-        Ok(calls.iter().map(answer).collect())
+        let done = || Replaced::Replaced;
+        Ok(answers::<Self>(database, calls, &replaced, done, not_replaced).await)
     }
 }
 
-fn not_replaced(call: &Replace, held: &mut Held) -> Answer<Replaced> {
+fn not_replaced(call: &Arc<Replace>, held: &mut Held) -> Answer<Replaced> {
     match held.remove(&call.handle).transpose()? {
         Some(record) if !record.is_live(call.now) => Ok(Some(Replaced::Gone)),
         Some(record) if record.header.version == call.expected => Ok(None),
@@ -194,18 +185,8 @@ impl Operation for Touch {
                 &[&keys, &versions, &deadlines, &nows],
             )
             .await?;
-        let others = calls.iter().map(|call| call.handle);
-        let mut held = database
-            .held(others.filter(|handle| !touched.contains(handle)))
-            .await?;
-        let answer = |call: &TouchCall| {
-            if touched.contains(&call.handle) {
-                Ok(Some(Touched::Touched))
-            } else {
-                not_touched(call, &mut held)
-            }
-        };
-        Ok(calls.iter().map(answer).collect())
+        let done = || Touched::Touched;
+        Ok(answers::<Self>(database, calls, &touched, done, not_touched).await)
     }
 }
 
@@ -245,22 +226,40 @@ impl Operation for Deletion {
                 &[&keys, &nows],
             )
             .await?;
-        let others = calls.iter().map(|call| call.handle);
-        let held = database
-            .held(others.filter(|handle| !deleted.contains(handle)))
-            .await?;
-        let lives = |call: &Delete| match held.get(&call.handle) {
-            Some(Ok(record)) => record.is_live(call.now),
-            Some(Err(_)) => true,
-            None => false,
-        };
-        let answer = |call: &Delete| match deleted.contains(&call.handle) {
-            true => Ok(Some(Deleted::Deleted)),
-            false if lives(call) => Ok(None),
-            false => Ok(Some(Deleted::Gone)),
-        };
-        Ok(calls.iter().map(answer).collect())
+        let done = || Deleted::Deleted;
+        Ok(answers::<Self>(database, calls, &deleted, done, not_deleted).await)
     }
+}
+
+fn not_deleted(call: &Delete, held: &mut Held) -> Answer<Deleted> {
+    let lives = match held.get(&call.handle) {
+        Some(Ok(record)) => record.is_live(call.now),
+        Some(Err(_)) => true,
+        None => false,
+    };
+    Ok((!lives).then_some(Deleted::Gone))
+}
+
+/// What became of each call: `done` of those whose session was written, and of the others what `not_written` says by how
+/// their rows are now. That is another question, and if it fails, it fails for them alone: what was written is committed.
+async fn answers<O: Operation>(
+    database: &Database,
+    calls: &[O::Call],
+    written: &HashSet<Handle>,
+    done: impl Fn() -> O::Answer,
+    not_written: impl Fn(&O::Call, &mut Held) -> Answer<O::Answer>,
+) -> Vec<Answer<O::Answer>> {
+    let is_written = |handle: &Handle| written.contains(handle);
+    let others = calls.iter().filter_map(O::handle);
+    let mut held = database
+        .held(others.filter(|handle| !is_written(handle)))
+        .await;
+    let answer = |call: &O::Call| match &mut held {
+        _ if O::handle(call).as_ref().is_some_and(is_written) => Ok(Some(done())),
+        Ok(held) => not_written(call, held),
+        Err(error) => Err(error.clone()),
+    };
+    calls.iter().map(answer).collect()
 }
 
 /// A version that callers ask for: one that no record can have becomes one that none has.

@@ -1,6 +1,9 @@
 //! Calls that queued up are one statement, and each gets the answer that is its own.
 
-use fasthttpsession_core::{Created, Deleted, Replaced, Store, StoreErrorKind, Touched};
+use fasthttpsession_core::{
+    Created, Deleted, Replaced, Store, StoreError, StoreErrorKind, Touched,
+};
+use fasthttpsession_postgres::PostgresStore;
 
 use crate::support::{
     HOUR, NOW, Place, create, handle, literal, load, record, replace, start, successor,
@@ -155,6 +158,86 @@ async fn a_call_that_the_server_refuses_does_not_spoil_its_group() {
     assert_eq!(refusal.kind(), StoreErrorKind::TooLarge, "{refusal}");
     assert!(!refusal.may_have_applied());
     assert_eq!(load(&store, 2).await, None);
+}
+
+/// A narrow store whose role may write, but not read records: so each question how a row is now is refused.
+async fn store_that_may_not_load(place: &Place) -> PostgresStore {
+    let role = place.database.name();
+    place
+        .run(&format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'writes';
+             GRANT UPDATE, DELETE, SELECT (handle, version, idle_deadline, expires_at, purge_at)
+             ON fasthttpsession TO {role}"
+        ))
+        .await;
+    let config = place.config().migrate(false).max_connections(2);
+    let config = config.user(role).password("writes");
+    config.open().await.expect("the store opens")
+}
+
+fn is_refused<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
+    let refusal = answer.expect_err("the role may not read it");
+    assert_eq!(refusal.kind(), StoreErrorKind::Misconfigured, "{refusal}");
+    assert!(!refusal.may_have_applied());
+}
+
+#[tokio::test]
+async fn a_replacement_that_was_made_is_answered_so_whatever_its_group_learns_of_others() {
+    let place = Place::new().await;
+    let owner = place.store().await;
+    create(&owner, 0..4).await;
+    let store = store_that_may_not_load(&place).await;
+    let next = successor(&record());
+    let gate = place.gate().await;
+    let first = start(replace(&store, 0));
+    let one = start(replace(&store, 1));
+    let stale = start(store.replace(handle(2), 7, &next, NOW));
+    let three = start(replace(&store, 3));
+    gate.open().await;
+    for replaced in [first, one, three] {
+        assert_eq!(replaced.await.expect("an answer"), Replaced::Replaced);
+    }
+    is_refused(stale.await);
+    assert_eq!(transactions(&place, &[1, 3]).await, 1);
+    assert_eq!(load(&owner, 2).await, Some(record()));
+}
+
+#[tokio::test]
+async fn a_touch_that_was_made_is_answered_so_whatever_its_group_learns_of_others() {
+    let place = Place::new().await;
+    let owner = place.store().await;
+    create(&owner, 0..4).await;
+    let store = store_that_may_not_load(&place).await;
+    let later = NOW.after(2 * HOUR);
+    let touch = |number, version| store.touch(handle(number), version, later, NOW);
+    let gate = place.gate().await;
+    let first = start(touch(0, 1));
+    let one = start(touch(1, 1));
+    let stale = start(touch(2, 7));
+    let three = start(touch(3, 1));
+    gate.open().await;
+    for touched in [first, one, three] {
+        assert_eq!(touched.await.expect("an answer"), Touched::Touched);
+    }
+    is_refused(stale.await);
+    assert_eq!(transactions(&place, &[1, 3]).await, 1);
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_made_is_answered_so_whatever_its_group_learns_of_others() {
+    let place = Place::new().await;
+    let owner = place.store().await;
+    create(&owner, [0, 1, 3]).await;
+    let store = store_that_may_not_load(&place).await;
+    let gate = place.gate().await;
+    let [first, one, missing, three] =
+        [0, 1, 2, 3].map(|number| start(store.delete(handle(number), NOW)));
+    gate.open().await;
+    for deleted in [first, one, three] {
+        assert_eq!(deleted.await.expect("an answer"), Deleted::Deleted);
+    }
+    is_refused(missing.await);
+    assert_eq!(owner.count(NOW).await.expect("an answer"), 0);
 }
 
 #[tokio::test]
