@@ -204,7 +204,8 @@ impl PostgresConfig {
         }
     }
 
-    /// How long making a connection may take, encryption and password included. Default: 5 s.
+    /// How long making a connection may take, encryption and password included. Default: 5 s. Of several servers each has
+    /// its share, so that one that does not answer is passed over.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self {
             connect_timeout: timeout,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
 use fasthttpsession_core::StoreError;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
@@ -17,7 +17,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Makes connections, with these settings.
 pub(crate) struct Connector {
-    server: Config,
+    /// In the order in which they are asked.
+    servers: Vec<Config>,
     tls: Tls,
     limit: Duration,
 }
@@ -25,31 +26,51 @@ pub(crate) struct Connector {
 impl Connector {
     pub(crate) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
         Ok(Self {
-            server: server(config),
+            servers: config.host.each(&server(config), config.port),
             tls: Tls::new(config)?,
             limit: config.connect_timeout,
         })
     }
 
-    /// One, which is looked after in the runtime that this is called in.
-    pub(crate) async fn connect(&self) -> Result<ClientWrapper, StoreError> {
+    /// One, within `limit`, which is looked after in the runtime that this is called in: to the first server that takes it.
+    /// Each has its share of the time that is left, for one that is silent must leave some to the others.
+    pub(crate) async fn connect(&self, limit: Duration) -> Result<ClientWrapper, StoreError> {
+        let (began, limit) = (Instant::now(), limit.min(self.limit));
+        let mut failed = too_late();
+        for (at, server) in self.servers.iter().enumerate() {
+            let left = u32::try_from(self.servers.len() - at).unwrap_or(u32::MAX);
+            let share = limit.saturating_sub(began.elapsed()) / left;
+            match self.connect_to(server, share).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn connect_to(
+        &self,
+        server: &Config,
+        limit: Duration,
+    ) -> Result<ClientWrapper, StoreError> {
         // Boxed, for it is rarely made and large.
-        let connecting = Box::pin(self.tls.connect(&self.server));
-        match timeout(self.limit, connecting).await {
+        match timeout(limit, Box::pin(self.tls.connect(server))).await {
             Ok(Ok((client, task))) => Ok(ClientWrapper::new(client, task)),
             Ok(Err(error)) => Err(not_connected(error)),
-            Err(_) => Err(timed_out("connecting to postgres").not_applied()),
+            Err(_) => Err(too_late()),
         }
     }
 }
 
-/// What the driver is told.
+fn too_late() -> StoreError {
+    timed_out("connecting to postgres").not_applied()
+}
+
+/// What the driver is told, whichever server it connects to.
 fn server(config: &PostgresConfig) -> Config {
     let mut server = Config::new();
-    config.host.add_to(&mut server, config.port);
     server
         .application_name(&config.application_name)
-        .connect_timeout(config.connect_timeout)
         .keepalives_idle(KEEPALIVE)
         .ssl_mode(config.sslmode.into());
     if let Some(user) = &config.user {

@@ -9,7 +9,7 @@ use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::{Pooled, RuntimePool, Taken};
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
@@ -110,7 +110,8 @@ impl Connections {
 
     /// A connection, made if need be.
     async fn checkout(&self) -> Result<Client, StoreError> {
-        let client = timeout(self.waits.connection, self.source.client()).await;
+        let limit = self.waits.connection;
+        let client = timeout(limit, self.source.client(limit)).await;
         client.unwrap_or_else(|_| Err(none_in_time()))
     }
 
@@ -136,13 +137,18 @@ impl Source {
         }
     }
 
-    async fn client(&self) -> Result<Client, StoreError> {
+    /// If it has to be made, then in what is left of `limit`.
+    async fn client(&self, limit: Duration) -> Result<Client, StoreError> {
         match self {
             Self::Own(pool, connector) => {
+                let began = Instant::now();
                 let turn = pool.turn().await;
                 let client = match pool.take(turn, |client| !client.is_closed()).await {
                     Taken::Unused(client) => client,
-                    Taken::Room(room) => room.fill(connector.connect().await?),
+                    Taken::Room(room) => {
+                        let left = limit.saturating_sub(began.elapsed());
+                        room.fill(connector.connect(left).await?)
+                    }
                 };
                 Ok(Client::Own(client))
             }

@@ -34,10 +34,18 @@ impl Hosts {
         (!hosts.is_empty()).then_some(Self(hosts))
     }
 
-    pub(crate) fn add_to(&self, config: &mut tokio_postgres::Config, port: u16) {
-        for (host, own_port) in &self.0 {
+    /// For each of them `config`, to which it is added.
+    pub(crate) fn each(
+        &self,
+        config: &tokio_postgres::Config,
+        port: u16,
+    ) -> Vec<tokio_postgres::Config> {
+        let with = |(host, own_port): &(String, Option<u16>)| {
+            let mut config = config.clone();
             config.host(host).port(own_port.unwrap_or(port));
-        }
+            config
+        };
+        self.0.iter().map(with).collect()
     }
 
     pub(crate) fn are_several(&self) -> bool {

@@ -1,8 +1,10 @@
 //! A server that is killed, and one that hangs: errors that say what they are, within their bounds, and recovery.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{Replaced, Store, StoreError, StoreErrorKind};
+use fasthttpsession_postgres::PostgresConfig;
 
 use crate::support::{PATIENCE, Place, create, load, record, replace, start, successor, within};
 
@@ -126,4 +128,22 @@ async fn opening_on_a_server_that_hangs_is_a_time_out() {
     assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
     assert!(!error.may_have_applied());
     place.database.server().resume();
+}
+
+#[tokio::test]
+async fn of_several_servers_one_that_hangs_is_passed_over() {
+    let place = Place::new().await;
+    // Connections are taken by the system, and nobody ever answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let silent = silent.local_addr().expect("it has an address");
+    let url = place
+        .database
+        .url()
+        .replacen('@', &format!("@{silent},"), 1);
+    let config = PostgresConfig::from_url(&url).expect("it is a URL");
+    let config = config.migrate(true).purge_every(Duration::ZERO);
+    let config = config.connect_timeout(3 * BOUND).pool_timeout(2 * BOUND);
+    let store = within(config.open()).await.expect("the other one answers");
+    create(&store, [1]).await;
+    assert_eq!(load(&store, 1).await, Some(record()));
 }
