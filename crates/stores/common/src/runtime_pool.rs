@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{self, RuntimeFlavor};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::PerRuntime;
+
+mod turns;
+
+pub use turns::Turn;
+use turns::Turns;
 
 /// How long a connection that is more than are to stay open lies unused, at least; at most twice as long.
 const SURPLUS: Duration = Duration::from_secs(10);
@@ -21,7 +25,11 @@ const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 /// A call goes over a connection of the runtime that makes it, the one used last, for reasons that
 /// [`PerRuntime`](crate::PerRuntime) gives. If it has none that is unused, it opens one; if there may be no more, it uses
 /// one that another runtime opened, which takes less than opening one. A runtime without threads of its own may not run at
-/// present, and then nothing comes on its connections: one of them is closed, and another opened in its place.
+/// present, and then nothing comes on its connections: one of them that is unused is closed, and another opened in its place.
+/// So dropping a `C` should close it from any thread, whether or not its runtime runs.
+///
+/// Who waits in a runtime that does not run holds up nobody. But a call that has its connection there keeps it, for its answer
+/// is under way, until the runtime runs again or ends.
 pub struct RuntimePool<C> {
     shared: Arc<Shared<C>>,
     runtimes: PerRuntime<Runtime<C>>,
@@ -32,7 +40,7 @@ struct Shared<C> {
     /// How many stay open that nobody uses.
     idle: usize,
     /// One for each connection that may be in use.
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
     lying: Mutex<Lying<C>>,
 }
 
@@ -54,11 +62,6 @@ struct Runtime<C> {
     pool: Weak<Shared<C>>,
     handle: runtime::Handle,
     closing: Option<JoinHandle<()>>,
-}
-
-/// The right to use one of the connections.
-pub struct Turn {
-    _permit: OwnedSemaphorePermit,
 }
 
 /// What a turn comes to.
@@ -87,11 +90,11 @@ pub struct Pooled<C> {
 impl<C: Send + 'static> RuntimePool<C> {
     /// At most `most` connections, at least 1, of which `idle` stay open that nobody uses.
     pub fn new(most: usize, idle: usize) -> Self {
-        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        let most = most.max(1);
         let shared = Arc::new(Shared {
             most,
             idle,
-            turns: Arc::new(Semaphore::new(most)),
+            turns: Arc::new(Turns::new(most)),
             lying: Mutex::new(Lying {
                 open: 0,
                 unused: Vec::new(),
@@ -113,12 +116,9 @@ impl<C: Send + 'static> RuntimePool<C> {
         self.shared.most
     }
 
-    /// Waits until fewer are in use than there may be.
+    /// Waits until fewer are in use than there may be; those who ask first go first.
     pub async fn turn(&self) -> Turn {
-        let turn = Arc::clone(&self.shared.turns).acquire_owned().await;
-        Turn {
-            _permit: turn.unwrap_or_else(|_| unreachable!("nobody closes it")),
-        }
+        self.shared.turns.turn().await
     }
 
     /// A connection that is `usable`, as far as that can be told at once, or room for another one.
@@ -335,6 +335,9 @@ mod tests {
 
     use super::*;
 
+    /// Longer than anything takes on the slowest machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// A pool of numbers, and how many of them are there.
     struct Numbers {
         pool: RuntimePool<Number>,
@@ -511,6 +514,40 @@ mod tests {
         assert_eq!(numbers.open(), 2);
         assert_eq!(first.block_on(numbers.used()), 1);
         assert_eq!(second.block_on(numbers.used()), 3);
+    }
+
+    /// Has a task of `runtime` wait for a number, and stops running it then.
+    fn waiting(numbers: &Arc<Numbers>, runtime: &tokio::runtime::Runtime) -> JoinHandle<usize> {
+        let numbers = Arc::clone(numbers);
+        let waiting = runtime.spawn(async move { numbers.used().await });
+        runtime.block_on(yield_now());
+        waiting
+    }
+
+    #[test]
+    fn a_turn_that_comes_to_a_runtime_that_does_not_run_goes_to_others() {
+        let numbers = Arc::new(Numbers::new(1, 1));
+        let [first, second] = [runtime(), runtime()];
+        let got = first.block_on(numbers.get());
+        let waiting = waiting(&numbers, &second);
+        got.give_back();
+        let used = first.block_on(async { timeout(PATIENCE, numbers.used()).await });
+        assert_eq!(used, Ok(1));
+        // It has kept its place for when it runs again.
+        let used = second.block_on(async { timeout(PATIENCE, waiting).await });
+        assert!(matches!(used, Ok(Ok(2))), "{used:?}");
+    }
+
+    #[test]
+    fn who_waits_behind_a_runtime_that_does_not_run_has_its_turn() {
+        let numbers = Arc::new(Numbers::new(1, 1));
+        let [first, second] = [runtime(), runtime()];
+        let got = first.block_on(numbers.get());
+        let _waiting = [waiting(&numbers, &second), waiting(&numbers, &second)];
+        let behind = waiting(&numbers, &first);
+        got.give_back();
+        let used = first.block_on(async { timeout(PATIENCE, behind).await });
+        assert!(matches!(used, Ok(Ok(1))), "{used:?}");
     }
 
     #[test]

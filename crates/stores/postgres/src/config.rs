@@ -186,7 +186,8 @@ impl PostgresConfig {
     ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
     /// connections than runtimes, a call may go by way of another runtime, which wakes both; by way of one that does not run
-    /// at present, such as one of a single thread outside of `block_on`, none goes.
+    /// at present, such as one of a single thread outside of `block_on`, none goes. What such a runtime has stopped in the
+    /// middle of keeps its connection, until it runs again or ends.
     pub fn max_connections(self, connections: usize) -> Self {
         Self {
             max_connections: connections,

@@ -1,5 +1,6 @@
 //! Connections: a statement is sent on one that nobody else uses, and every wait for one or on one has an end.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::ops::Deref;
 use std::time::Duration;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::{Pooled, RuntimePool, Taken};
-use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::ToSql;
@@ -31,8 +31,9 @@ pub(crate) struct Connections {
     source: Source,
     waits: Waits,
     prepared: bool,
-    /// The right to wait for a row that another transaction holds, on a connection that waits with it.
-    patience: Semaphore,
+    /// The right to wait for a row that another transaction holds, on a connection that waits with it. Turns are all there
+    /// is in this pool: who has one takes its connection from where all do.
+    patience: RuntimePool<Infallible>,
 }
 
 /// Where connections come from.
@@ -50,7 +51,8 @@ enum Client {
 
 impl Connections {
     pub(crate) fn new(source: Source, waits: Waits, prepared: bool) -> Self {
-        let patience = Semaphore::new(waiting_of(source.most()));
+        let waiting = waiting_of(source.most());
+        let patience = RuntimePool::new(waiting, waiting);
         Self {
             source,
             waits,
@@ -94,10 +96,9 @@ impl Connections {
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        let _permit = timeout(self.waits.connection, self.patience.acquire())
+        let _turn = timeout(self.waits.connection, self.patience.turn())
             .await
-            .map_err(|_| timed_out("waiting for others that wait for a row").not_applied())?
-            .map_err(|_| abandoned())?;
+            .map_err(|_| timed_out("waiting for others that wait for a row").not_applied())?;
         self.rows(statement, parameters).await
     }
 

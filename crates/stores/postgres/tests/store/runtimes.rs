@@ -1,8 +1,51 @@
 //! Programs with several runtimes, such as servers that have one for each worker.
 
-use fasthttpsession_conformance::store::runtimes::used_in_several_runtimes;
+use std::thread;
+use std::time::Duration;
 
-use crate::support::{NOW, Place, within};
+use fasthttpsession_conformance::store::runtimes::used_in_several_runtimes;
+use fasthttpsession_core::{Record, Replaced, Store};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+
+use crate::support::{NOW, Place, create, handle, record, replace, start, successor, within};
+
+/// Longer than anything takes that nothing is in the way of.
+const BOUND: Duration = Duration::from_secs(15);
+
+/// A runtime that nobody runs.
+struct Resting(Option<Runtime>);
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        // What runs in another runtime must not wait for its end.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Runs `work` in a runtime of one thread, and hands both over when it is done.
+async fn elsewhere<T: Send + 'static>(
+    work: impl AsyncFnOnce() -> T + Send + 'static,
+) -> (T, Resting) {
+    let (done, outcome) = oneshot::channel();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime starts");
+        let outcome = runtime.block_on(work());
+        let _ = done.send((outcome, Resting(Some(runtime))));
+    });
+    outcome.await.expect("it does not panic")
+}
+
+/// A record that travels alone.
+fn large() -> Record {
+    let mut large = successor(&record());
+    large.body = vec![0; 300 * 1024].into();
+    large
+}
 
 #[tokio::test]
 async fn all_runtimes_together_make_no_more_connections_than_are_set() {
@@ -15,4 +58,55 @@ async fn all_runtimes_together_make_no_more_connections_than_are_set() {
     // One that was just closed may be listed for a moment.
     let used = used_in_several_runtimes(&store, 6, NOW, async || place.until(counted, 3).await);
     within(used).await.expect("answers");
+}
+
+#[tokio::test]
+async fn who_gave_up_waiting_for_a_connection_has_none_though_its_runtime_rests() {
+    let place = Place::new().await;
+    let config = place.config().max_connections(1).pool_timeout(BOUND);
+    let store = config.open().await.expect("the store opens");
+    create(&store, [0]).await;
+    let holder = place.holder(&[0]).await;
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { replace(&store, 0).await }
+    });
+    place.until_waiting(1).await;
+    let other = store.clone();
+    let gave_up = elsewhere(async move || {
+        let _given_up = start(other.check());
+        yield_now().await;
+    });
+    let (_, _resting) = gave_up.await;
+    holder.commit().await;
+    let replaced = waiting.await.expect("no panic").expect("an answer");
+    assert_eq!(replaced, Replaced::Replaced);
+    within(store.check()).await.expect("its connection is free");
+}
+
+#[tokio::test]
+async fn who_gave_up_waiting_to_wait_for_a_row_is_not_waited_for_though_its_runtime_rests() {
+    let place = Place::new().await;
+    let config = place.config().max_connections(2).pool_timeout(BOUND);
+    let store = config.open().await.expect("the store opens");
+    create(&store, [0, 1]).await;
+    let holder = place.holder(&[0]).await;
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { replace(&store, 0).await }
+    });
+    place.until_waiting(1).await;
+    let other = store.clone();
+    let gave_up = elsewhere(async move || {
+        let large = large();
+        let _given_up = start(other.replace(handle(1), 7, &large, NOW));
+        yield_now().await;
+    });
+    let (_, _resting) = gave_up.await;
+    holder.commit().await;
+    let replaced = waiting.await.expect("no panic").expect("an answer");
+    assert_eq!(replaced, Replaced::Replaced);
+    let large = large();
+    let replaced = within(store.replace(handle(1), 1, &large, NOW)).await;
+    assert_eq!(replaced.expect("nobody waits"), Replaced::Replaced);
 }
