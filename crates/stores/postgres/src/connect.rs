@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::ClientWrapper;
 use fasthttpsession_core::StoreError;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
 use crate::config::PostgresConfig;
+use crate::connection::Connection;
 use crate::error::{not_connected, timed_out};
 use crate::tls::Tls;
 
@@ -34,7 +34,7 @@ impl Connector {
 
     /// One, within `limit`, which is looked after in the runtime that this is called in: to the first server that takes it.
     /// Each has its share of the time that is left, for one that is silent must leave some to the others.
-    pub(crate) async fn connect(&self, limit: Duration) -> Result<ClientWrapper, StoreError> {
+    pub(crate) async fn connect(&self, limit: Duration) -> Result<Connection, StoreError> {
         let (began, limit) = (Instant::now(), limit.min(self.limit));
         let mut failed = too_late();
         for (at, server) in self.servers.iter().enumerate() {
@@ -48,15 +48,10 @@ impl Connector {
         Err(failed)
     }
 
-    async fn connect_to(
-        &self,
-        server: &Config,
-        limit: Duration,
-    ) -> Result<ClientWrapper, StoreError> {
+    async fn connect_to(&self, server: &Config, limit: Duration) -> Result<Connection, StoreError> {
         // Boxed, for it is rarely made and large.
         match timeout(limit, Box::pin(self.tls.connect(server))).await {
-            Ok(Ok((client, task))) => Ok(ClientWrapper::new(client, task)),
-            Ok(Err(error)) => Err(not_connected(error)),
+            Ok(connected) => connected.map_err(not_connected),
             Err(_) => Err(too_late()),
         }
     }

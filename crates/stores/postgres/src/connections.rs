@@ -14,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
 use crate::connect::Connector;
+use crate::connection::Connection;
 use crate::error::{abandoned, failed, not_connected, spoils_connection, timed_out};
 use crate::statements::Statement;
 
@@ -38,14 +39,14 @@ pub(crate) struct Connections {
 
 /// Where connections come from.
 pub(crate) enum Source {
-    Own(RuntimePool<ClientWrapper>, Box<Connector>),
+    Own(RuntimePool<Connection>, Box<Connector>),
     /// The application's.
     Shared(Pool),
 }
 
 /// A connection that nobody else uses. Dropped, it is closed or, if it is the application's, goes back.
 enum Client {
-    Own(Pooled<ClientWrapper>),
+    Own(Pooled<Connection>),
     Shared(Object),
 }
 

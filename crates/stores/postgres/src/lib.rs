@@ -366,6 +366,7 @@
 
 mod config;
 mod connect;
+mod connection;
 mod connections;
 mod database;
 mod error;

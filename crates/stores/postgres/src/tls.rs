@@ -1,12 +1,12 @@
 //! Encryption, as far as the feature `tls` brings it.
 
 use fasthttpsession_core::StoreError;
-use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode as Negotiation;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, Error, NoTls, Socket};
+use tokio_postgres::{Config, Error, NoTls, Socket};
 
 use crate::config::{PostgresConfig, SslMode};
+use crate::connection::Connection;
 #[cfg(not(feature = "tls"))]
 use crate::error::misconfigured;
 
@@ -18,7 +18,7 @@ pub(crate) enum Tls {
 }
 
 impl Tls {
-    pub(crate) async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
+    pub(crate) async fn connect(&self, config: &Config) -> Result<Connection, Error> {
         match self {
             Self::Never => connect(config, NoTls).await,
             #[cfg(feature = "tls")]
@@ -60,17 +60,16 @@ impl From<SslMode> for Negotiation {
     }
 }
 
-async fn connect<T>(config: &Config, tls: T) -> Result<(Client, JoinHandle<()>), Error>
+async fn connect<T>(config: &Config, tls: T) -> Result<Connection, Error>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
 {
     let (client, connection) = config.connect(tls).await?;
-    let connection = tokio::spawn(async move {
+    Ok(Connection::new(client, async move {
         // Whoever has a statement under way is told.
         let _ = connection.await;
-    });
-    Ok((client, connection))
+    }))
 }
 
 #[cfg(feature = "tls")]

@@ -110,3 +110,16 @@ async fn who_gave_up_waiting_to_wait_for_a_row_is_not_waited_for_though_its_runt
     let replaced = within(store.replace(handle(1), 1, &large, NOW)).await;
     assert_eq!(replaced.expect("nobody waits"), Replaced::Replaced);
 }
+
+#[tokio::test]
+async fn a_connection_that_makes_room_is_closed_though_its_runtime_rests() {
+    let place = Place::new().await;
+    let config = place.config().max_connections(1);
+    let config = config.application_name("making room");
+    let (store, _resting) = elsewhere(async move || config.open().await).await;
+    let store = store.expect("the store opens");
+    let counted = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'making room'";
+    assert_eq!(place.number(counted).await, 1);
+    store.check().await.expect("an answer");
+    place.until(counted, 1).await;
+}
