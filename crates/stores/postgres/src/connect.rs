@@ -88,6 +88,6 @@ fn server(config: &PostgresConfig) -> Config {
 
 /// The server gives up first: then it is certain that a statement had no effect.
 fn server_timeout(statement: Duration) -> String {
-    let millis = (statement * 9 / 10).as_millis().clamp(1, i32::MAX as u128);
+    let millis = (statement.as_millis() * 9 / 10).clamp(1, i32::MAX as u128);
     format!("-c statement_timeout={millis}")
 }

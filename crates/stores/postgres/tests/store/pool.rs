@@ -98,6 +98,19 @@ async fn no_more_connections_are_made_than_are_set() {
     assert!((2..=3).contains(&connections), "{connections} connections");
 }
 
+#[tokio::test]
+async fn limits_may_be_as_long_as_a_duration_can_be() {
+    let place = Place::new().await;
+    let config = place.config().purge_every(Duration::MAX);
+    let config = config.connect_timeout(Duration::MAX);
+    let config = config.pool_timeout(Duration::MAX);
+    let config = config.statement_timeout(Duration::MAX);
+    let store = config.open().await.expect("the store opens");
+    create(&store, [1]).await;
+    let replaced = replace(&store, 1).await.expect("an answer");
+    assert_eq!(replaced, Replaced::Replaced);
+}
+
 /// A store with two connections, listed under `name`.
 async fn with_two_connections(place: &Place, name: &str, config: PostgresConfig) -> PostgresStore {
     let config = config.application_name(name);
