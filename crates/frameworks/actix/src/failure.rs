@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use fasthttpsession_core::Error;
+use fasthttpsession_core::{Error, TransactError};
 
 /// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
 ///
@@ -109,6 +109,12 @@ impl<M> From<Error> for SessionFailed<M> {
             error: Some(error),
             marker: PhantomData,
         }
+    }
+}
+
+impl<M> From<TransactError<Error>> for SessionFailed<M> {
+    fn from(error: TransactError<Error>) -> Self {
+        Error::from(error).into()
     }
 }
 

@@ -171,7 +171,7 @@ where
                 (Ok(response), Some(exchange)) => {
                     Ok(finish::<B, M>(response, &exchange, &*on_error).await)
                 }
-                (Err(error), Some(_)) => Err(explained::<M>(error, &*on_error)),
+                (Err(error), Some(exchange)) => Err(explained::<M>(error, &exchange, &*on_error)),
             }
         })
     }
@@ -211,10 +211,15 @@ async fn finish<B, M: 'static>(
 
 /// An error of other middleware, with the answer of this one if it is a session's. Whose it is its own answer tells,
 /// whatever type it has. That is asked for once and goes along, for an [`InternalError`] has its answer but once.
-fn explained<M: 'static>(error: actix_web::Error, on_error: &OnError) -> actix_web::Error {
+fn explained<M: 'static>(
+    error: actix_web::Error,
+    exchange: &Exchange,
+    on_error: &OnError,
+) -> actix_web::Error {
     let mut response = error.error_response();
     if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {
         response = error_response(on_error, &cause);
     }
+    headers::apply(exchange.abandon(), response.headers_mut());
     InternalError::from_response(error, response).into()
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use fasthttpsession_core::Error;
+use fasthttpsession_core::{Error, TransactError};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Response, StatusCode};
 
@@ -141,6 +141,12 @@ impl<M> From<Error> for SessionFailed<M> {
             error: Some(error),
             marker: PhantomData,
         }
+    }
+}
+
+impl<M> From<TransactError<Error>> for SessionFailed<M> {
+    fn from(error: TransactError<Error>) -> Self {
+        Error::from(error).into()
     }
 }
 
