@@ -21,6 +21,9 @@ const GROUP: usize = 32;
 const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; ";
 const COLUMNS: &str =
     "handle, version, created_at, idle_deadline, absolute_deadline, principal, label, body";
+/// Of a row that is to be written.
+const HEADER: &str =
+    "handle, version, created_at, idle_deadline, absolute_deadline, principal, label";
 
 /// Connections to a table that this library made, and has its records made by.
 pub struct Database {
@@ -111,7 +114,7 @@ impl Writer {
     async fn lock(&mut self, calls: &[Swap]) -> Result<HashSet<(Handle, u64)>> {
         let handles = list(calls.iter().map(|call| &call.handle));
         let sql = format!(
-            "{BEGIN}SELECT handle, version, expires_at FROM fasthttpsession WHERE handle IN ({handles}) \
+            "{BEGIN}SELECT {HEADER} FROM fasthttpsession WHERE handle IN ({handles}) \
              ORDER BY handle FOR UPDATE SKIP LOCKED"
         );
         let mut results = self.0.query_iter(sql).await?;

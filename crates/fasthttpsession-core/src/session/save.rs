@@ -126,15 +126,14 @@ impl Inner {
             }
             Ok(Some((token, stored))) => {
                 let handle = token.handle;
-                let taken_in = self
-                    .state_since(logouts)
-                    .map(|mut state| state.created(token, stored));
-                let outcome = match taken_in {
-                    Some(()) => Outcome::Committed,
-                    None => {
-                        self.manager.delete(handle).await?;
-                        Outcome::Gone
-                    }
+                let state = self.state_since(logouts);
+                let is_taken_in = state.map(|mut state| state.created(token, stored));
+                let outcome = if is_taken_in.is_some() {
+                    Outcome::Committed
+                } else {
+                    // The request has logged out meanwhile.
+                    self.manager.delete(handle).await?;
+                    Outcome::Gone
                 };
                 Ok(Saved {
                     outcome,
