@@ -227,17 +227,18 @@ impl Operation for Deletion {
             )
             .await?;
         let done = || Deleted::Deleted;
-        Ok(answers::<Self>(database, calls, &deleted, done, not_deleted).await)
+        let not_done = |call: &Delete, held: &mut Held| Ok(not_deleted(call, held));
+        Ok(answers::<Self>(database, calls, &deleted, done, not_done).await)
     }
 }
 
-fn not_deleted(call: &Delete, held: &mut Held) -> Answer<Deleted> {
+fn not_deleted(call: &Delete, held: &Held) -> Option<Deleted> {
     let lives = match held.get(&call.handle) {
         Some(Ok(record)) => record.is_live(call.now),
         Some(Err(_)) => true,
         None => false,
     };
-    Ok((!lives).then_some(Deleted::Gone))
+    (!lives).then_some(Deleted::Gone)
 }
 
 /// What became of each call: `done` of those whose session was written, and of the others what `not_written` says by how

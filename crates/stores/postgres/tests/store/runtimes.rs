@@ -77,7 +77,7 @@ async fn who_gave_up_waiting_for_a_connection_has_none_though_its_runtime_rests(
         let _given_up = start(other.check());
         yield_now().await;
     });
-    let (_, _resting) = gave_up.await;
+    let ((), _resting) = gave_up.await;
     holder.commit().await;
     let replaced = waiting.await.expect("no panic").expect("an answer");
     assert_eq!(replaced, Replaced::Replaced);
@@ -102,7 +102,7 @@ async fn who_gave_up_waiting_to_wait_for_a_row_is_not_waited_for_though_its_runt
         let _given_up = start(other.replace(handle(1), 7, &large, NOW));
         yield_now().await;
     });
-    let (_, _resting) = gave_up.await;
+    let ((), _resting) = gave_up.await;
     holder.commit().await;
     let replaced = waiting.await.expect("no panic").expect("an answer");
     assert_eq!(replaced, Replaced::Replaced);
