@@ -98,9 +98,10 @@ impl Faulty {
             let latest = self.latest_runtime();
             drop(latest.spawn(yield_now()).await);
         }
-        let _alone = match self.is(Fault::OneCallAtATime) {
-            true => Some(self.line.lock().await),
-            false => None,
+        let _alone = if self.is(Fault::OneCallAtATime) {
+            Some(self.line.lock().await)
+        } else {
+            None
         };
         let permit = self.connections.acquire().await.unwrap();
         if self.is(Fault::DropKeepsConnection) {
