@@ -43,7 +43,7 @@ async fn answer(
 ) -> Result<Response<String>, Infallible> {
     let exchange = sessions.begin(request.headers(), request.uri().query());
     let response = finished(&exchange, &request).await;
-    Ok(response.unwrap_or_else(|error| failed(&error)))
+    Ok(response.unwrap_or_else(|error| failed(&error, &exchange)))
 }
 
 /// Finishes before the head of the response leaves, for that is where a cookie stands. A handler that failed commits
@@ -82,8 +82,8 @@ fn checked(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("values of headers are visible ASCII")
 }
 
-/// The client gets the status and no detail.
-fn failed(error: &fasthttpsession::Error) -> Response<String> {
+/// The client gets the status and no detail; and the cookie of what was saved before.
+fn failed(error: &fasthttpsession::Error, exchange: &Exchange) -> Response<String> {
     eprintln!("{error}");
     let mut response = Response::default();
     *response.status_mut() =
@@ -91,6 +91,9 @@ fn failed(error: &fasthttpsession::Error) -> Response<String> {
     response
         .headers_mut()
         .insert(CACHE_CONTROL, checked("no-store"));
+    for edit in exchange.abandon() {
+        apply(edit, response.headers_mut());
+    }
     response
 }
 

@@ -34,7 +34,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Finishes before the head of the response leaves, for that is where a cookie stands. A handler that failed commits
-/// nothing.
+/// nothing. None here has saved anything before; if one does, the answer to its error needs what
+/// [`abandon`](Exchange::abandon) says.
 async fn with_session(
     sessions: Sessions,
     routes: Arc<Route>,

@@ -15,13 +15,16 @@ pub(crate) async fn finished<B>(
     Ok(response)
 }
 
-/// The status and no detail.
-pub(crate) fn failed<B: Default>(error: &Error) -> Response<B> {
+/// The status and no detail, and what the client must know of what was committed before.
+pub(crate) fn failed<B: Default>(error: &Error, exchange: &Exchange) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() =
         StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, no_store);
+    for edit in exchange.abandon() {
+        apply(edit, response.headers_mut());
+    }
     response
 }
 

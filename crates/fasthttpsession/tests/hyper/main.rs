@@ -56,7 +56,7 @@ async fn answer(site: &Site, request: Request<Incoming>) -> Response<Body> {
         Ok(response) => finished(&exchange, response).await,
         Err(error) => Err(error),
     };
-    answer.unwrap_or_else(|error| failed(&error))
+    answer.unwrap_or_else(|error| failed(&error, &exchange))
 }
 
 async fn handled(
