@@ -229,7 +229,8 @@ impl Session {
         self.header(|header| header.absolute_deadline)
     }
 
-    /// Gives this session lifetimes of its own. They stay until another principal signs in to it.
+    /// Gives this session lifetimes of its own. They stay until another principal signs in to it, so a handler that signs
+    /// somebody in sets them after that.
     pub fn set_lifetimes(&self, lifetimes: Lifetimes) -> Result<(), Error> {
         if !lifetimes.are_possible() {
             return Err(Error::InvalidLifetimes);

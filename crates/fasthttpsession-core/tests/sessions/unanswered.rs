@@ -244,25 +244,27 @@ async fn a_creation_without_answer_is_abandoned_for_a_fresh_handle_and_secret() 
 
 #[tokio::test]
 async fn a_creation_that_is_never_answered_fails_in_bounded_tries() {
-    let world = World::new();
-    let sessions = world.sessions();
-    world
-        .store
-        .script(|_, _| Fault::LoseCall(StoreErrorKind::Timeout));
-    let request = Client::new().request(&sessions).await;
-    request.set("n", &1).unwrap();
-    let error = request.finish().await.err().unwrap();
-    assert!(matches!(
-        error,
-        Error::Store {
-            operation: "create",
-            ..
-        }
-    ));
-    assert_eq!(world.store.count(Op::Create), 4);
+    // Whatever is allowed for handles that are taken.
+    for limits in [Limits::default(), Limits::default().retries(0)] {
+        let world = World::new();
+        let sessions = world.builder().limits(limits).build().unwrap();
+        world
+            .store
+            .script(|_, _| Fault::LoseCall(StoreErrorKind::Timeout));
+        let request = Client::new().request(&sessions).await;
+        request.set("n", &1).unwrap();
+        let error = request.finish().await.err().unwrap();
+        assert!(matches!(
+            error,
+            Error::Store {
+                operation: "create",
+                ..
+            }
+        ));
+        assert_eq!(world.store.count(Op::Create), 4);
+    }
 }
 
-/// Whatever is allowed for handles that are taken.
 #[tokio::test]
 async fn a_creation_without_answer_is_made_again_without_retries_too() {
     let world = World::new();
@@ -272,13 +274,6 @@ async fn a_creation_without_answer_is_made_again_without_retries_too() {
     world.store.first(Op::Create, [lost]);
     let client = Client::with(&sessions, "n", 1).await;
     assert_eq!(client.get(&sessions, "n").await, Some(1));
-    world
-        .store
-        .script(|_, _| Fault::LoseCall(StoreErrorKind::Timeout));
-    let request = Client::new().request(&sessions).await;
-    request.set("n", &1).unwrap();
-    let error = request.finish().await.err().unwrap();
-    assert!(matches!(error, Error::Store { .. }), "{error}");
 }
 
 /// A replica that takes over may lack the last of them.

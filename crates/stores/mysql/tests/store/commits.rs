@@ -16,6 +16,7 @@ impl Blocker {
     /// None on a server that can't be blocked so.
     async fn new(place: &Place) -> Option<Self> {
         if place.number("SELECT VERSION() LIKE '%MariaDB%'") == 0 {
+            eprintln!("Not tried: this server has no lock that holds up a COMMIT.");
             return None;
         }
         let mut blocker = Self(place.outside().await);

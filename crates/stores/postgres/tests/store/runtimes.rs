@@ -1,44 +1,18 @@
 //! Programs with several runtimes, such as servers that have one for each worker.
 
-use std::thread;
 use std::time::Duration;
 
-use fasthttpsession_conformance::store::runtimes::used_in_several_runtimes;
-use fasthttpsession_core::{Record, Replaced, Store};
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
-use tokio::task::yield_now;
+use fasthttpsession_conformance::store::runtimes::{elsewhere, used_in_several_runtimes};
+use fasthttpsession_core::{Record, Replaced, Store, StoreError};
+use fasthttpsession_postgres::PostgresStore;
+use tokio::task::{JoinHandle, yield_now};
 
-use crate::support::{NOW, Place, create, handle, record, replace, start, successor, within};
+use crate::support::{
+    Holder, NOW, Place, create, handle, record, replace, start, successor, within,
+};
 
 /// Longer than anything takes that nothing is in the way of.
 const BOUND: Duration = Duration::from_secs(15);
-
-/// A runtime that nobody runs.
-struct Resting(Option<Runtime>);
-
-impl Drop for Resting {
-    fn drop(&mut self) {
-        // What runs in another runtime must not wait for its end.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// Runs `work` in a runtime of one thread, and hands both over when it is done.
-async fn elsewhere<T: Send + 'static>(
-    work: impl AsyncFnOnce() -> T + Send + 'static,
-) -> (T, Resting) {
-    let (done, outcome) = oneshot::channel();
-    thread::spawn(move || {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a runtime starts");
-        let outcome = runtime.block_on(work());
-        let _ = done.send((outcome, Resting(Some(runtime))));
-    });
-    outcome.await.expect("it does not panic")
-}
 
 /// A record that travels alone.
 fn large() -> Record {
@@ -60,11 +34,18 @@ async fn all_runtimes_together_make_no_more_connections_than_are_set() {
     within(used).await.expect("answers");
 }
 
-#[tokio::test]
-async fn who_gave_up_waiting_for_a_connection_has_none_though_its_runtime_rests() {
-    let place = Place::new().await;
-    let config = place.config().max_connections(1).pool_timeout(BOUND);
-    let store = config.open().await.expect("the store opens");
+/// A store with so many connections, one of which waits for a row; who holds that, and the replacement that waits.
+async fn with_one_who_waits_for_a_row(
+    place: &Place,
+    connections: usize,
+) -> (
+    PostgresStore,
+    Holder,
+    JoinHandle<Result<Replaced, StoreError>>,
+) {
+    let config = place.config().max_connections(connections);
+    let store = config.pool_timeout(BOUND).open().await;
+    let store = store.expect("the store opens");
     create(&store, [0]).await;
     let holder = place.holder(&[0]).await;
     let waiting = tokio::spawn({
@@ -72,12 +53,19 @@ async fn who_gave_up_waiting_for_a_connection_has_none_though_its_runtime_rests(
         async move { replace(&store, 0).await }
     });
     place.until_waiting(1).await;
+    (store, holder, waiting)
+}
+
+#[tokio::test]
+async fn who_gave_up_waiting_for_a_connection_has_none_though_its_runtime_rests() {
+    let place = Place::new().await;
+    let (store, holder, waiting) = with_one_who_waits_for_a_row(&place, 1).await;
     let other = store.clone();
     let gave_up = elsewhere(async move || {
         let _given_up = start(other.check());
         yield_now().await;
     });
-    let ((), _resting) = gave_up.await;
+    let ((), _resting) = gave_up.await.expect("no panic");
     holder.commit().await;
     let replaced = waiting.await.expect("no panic").expect("an answer");
     assert_eq!(replaced, Replaced::Replaced);
@@ -87,22 +75,15 @@ async fn who_gave_up_waiting_for_a_connection_has_none_though_its_runtime_rests(
 #[tokio::test]
 async fn who_gave_up_waiting_to_wait_for_a_row_is_not_waited_for_though_its_runtime_rests() {
     let place = Place::new().await;
-    let config = place.config().max_connections(2).pool_timeout(BOUND);
-    let store = config.open().await.expect("the store opens");
-    create(&store, [0, 1]).await;
-    let holder = place.holder(&[0]).await;
-    let waiting = tokio::spawn({
-        let store = store.clone();
-        async move { replace(&store, 0).await }
-    });
-    place.until_waiting(1).await;
+    let (store, holder, waiting) = with_one_who_waits_for_a_row(&place, 2).await;
+    create(&store, [1]).await;
     let other = store.clone();
     let gave_up = elsewhere(async move || {
         let large = large();
         let _given_up = start(other.replace(handle(1), 7, &large, NOW));
         yield_now().await;
     });
-    let ((), _resting) = gave_up.await;
+    let ((), _resting) = gave_up.await.expect("no panic");
     holder.commit().await;
     let replaced = waiting.await.expect("no panic").expect("an answer");
     assert_eq!(replaced, Replaced::Replaced);
@@ -116,7 +97,8 @@ async fn a_connection_that_makes_room_is_closed_though_its_runtime_rests() {
     let place = Place::new().await;
     let config = place.config().max_connections(1);
     let config = config.application_name("making room");
-    let (store, _resting) = elsewhere(async move || config.open().await).await;
+    let opened = elsewhere(async move || config.open().await).await;
+    let (store, _resting) = opened.expect("no panic");
     let store = store.expect("the store opens");
     let counted = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'making room'";
     assert_eq!(place.number(counted).await, 1);

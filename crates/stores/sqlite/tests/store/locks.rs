@@ -9,16 +9,17 @@ use fasthttpsession_sqlite::SqliteStore;
 
 use super::support::{NOW, Place, create, handle, load, record, start, successor};
 
+/// A store whose calls may take so long.
+async fn with_limit(place: &Place, limit: Duration) -> SqliteStore {
+    let opened = place.config().timeout(limit).open().await;
+    opened.expect("the store opens")
+}
+
 #[tokio::test]
 async fn a_long_lock_of_another_process_is_a_timeout_without_effect() {
     let place = Place::new();
     let limit = Duration::from_millis(200);
-    let store = place
-        .config()
-        .timeout(limit)
-        .open()
-        .await
-        .expect("the store opens");
+    let store = with_limit(&place, limit).await;
     let old = record();
     create(&store, handle(1), &old).await;
     let lock = place.lock();
@@ -54,12 +55,7 @@ async fn a_long_lock_of_another_process_is_a_timeout_without_effect() {
 async fn a_call_that_queued_up_amid_a_long_lock_is_a_timeout_without_effect_in_its_own_time() {
     let place = Place::new();
     let limit = Duration::from_secs(2);
-    let store = place
-        .config()
-        .timeout(limit)
-        .open()
-        .await
-        .expect("the store opens");
+    let store = with_limit(&place, limit).await;
     let _lock = place.lock();
     let wanted = record();
     let _first = start(store.create(handle(1), &wanted, NOW));

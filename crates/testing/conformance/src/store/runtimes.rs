@@ -96,7 +96,7 @@ pub async fn a_runtime_that_stops_amid_calls_holds_up_no_other<S: Store>(
             for _ in 0..turns {
                 yield_now().await;
             }
-            Ok(())
+            Ok::<_, Failure>(())
         });
         let (outcome, _resting) = stopped.await.map_err(|_| panicked())?;
         outcome?;
@@ -188,10 +188,11 @@ where
     Ok(answer)
 }
 
-/// Runs `work` in a runtime of one thread, and hands over both its outcome and the runtime, which then does not run.
-fn elsewhere<F: Future<Output = Outcome>>(
+/// Runs `work` in a runtime of one thread, and hands over both its outcome and the runtime, which then does not run. The
+/// answer is an error if `work` panics.
+pub fn elsewhere<F: Future<Output: Send + 'static>>(
     work: impl FnOnce() -> F + Send + 'static,
-) -> oneshot::Receiver<(Outcome, Resting)> {
+) -> oneshot::Receiver<(F::Output, Resting)> {
     let (done, outcome) = oneshot::channel();
     thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -207,8 +208,8 @@ fn panicked() -> Failure {
     Failure::new("a call panicked in another runtime")
 }
 
-/// A runtime that nobody runs.
-struct Resting(Option<Runtime>);
+/// A runtime that nobody runs. Dropped, it ends.
+pub struct Resting(Option<Runtime>);
 
 impl Resting {
     fn run<T>(&self, work: impl Future<Output = T>) -> T {
