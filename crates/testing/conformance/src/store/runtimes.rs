@@ -190,6 +190,9 @@ where
 
 /// Runs `work` in a runtime of one thread, and hands over both its outcome and the runtime, which then does not run. The
 /// answer is an error if `work` panics.
+///
+/// # Panics
+/// When the system starts no thread.
 pub fn elsewhere<F: Future<Output: Send + 'static>>(
     work: impl FnOnce() -> F + Send + 'static,
 ) -> oneshot::Receiver<(F::Output, Resting)> {
