@@ -451,16 +451,15 @@ fn attempt(
     if applied == Applied::Superseded {
         return Ok(Attempt::Superseded);
     }
-    let edits = changed.values.edits();
     if let Some(closure) = closure {
         // The logs of others are aboard, so a panic must not go off here.
-        let kept = catch_unwind(AssertUnwindSafe(|| closure(&mut changed.values)))
-            .map_err(Failure::Panic)?;
+        let kept = catch_unwind(AssertUnwindSafe(|| changed.values.change(closure)))
+            .map_err(Failure::Panic)??;
         if !kept {
             return Err(Failure::Aborted);
         }
     }
-    let unchanged = job.changes.is_empty() && changed.values.edits() == edits;
+    let unchanged = job.changes.is_empty() && changed.values.is_clone_of(&working.values);
     Ok(if unchanged {
         Attempt::Unchanged
     } else {

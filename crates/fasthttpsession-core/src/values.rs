@@ -27,7 +27,6 @@ pub struct Values {
     changed: Vec<(Arc<str>, Option<Encoded>)>,
     count: usize,
     bytes: usize,
-    edits: u64,
     rules: Rules,
 }
 
@@ -127,11 +126,7 @@ impl Values {
 
     /// Removes every value.
     pub fn clear(&mut self) {
-        let edits = self.edits + 1;
-        *self = Self {
-            edits,
-            ..self.none()
-        };
+        *self = self.none();
     }
 
     /// How many values there are.
@@ -163,7 +158,6 @@ impl Values {
             changed: Vec::new(),
             count,
             bytes,
-            edits: 0,
             rules,
         }
     }
@@ -241,9 +235,23 @@ impl Values {
         self.find(key) == value.map(|value| (value.format, &value.bytes[..]))
     }
 
-    /// Grows with each change, so that two moments can be told apart.
-    pub(crate) fn edits(&self) -> u64 {
-        self.edits
+    /// Whether nothing was written to them since they were a clone of `other`: not whether they are equal.
+    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
+        self.read.is_clone_of(&other.read) && self.changed == other.changed
+    }
+
+    /// Has `closure` change the values. It may put others in their place, which brought rules of their own.
+    pub(crate) fn change(
+        &mut self,
+        closure: impl FnOnce(&mut Self) -> bool,
+    ) -> Result<bool, Error> {
+        let (rules, before) = (self.rules, self.size());
+        let kept = closure(self);
+        self.rules = rules;
+        if kept {
+            self.check_growth(before)?;
+        }
+        Ok(kept)
     }
 
     /// How many bytes [`write_to`](Self::write_to) writes.
@@ -283,7 +291,6 @@ impl Values {
     }
 
     fn write(&mut self, key: impl AsRef<str> + Into<Arc<str>>, value: Option<Encoded>) {
-        self.edits += 1;
         match self.position(key.as_ref()) {
             Ok(at) => self.changed[at].1 = value,
             Err(at) => {

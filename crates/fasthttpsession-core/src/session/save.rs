@@ -109,9 +109,8 @@ impl Inner {
     ) -> Result<Saved, Failure> {
         let fill = |stored: &mut Stored, terms: Terms| {
             apply(stored, None, &mut changes, view.clone(), terms)?;
-            if !closure
-                .as_deref_mut()
-                .is_none_or(|closure| closure(&mut stored.values))
+            if let Some(closure) = &mut closure
+                && !stored.values.change(closure)?
             {
                 return Err(Failure::Aborted);
             }

@@ -51,6 +51,10 @@ impl Region {
         &self.bytes
     }
 
+    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
+        std::ptr::eq(self.as_bytes(), other.as_bytes())
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.count
     }
