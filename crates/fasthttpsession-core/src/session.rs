@@ -137,7 +137,11 @@ impl Session {
             let new = updater(old.as_ref())?;
             let mut state = self.state();
             if state.values().holds(&key, old.as_ref()) {
-                return state.writable()?.update(key, new, Box::new(updater));
+                let state = state.writable()?;
+                state.show(&key, new)?;
+                let updater = Box::new(updater);
+                state.log(Change::Update { key, updater });
+                return Ok(());
             }
         }
     }
@@ -282,7 +286,9 @@ impl Session {
     /// Signs out: destroys the session at the store, whoever may have signed in to it meanwhile, and takes its cookie
     /// away. Whatever was written before in this request is dropped; what is written after begins a new session.
     pub fn logout(&self) -> Result<(), Error> {
-        self.state().writable()?.logout();
+        let log = self.state().writable()?.logout();
+        // Outside of the lock, for its closures may do anything when they are dropped.
+        drop(log);
         Ok(())
     }
 

@@ -68,11 +68,18 @@ impl Secrets {
     }
 
     /// Whether a request that presented the current secret should offer a new one: the current one is older than
-    /// the period, and the last offer, if any, was not taken up within the grace.
+    /// the period, or a renewal was begun, be it that renewals are off by now; and the last offer, if any, was not taken up
+    /// within the grace.
     pub(crate) fn wants_offer(&self, now: Timestamp, Renewal { every, grace }: Renewal) -> bool {
         let is_old = every.is_some_and(|every| now.since(self.since) >= every);
         let last = self.offers.last();
-        is_old && last.is_none_or(|(_, offered_at)| now.since(*offered_at) >= grace)
+        (is_old || self.are_renewed())
+            && last.is_none_or(|(_, offered_at)| now.since(*offered_at) >= grace)
+    }
+
+    /// Whether a secret is on offer that came after the current one.
+    pub(crate) fn are_renewed(&self) -> bool {
+        self.offers.iter().any(|(_, at)| *at > self.since)
     }
 
     /// Whether `hash` is the current secret or on offer, and so may be sent to the client.
@@ -86,7 +93,7 @@ impl Secrets {
     /// Whether `hash` may be sent to the client once more: not while another is on offer to replace it, which may be
     /// presented before that response arrives.
     pub(crate) fn may_resend(&self, hash: &SecretHash) -> bool {
-        self.holds(hash) && self.offers.iter().all(|(_, at)| *at <= self.since)
+        self.holds(hash) && !self.are_renewed()
     }
 
     pub(crate) fn rotate(&mut self, to: SecretHash, now: Timestamp) {

@@ -102,6 +102,7 @@ impl Inner {
         }
         let mut state = self.state();
         let log = state.abandon();
+        state.leave_date();
         let edits = self.header_edits(&mut state).unwrap_or_default();
         drop(state);
         // Outside of the lock, for its closures may do anything when they are dropped.
@@ -136,7 +137,7 @@ impl Inner {
             }) => self.touch().await,
             Ok(_) => {}
             // A renewal, or an extension, can wait for the next request.
-            Err(_) if may_fail => {}
+            Err(_) if may_fail => self.state().leave_date(),
             Err(error) => return Err(error),
         }
         self.header_edits(&mut self.state())

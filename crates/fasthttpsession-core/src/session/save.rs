@@ -24,30 +24,45 @@ impl Inner {
     /// Commits what was logged, and in the same step what `closure` makes of the values. Whoever calls it holds `turn`,
     /// so that a request makes one commit at a time.
     pub(super) async fn commit(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
-        let ended = self.state().ended;
-        if let Some(handle) = ended {
-            // If nobody waits for it, it is still to be destroyed.
-            let deleted = self.manager.delete(handle).await;
-            self.state().ended = None;
-            match deleted {
-                Ok(found) => self.state().destroyed(found),
-                Err(error) => {
-                    // With what was written after the logout.
-                    let plan = self.state().plan();
-                    drop(plan);
-                    self.state().dropped();
-                    return Err(error.into());
-                }
-            }
-        }
+        let left = self.destroy().await?;
         let saved = self.commit_log(closure).await?;
         Ok(match saved.outcome {
-            Outcome::Unchanged if ended.is_some() => Saved {
+            Outcome::Unchanged if left => Saved {
                 outcome: Outcome::Committed,
                 ..saved
             },
             _ => saved,
         })
+    }
+
+    /// Destroys the session that the request has logged out of; `false` if it has not. If nobody waits for it, it is still
+    /// to be destroyed.
+    async fn destroy(&self) -> Result<bool, Failure> {
+        let (handle, logouts, asked_before) = {
+            let mut state = self.state();
+            let logouts = state.logouts;
+            let Some(left) = &mut state.left else {
+                return Ok(false);
+            };
+            let asked_before = mem::replace(&mut left.asked, true);
+            (left.base.token.handle, logouts, asked_before)
+        };
+        match self.manager.delete(handle).await {
+            Ok(found) => {
+                // It may have been found when nobody waited for the answer.
+                self.state().destroyed(found || asked_before);
+                Ok(true)
+            }
+            Err(error) => {
+                if let Some(mut state) = self.state_since(logouts) {
+                    // With what was written after the logout.
+                    let log = state.stay();
+                    drop(state);
+                    drop(log);
+                }
+                Err(error.into())
+            }
+        }
     }
 
     async fn commit_log(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
@@ -119,7 +134,7 @@ impl Inner {
         match self.manager.create(fill).await {
             Ok(None) => {
                 if let Some(mut state) = self.state_since(logouts) {
-                    state.still_visiting(changes);
+                    state.still_visiting(&mut changes);
                 }
                 Ok(Saved::UNCHANGED)
             }
@@ -193,19 +208,21 @@ impl Inner {
         Ok(Saved { outcome, conflicts })
     }
 
-    /// A closure that wants nothing written leaves the log as it was before. After any other failure it is dropped: what
-    /// failed is not tried again behind anyone's back.
+    /// A closure that wants nothing written leaves the log as it was before, if the request still has one. After any other
+    /// failure it is dropped: what failed is not tried again behind anyone's back.
     fn failed(
         &self,
         failure: Failure,
-        changes: Vec<Change>,
+        mut changes: Vec<Change>,
         next: Option<Box<Token>>,
         logouts: u32,
     ) -> Failure {
         if let Some(mut state) = self.state_since(logouts) {
             match failure {
-                Failure::Aborted => state.restore(changes, next),
-                Failure::Error(_) | Failure::Panic(_) => state.dropped(),
+                Failure::Aborted if !state.finished => {
+                    state.restore(mem::take(&mut changes), next);
+                }
+                _ => state.dropped(),
             }
         }
         failure
@@ -231,13 +248,16 @@ impl Inner {
         else {
             return;
         };
-        if let Ok(Touched::Touched) = self
+        let touched = self
             .manager
             .store
             .touch(handle, version, deadline, now)
-            .await
-        {
-            self.state().touched(deadline);
+            .await;
+        match touched {
+            Ok(Touched::Touched) => self.state().touched(deadline),
+            // A secret that was saved on the way opens nothing any more.
+            Ok(Touched::Gone) => self.state().muted = true,
+            Err(_) => {}
         }
     }
 }

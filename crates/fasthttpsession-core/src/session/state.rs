@@ -33,8 +33,8 @@ pub(crate) struct State {
     exact: bool,
     /// The token that opens the record once `changes` are committed, if they rotate the secret.
     pub(crate) next: Option<Token>,
-    /// A session that is to be destroyed.
-    pub(crate) ended: Option<Handle>,
+    /// The session that the request has logged out of, and that is to be destroyed.
+    pub(crate) left: Option<Box<Left>>,
     /// How often the request has logged out: what a commit from before brings back is not this session's.
     pub(crate) logouts: u32,
     /// The session whose secret a save was to replace that nobody waited for: whether it did is not known.
@@ -64,6 +64,15 @@ pub(crate) struct Base {
     pub(crate) opened_by: OpenedBy,
     /// The idle deadline that the client's cookie was dated by.
     pub(crate) dated: Timestamp,
+}
+
+/// A session that is to be destroyed, and what its request was to it.
+pub(crate) struct Left {
+    pub(crate) base: Base,
+    muted: bool,
+    unsure: Option<Handle>,
+    /// Whether the store was asked to destroy it.
+    pub(crate) asked: bool,
 }
 
 /// What the response tells the client about its token, in a cookie or elsewhere.
@@ -123,7 +132,7 @@ impl State {
             changes: Vec::new(),
             exact: true,
             next: None,
-            ended: None,
+            left: None,
             logouts: 0,
             unsure: None,
             cookie: CookieChange::Keep,

@@ -1,9 +1,9 @@
 //! G2, logout is final; G3, no adoption; G12, cookies only when they change: sessions that end while requests are under
 //! way, and tokens that open nothing.
 
-use fasthttpsession_core::{Error, Lifetimes, Outcome, Sessions, TransactError};
+use fasthttpsession_core::{Error, Lifetimes, Outcome, Sessions, StoreErrorKind, TransactError};
 
-use crate::faulty::{Fault, Op};
+use crate::faulty::{Fault, Gate, Op};
 use crate::support::{Client, HOUR, MINUTE, World, opens};
 
 /// How a session ends while a slow request is under way.
@@ -357,4 +357,51 @@ async fn writes_through_a_clone_after_the_end_of_the_request_are_refused() {
     assert!(matches!(session.save().await, Err(Error::Finished)));
     assert!(request.finish().await.unwrap().0.is_empty());
     assert!(session.is_alive().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_logout_that_failed_can_be_tried_again() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    let refused = [Fault::Refuse(StoreErrorKind::Unavailable)];
+    world.store.first(Op::Delete, refused);
+    request.logout().unwrap();
+    request.set("n", &1).unwrap();
+    assert!(request.save().await.is_err());
+    assert!(request.is_alive().await.unwrap());
+    assert_eq!(request.principal().unwrap().as_str(), "ada");
+    assert!(!request.contains("n"), "written after the logout");
+    request.logout().unwrap();
+    assert!(request.respond().await.removes_cookie());
+    assert_eq!(world.records().await, 0);
+}
+
+#[tokio::test]
+async fn a_logout_while_another_fails_is_made_at_the_end() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    let gate = Gate::new();
+    world.store.script({
+        let gate = gate.clone();
+        move |op, nth| match (op, nth) {
+            (Op::Delete, 0) => Fault::HoldAnswer(gate.clone()),
+            _ => Fault::None,
+        }
+    });
+    request.logout().unwrap();
+    let session = request.session.clone();
+    let save = tokio::spawn(async move { session.save().await });
+    gate.reached().await;
+    request.logout().unwrap();
+    save.abort();
+    gate.open();
+    assert!(
+        request.respond().await.removes_cookie(),
+        "the store had destroyed it, though nobody waited for that"
+    );
+    assert_eq!(world.records().await, 0);
 }

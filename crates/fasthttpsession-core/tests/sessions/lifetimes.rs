@@ -350,3 +350,45 @@ async fn a_transaction_that_found_the_secret_rotated_sends_no_old_cookie() {
     client.receive(&slow.respond().await);
     assert!(client.is_known(&sessions).await, "signed out");
 }
+
+/// The same for one that had committed on the way, which moved the deadline.
+#[tokio::test]
+async fn a_commit_before_a_rotation_sign_in_or_logout_sends_no_old_cookie() {
+    let acts: [(Act, bool); 4] = [
+        (|s| s.login("ada"), true),
+        (|s| s.rotate(), true),
+        (|s| s.reauthenticated(), true),
+        (|s| s.logout(), false),
+    ];
+    for (act, lives) in acts {
+        for fails in [false, true] {
+            let world = World::new();
+            let sessions = persistent(&world);
+            let mut client = Client::with(&sessions, "n", 1).await;
+            world.clock.advance(HOUR / 2);
+            let slow = client.request(&sessions).await;
+            slow.set("n", &2).unwrap();
+            slow.save().await.unwrap();
+            client.visit(&sessions, act).await;
+            if fails {
+                let refused = [Fault::Refuse(StoreErrorKind::Unavailable)];
+                world.store.first(Op::Replace, refused);
+            }
+            let response = slow.respond().await;
+            assert_eq!(response.cookie(), None);
+            assert_eq!(client.is_known(&sessions).await, lives);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_on_the_way_dates_the_cookie_at_the_end() {
+    let world = World::new();
+    let sessions = persistent(&world);
+    let client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(HOUR / 2);
+    let request = client.request(&sessions).await;
+    request.set("n", &2).unwrap();
+    request.save().await.unwrap();
+    assert_eq!(request.respond().await.max_age(), Some(3600));
+}

@@ -242,3 +242,43 @@ async fn a_logout_whose_save_was_dropped_is_made_at_the_end() {
     client.receive(&response);
     assert_eq!(world.records().await, 0);
 }
+
+/// A task may transact after its request is over: what the request gave up is not its to commit.
+#[tokio::test]
+async fn what_was_given_up_does_not_come_back_by_a_transaction_under_way() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let other = client.request(&sessions).await;
+    other.set("n", &2).unwrap();
+    let (gate, first) = held_save(&world, &other, Op::Replace).await;
+    let request = client.request(&sessions).await;
+    request.set("left", &1).unwrap();
+    request.rotate().unwrap();
+    let session = request.session.clone();
+    let transaction = spawn(async move { session.transact(|_| Err::<(), _>("no")).await });
+    settle().await;
+    request.exchange.abandon();
+    gate.open();
+    assert_eq!(first.await.unwrap().unwrap(), Outcome::Committed);
+    let aborted = transaction.await.unwrap();
+    assert!(matches!(aborted, Err(TransactError::Aborted("no"))));
+    let late = request.transact(|values| values.set("late", &1));
+    late.await.unwrap();
+    assert_eq!(client.get(&sessions, "late").await, Some(1));
+    assert_eq!(client.get(&sessions, "left").await, None);
+}
+
+/// A touch that the end of the request makes tells that the session has ended since.
+#[tokio::test]
+async fn a_secret_that_was_saved_is_not_sent_once_its_session_is_known_to_be_gone() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    request.rotate().unwrap();
+    request.save().await.unwrap();
+    world.clock.advance(5 * MINUTE);
+    assert!(sessions.end(client.handle()).await.unwrap());
+    assert_eq!(request.respond().await.cookie(), None);
+}

@@ -362,3 +362,35 @@ async fn lost_and_reordered_responses_and_parallel_requests_sign_nobody_out() {
 async fn cookies_that_are_dated_anew_and_arrive_in_order_sign_nobody_out() {
     browse_many(true).await;
 }
+
+/// Where renewals are off, one that was begun is completed, be the offer lost or not: otherwise both secrets would be good for
+/// ever, and a cookie with a date would never be dated again.
+#[tokio::test]
+async fn a_renewal_that_was_begun_is_completed_though_they_are_off_by_now() {
+    for is_lost in [false, true] {
+        let world = World::new();
+        let cookie = || Cookie::default().persistent();
+        let lives = Lifetimes::new(DAY, 30 * DAY);
+        let builder = || world.builder().lifetimes(lives).cookie(cookie());
+        let on = builder().renew_every(EVERY).build().unwrap();
+        let off = builder().build().unwrap();
+        let mut client = Client::with(&on, "n", 1).await;
+        let first = client.token().unwrap();
+        let mut runs_out = world.now().after(DAY);
+        world.clock.advance(EVERY);
+        let offer = read(&client, &on).await;
+        if !is_lost {
+            client.receive(&offer);
+        }
+        for _ in 0..100 {
+            world.clock.advance(DAY / 50);
+            let response = read(&client, &off).await;
+            client.receive(&response);
+            if let Some(age) = response.max_age() {
+                runs_out = world.now().after(SECOND * u32::try_from(age).unwrap());
+            }
+            assert!(world.now() < runs_out);
+        }
+        assert!(!opens(&off, &first).await);
+    }
+}

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use fasthttpsession_core::{Error, Outcome, Session, StoreErrorKind, TransactError};
+use fasthttpsession_core::{Error, Limits, Outcome, Session, StoreErrorKind, TransactError};
 use futures_util::FutureExt as _;
 
 use crate::faulty::{Fault, Op};
 use crate::support::{Client, World};
+
+type Act = fn(&Session) -> Result<(), Error>;
 
 #[tokio::test]
 async fn the_closure_may_borrow_and_the_winning_run_returns() {
@@ -480,4 +485,79 @@ async fn a_closure_that_fails_as_sessions_do_needs_no_error_of_its_own() {
     let request = client.request(&sessions).await;
     assert!(sessions.end(client.handle()).await.unwrap());
     assert!(matches!(redeem(&request).await, Err(Error::Ended)));
+}
+
+#[tokio::test]
+async fn values_that_are_put_in_place_of_the_sessions_are_committed() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let from = Client::with(&sessions, "n", 1).await;
+    let to = Client::with(&sessions, "n", 2).await;
+    let source = sessions.read(from.handle()).await.unwrap().unwrap();
+    let copied = sessions.modify(to.handle(), |values| {
+        *values = source.values.clone();
+        Ok::<_, Error>(())
+    });
+    assert_eq!(copied.await.unwrap(), Some(()));
+    assert_eq!(to.get(&sessions, "n").await, Some(1));
+}
+
+/// Whatever limits the values came with.
+#[tokio::test]
+async fn values_that_are_put_in_place_of_the_sessions_have_its_limits() {
+    let world = World::new();
+    let wide = world.sessions();
+    let mut large = Client::new();
+    large.visit(&wide, |s| s.set("n", &"x".repeat(1000))).await;
+    let values = wide.read(large.handle()).await.unwrap().unwrap().values;
+    let limits = Limits::default().record_bytes(300);
+    let narrow = world.builder().limits(limits).build().unwrap();
+    for client in [Client::new(), Client::with(&narrow, "n", 1).await] {
+        let request = client.request(&narrow).await;
+        let placed = request.transact(|own| {
+            *own = values.clone();
+            Ok::<_, Error>(())
+        });
+        let error = placed.await.unwrap_err();
+        assert!(matches!(
+            error,
+            TransactError::Session(Error::TooLarge { limit: 300, .. })
+        ));
+    }
+}
+
+/// Its destructor may look at the session, as one that logs does.
+#[tokio::test]
+async fn an_update_that_is_dropped_may_use_the_session_it_is_of() {
+    struct Looks(Session);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            assert!(self.0.len() < 2);
+        }
+    }
+    let acts: [(Act, usize); 3] = [
+        (|s| s.logout(), 1),
+        (|s| s.remove("text"), 1),
+        (|s| s.clear(), 1000), // more than it may have, so that it is refused
+    ];
+    for (act, length) in acts {
+        let world = World::new();
+        let limits = Limits::default().record_bytes(300);
+        let sessions = world.builder().limits(limits).build().unwrap();
+        let request = Client::new().request(&sessions).await;
+        let looks = Looks(request.session.clone());
+        let (done, ended) = mpsc::channel();
+        // It would hang in the lock of its own thread.
+        thread::spawn(move || {
+            let updated = request.update("text", move |text: &mut String| {
+                let _ = &looks;
+                *text = "x".repeat(length);
+            });
+            assert_eq!(updated.is_ok(), length == 1);
+            act(&request).unwrap();
+            request.finish().now_or_never().unwrap().unwrap();
+            done.send(()).unwrap();
+        });
+        ended.recv_timeout(Duration::from_secs(10)).unwrap();
+    }
 }

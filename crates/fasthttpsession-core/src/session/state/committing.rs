@@ -62,12 +62,24 @@ impl State {
 
     /// Takes in that the session was destroyed that the request has logged out of, if it was `found`.
     pub(crate) fn destroyed(&mut self, found: bool) {
+        self.left = None;
         if found {
             self.cookie = CookieChange::Remove;
         } else if let CookieChange::Send(_) = self.cookie {
             // A secret of what is gone. A parallel response may just have brought a new one.
             self.cookie = CookieChange::Keep;
         }
+    }
+
+    /// Takes in that the session was not destroyed that the request has logged out of: it stands on it again. Returns what
+    /// was written since, which is dropped.
+    pub(crate) fn stay(&mut self) -> Vec<Change> {
+        let log = self.plan().changes;
+        if let Some(left) = self.left.take() {
+            (self.muted, self.unsure) = (left.muted, left.unsure);
+            self.stand_on(left.base);
+        }
+        log
     }
 
     /// Takes in a record that was just created, and the token that the client is to get.
@@ -93,13 +105,15 @@ impl State {
     }
 
     /// Takes in that there was nothing to keep. What was noted about the session waits until there is.
-    pub(crate) fn still_visiting(&mut self, mut changes: Vec<Change>) {
+    /// The rest stays in `changes`.
+    pub(crate) fn still_visiting(&mut self, changes: &mut Vec<Change>) {
         if self.changes.is_empty() {
             self.view().values.clear();
             self.exact = true;
         }
-        changes.retain(|change| matches!(change, Change::Label(_) | Change::Lifetimes(_)));
-        self.restore(changes, None);
+        let notes = |change: &mut Change| matches!(change, Change::Label(_) | Change::Lifetimes(_));
+        let kept = changes.extract_if(.., notes).collect();
+        self.restore(kept, None);
     }
 
     /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
@@ -175,7 +189,9 @@ impl State {
     /// Ends the request without a commit; returns what is not committed.
     pub(crate) fn abandon(&mut self) -> Vec<Change> {
         self.finished = true;
-        self.ended = None;
+        if self.left.is_some() {
+            return self.stay();
+        }
         self.next = None;
         std::mem::take(&mut self.changes)
     }

@@ -21,10 +21,12 @@ pub(crate) struct Touch {
 impl State {
     /// Whether the store has nothing to do at the end of this request.
     pub(crate) fn is_settled(&self, manager: &Manager) -> bool {
-        if !self.changes.is_empty() || self.ended.is_some() || self.unsure.is_some() {
+        if !self.changes.is_empty() || self.left.is_some() || self.unsure.is_some() {
             return false;
         }
-        !self.is_renewal_due(manager) && self.due_touch(manager, manager.clock.now()).is_none()
+        !self.is_renewal_due(manager)
+            && !self.is_to_be_dated(manager)
+            && self.due_touch(manager, manager.clock.now()).is_none()
     }
 
     /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that
@@ -48,28 +50,30 @@ impl State {
     }
 
     fn is_renewal_due(&self, manager: &Manager) -> bool {
-        if manager.renewal.every.is_none() || self.next.is_some() || self.muted {
+        if self.next.is_some() || self.muted {
             return false;
         }
         self.base.as_ref().is_some_and(|base| match base.opened_by {
             OpenedBy::Offer => true,
             // In a URL, the client can't be told about an offer.
             OpenedBy::Current if self.came == Ways::QUERY => false,
-            OpenedBy::Current => base
-                .stored
-                .control
-                .secrets
-                .wants_offer(manager.clock.now(), manager.renewal),
+            OpenedBy::Current => {
+                let secrets = &base.stored.control.secrets;
+                (manager.renewal.every.is_some() || secrets.are_renewed())
+                    && secrets.wants_offer(manager.clock.now(), manager.renewal)
+            }
             OpenedBy::Retiring => false,
         })
     }
 
-    /// Makes the touch that is due a swap where the cookie is dated by it: only a swap tells whether the secret is still
-    /// one to send. Returns whether that is all there is to commit.
+    /// Makes the touch that is due a swap where the cookie is dated by it, and makes one where an earlier commit of the
+    /// request moved the date: only a swap tells whether the secret is still one to send. Returns whether that is all there
+    /// is to commit.
     pub(crate) fn extend(&mut self, manager: &Manager) -> bool {
         let due = manager.transports.dates(self.came)
             && self.changes.is_empty()
-            && self.due_touch(manager, manager.clock.now()).is_some();
+            && (self.is_to_be_dated(manager)
+                || self.due_touch(manager, manager.clock.now()).is_some());
         if due {
             self.log(Change::Extend);
         }
@@ -112,8 +116,16 @@ impl State {
         }
     }
 
+    /// Leaves the client's cookie its date, for nothing tells whether its secret is still one to send.
+    pub(crate) fn leave_date(&mut self) {
+        if let Some(base) = &mut self.base {
+            base.dated = base.stored.header.idle_deadline;
+        }
+    }
+
     fn is_to_be_dated(&self, manager: &Manager) -> bool {
-        manager.transports.dates(self.came)
+        !self.muted
+            && manager.transports.dates(self.came)
             && self.base.as_ref().is_some_and(|base| {
                 base.stored.header.idle_deadline > base.dated
                     && (base.stored.control.secrets).may_resend(&base.authority.presented)

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{CookieChange, State};
+use super::{CookieChange, Left, State};
 use crate::commit::Change;
-use crate::commit::change::{Updater, belongs_to_another};
+use crate::commit::change::belongs_to_another;
 use crate::error::Error;
 use crate::record::{Label, Principal};
 use crate::token::{SecretHash, Token};
@@ -51,15 +51,9 @@ impl State {
         self.log_of_key(Change::Remove { key: key.into() });
     }
 
-    pub(crate) fn update(
-        &mut self,
-        key: Arc<str>,
-        value: Encoded,
-        updater: Updater,
-    ) -> Result<(), Error> {
-        self.view().values.put(Arc::clone(&key), value)?;
-        self.log(Change::Update { key, updater });
-        Ok(())
+    /// Shows what an update made of `key`, which is then to be logged.
+    pub(crate) fn show(&mut self, key: &Arc<str>, value: Encoded) -> Result<(), Error> {
+        self.view().values.put(Arc::clone(key), value)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -93,24 +87,30 @@ impl State {
         self.next = Some(next);
     }
 
-    /// Forgets the session, so that what follows begins a new one.
-    pub(crate) fn logout(&mut self) {
+    /// Forgets the session, so that what follows begins a new one. Returns the log, which is dropped with it.
+    pub(crate) fn logout(&mut self) -> Vec<Change> {
         self.view().values.clear();
-        let ended = self
-            .base
-            .take()
-            .map(|base| base.token.handle)
-            .or(self.ended);
+        let left = match self.base.take() {
+            Some(base) => Some(Box::new(Left {
+                base,
+                muted: self.muted,
+                unsure: self.unsure,
+                asked: false,
+            })),
+            None => self.left.take(),
+        };
+        let log = std::mem::take(&mut self.changes);
         let cookie = std::mem::replace(&mut self.cookie, CookieChange::Keep);
         let empty = self.values().clone();
         *self = Self {
-            ended,
+            left,
             logouts: self.logouts + 1,
             cookie,
             came: self.came,
             is_new: self.is_new,
             ..Self::visitor(empty)
         };
+        log
     }
 
     /// Logs `change` behind all that was logged before.
@@ -210,9 +210,12 @@ mod tests {
     fn a_write_is_not_logged_before_what_it_follows() {
         let mut state = visitor();
         state.set("a", number(1)).unwrap();
-        state
-            .update("a".into(), number(2), Box::new(|_| Ok(number(2))))
-            .unwrap();
+        let key: Arc<str> = "a".into();
+        state.show(&key, number(2)).unwrap();
+        state.log(Change::Update {
+            key,
+            updater: Box::new(|_| Ok(number(2))),
+        });
         state.set("a", number(3)).unwrap();
         state.clear();
         state.set("a", number(4)).unwrap();
