@@ -2,6 +2,8 @@
 //! first.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +14,7 @@ use fasthttpsession_core::{
 };
 use fasthttpsession_memory::MemoryStore;
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 
 /// One of the five operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +37,8 @@ pub(crate) enum Fault {
     Refuse(StoreErrorKind),
     /// As [`Self::Refuse`], by one server of several.
     RefuseHere(StoreErrorKind),
+    /// The answer is lost, and the call arrives only when [`Faulty::let_one_arrive`] lets it.
+    Delay(StoreErrorKind),
     /// Waits at the gate, then is applied.
     HoldCall(Gate),
     /// Is applied, then waits at the gate with the answer.
@@ -45,6 +50,7 @@ pub(crate) enum Fault {
 }
 
 type Script = Box<dyn FnMut(Op, usize) -> Fault + Send>;
+type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A [`MemoryStore`] with faults. Clones are the same store.
 #[derive(Clone)]
@@ -55,6 +61,10 @@ struct Inner {
     counts: Mutex<HashMap<Op, usize>>,
     script: Mutex<Script>,
     lists: AtomicBool,
+    /// How many turns operations leave to others before and after they are applied: none without it.
+    pace: Mutex<Option<fastrand::Rng>>,
+    /// Calls that arrive later.
+    delayed: Mutex<Vec<Call>>,
 }
 
 impl Faulty {
@@ -64,7 +74,47 @@ impl Faulty {
             counts: Mutex::default(),
             script: Mutex::new(Box::new(|_, _| Fault::None)),
             lists: AtomicBool::new(true),
+            pace: Mutex::default(),
+            delayed: Mutex::default(),
         }))
+    }
+
+    /// From now on operations take some turns, at random.
+    pub(crate) fn dawdle(&self, random: fastrand::Rng) {
+        *self.0.pace.lock().unwrap() = Some(random);
+    }
+
+    async fn turns(&self) {
+        let turns = (self.0.pace.lock().unwrap().as_mut()).map_or(0, |random| random.u8(0..4));
+        for _ in 0..turns {
+            yield_now().await;
+        }
+    }
+
+    /// One of the delayed calls arrives, if there is any: the one at `choose` of so many.
+    pub(crate) async fn let_one_arrive(&self, choose: impl FnOnce(usize) -> usize) -> bool {
+        let call = {
+            let mut delayed = self.0.delayed.lock().unwrap();
+            (!delayed.is_empty()).then(|| {
+                let at = choose(delayed.len());
+                delayed.remove(at)
+            })
+        };
+        let arrives = call.is_some();
+        if let Some(call) = call {
+            call.await;
+        }
+        arrives
+    }
+
+    /// Keeps `call`, whose answer is lost.
+    fn later<T>(
+        &self,
+        kind: StoreErrorKind,
+        call: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.0.delayed.lock().unwrap().push(Box::pin(call));
+        Err(lost(kind))
     }
 
     /// What befalls each operation from now on: `script` gets the operation and which of its kind it is, from 0.
@@ -163,6 +213,7 @@ impl Faulty {
 
     /// What befalls the operation before it is applied; what is left of the fault is for afterwards.
     async fn before(&self, op: Op, handle: Handle, now: Timestamp) -> Result<Fault, StoreError> {
+        self.turns().await;
         match self.fault(op) {
             Fault::LoseCall(kind) => Err(lost(kind)),
             Fault::Refuse(kind) => Err(StoreError::new(kind, "refused").not_applied()),
@@ -183,6 +234,7 @@ impl Faulty {
     }
 
     async fn after(&self, rest: Fault, handle: Handle, now: Timestamp) -> Result<(), StoreError> {
+        self.turns().await;
         match rest {
             Fault::LoseAnswer(kind) => Err(lost(kind)),
             Fault::HoldAnswer(gate) => {
@@ -227,6 +279,12 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         let rest = self.before(Op::Create, handle, now).await?;
+        if let Fault::Delay(kind) = rest {
+            let (store, record) = (self.clone(), record.clone());
+            return self.later(kind, async move {
+                let _ = store.0.store.create(handle, &record, now).await;
+            });
+        }
         let answer = self.0.store.create(handle, record, now).await?;
         self.after(rest, handle, now).await?;
         Ok(answer)
@@ -240,6 +298,12 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
         let rest = self.before(Op::Replace, handle, now).await?;
+        if let Fault::Delay(kind) = rest {
+            let (store, record) = (self.clone(), record.clone());
+            return self.later(kind, async move {
+                let _ = store.0.store.replace(handle, expected, &record, now).await;
+            });
+        }
         let answer = self.0.store.replace(handle, expected, record, now).await?;
         self.after(rest, handle, now).await?;
         Ok(answer)
@@ -253,6 +317,16 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<Touched, StoreError> {
         let rest = self.before(Op::Touch, handle, now).await?;
+        if let Fault::Delay(kind) = rest {
+            let store = self.clone();
+            return self.later(kind, async move {
+                let _ = store
+                    .0
+                    .store
+                    .touch(handle, version, idle_deadline, now)
+                    .await;
+            });
+        }
         let answer = self
             .0
             .store
@@ -264,6 +338,12 @@ impl Store for Faulty {
 
     async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
         let rest = self.before(Op::Delete, handle, now).await?;
+        if let Fault::Delay(kind) = rest {
+            let store = self.clone();
+            return self.later(kind, async move {
+                let _ = store.0.store.delete(handle, now).await;
+            });
+        }
         let answer = self.0.store.delete(handle, now).await?;
         self.after(rest, handle, now).await?;
         Ok(answer)

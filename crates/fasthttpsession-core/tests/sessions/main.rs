@@ -40,6 +40,8 @@ mod settings;
 #[cfg(test)]
 mod signin;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod together;
