@@ -42,7 +42,7 @@ fn what_was_acknowledged_holds_whatever_happens() {
         play(seed.parse().expect("the seed is a number"));
         return;
     }
-    let worlds = 400;
+    let worlds = 300;
     let first = fastrand::u64(..);
     let (next, acknowledged) = (AtomicU64::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -142,7 +142,7 @@ impl Simulation {
     fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let world = World::new();
-        let retries = random.u32(1..40);
+        let (retries, count) = (random.u32(1..40), random.usize(1..3));
         let mut process = || {
             let limits = Limits::default().retries(retries).resends(2);
             let builder = world.builder().limits(limits);
@@ -154,7 +154,7 @@ impl Simulation {
             }
         };
         Self {
-            processes: vec![process().build().unwrap(), process().build().unwrap()],
+            processes: (0..count).map(|_| process().build().unwrap()).collect(),
             world,
             random: RefCell::new(random),
             ledger: RefCell::default(),

@@ -43,6 +43,10 @@ struct Handling<'a> {
     /// Whether it wanted another secret for its session, and whether it is not known if the session got it.
     replaces_secret: bool,
     secret_in_doubt: bool,
+    /// Whether it was told that the session got it, so that the response is to bring it.
+    owes_secret: bool,
+    /// Whether nothing else could have happened to the session.
+    is_sure: bool,
 }
 
 impl Browser {
@@ -63,7 +67,11 @@ impl Browser {
     }
 
     pub(crate) fn tabs(&self) -> usize {
-        if self.habits == Habits::Careful { 1 } else { 3 }
+        match self.habits {
+            Habits::Steady => 5,
+            Habits::Careful => 1,
+            Habits::Restless => 3,
+        }
     }
 
     /// A request and its response, unless the connection breaks.
@@ -117,6 +125,8 @@ impl Browser {
             left: Vec::new(),
             replaces_secret: false,
             secret_in_doubt: false,
+            owes_secret: false,
+            is_sure: expects.is_some(),
         };
         let steps = simulation.random.borrow_mut().u8(0..5);
         for _ in 0..steps {
@@ -233,12 +243,14 @@ impl Handling<'_> {
 
     fn rotate(&mut self) {
         *self.browser.expects.borrow_mut() = None;
-        self.replaces_secret = true;
+        // A visitor has none.
+        self.replaces_secret |= self.session.handle().is_some();
         self.session.rotate().unwrap();
     }
 
     fn log_out(&mut self) {
         self.disturb();
+        (self.is_sure, self.replaces_secret, self.owes_secret) = (false, false, false);
         if let Some(handle) = self.session.handle() {
             self.simulation.ledger.borrow_mut().book(handle).may_end = true;
             self.left.push(handle);
@@ -277,6 +289,10 @@ impl Handling<'_> {
     fn deliver(&self, edits: Vec<HeaderEdit>) {
         let response = Response(edits);
         self.note(&format!("is answered: {:?}", response.cookie()));
+        assert!(
+            response.token().is_some() || !self.owes_secret,
+            "the browser does not get the secret that was committed"
+        );
         self.browser.client.borrow_mut().receive(&response);
         let (Some(token), Some(handle)) = (response.token(), self.session.handle()) else {
             return;
@@ -303,6 +319,7 @@ impl Handling<'_> {
         }
         match outcome {
             Outcome::Committed => {
+                self.owes_secret |= self.is_sure && self.replaces_secret && !self.secret_in_doubt;
                 for (write, handle) in self.pending.drain(..) {
                     // A sign-in that came too late made a new session, without what was written before.
                     if let Some(now) = now.filter(|now| handle.is_none_or(|then| then == *now)) {
@@ -340,12 +357,18 @@ impl Handling<'_> {
     fn failed(&mut self, error: &Error) {
         self.note(&format!("fails: {error}"));
         match error {
-            Error::Store { source, .. } if !source.may_have_applied() => self.refuse_pending(),
-            Error::Contention { .. } => self.refuse_pending(),
+            Error::Store { source, .. } if !source.may_have_applied() => self.refused(),
+            Error::Contention { .. } => self.refused(),
             Error::Store { .. } | Error::OutcomeUnknown { .. } | Error::Ended => self.in_doubt(),
             error => panic!("{error}"),
         }
         self.left.clear();
+    }
+
+    fn refused(&mut self) {
+        self.refuse_pending();
+        // What was committed before is still owed.
+        self.replaces_secret = self.owes_secret;
     }
 
     fn in_doubt(&mut self) {
