@@ -256,16 +256,16 @@ enum Redirect {
     Elsewhere,
 }
 
-/// Where the commands belong that `from` has not taken. All of them, because they are in one slot.
+/// Where the commands belong that `from` has not taken. All of them, because they are in one slot; unless the first was
+/// carried out, which may be a write, for no other must get that again.
 fn redirect(answers: &Result<Vec<Value>, StoreError>, from: &Address) -> Option<Redirect> {
     let answers = match answers {
         Ok(answers) => answers,
         Err(error) => return (!error.may_have_applied()).then_some(Redirect::Elsewhere),
     };
-    let error = answers.iter().find_map(|answer| match answer {
-        Value::ServerError(error) => Some(error),
-        _ => None,
-    })?;
+    let Some(Value::ServerError(error)) = answers.first() else {
+        return None;
+    };
     let make = match error.code() {
         "ASK" => Redirect::Ask,
         "MOVED" => Redirect::Moved,
@@ -358,6 +358,16 @@ mod tests {
         assert_eq!(left(20), [(10, 19)]);
         assert_eq!(left(9), [(10, 20)]);
         assert_eq!(left(21), [(10, 20)]);
+    }
+
+    #[test]
+    fn what_a_node_has_done_is_sent_to_no_other_though_what_follows_was_refused() {
+        let refused = redis::parse_redis_value(b"-MASTERDOWN Link with MASTER is down\r\n");
+        let refused = refused.expect("it is an answer");
+        let write_done = Ok(vec![Value::Okay, refused.clone()]);
+        assert!(redirect(&write_done, &node(1)).is_none());
+        let write_refused = Ok(vec![refused, Value::Int(0)]);
+        assert!(redirect(&write_refused, &node(1)).is_some());
     }
 
     #[test]
