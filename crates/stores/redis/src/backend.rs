@@ -12,7 +12,7 @@ use redis::{Cmd, RedisResult, Value, cmd};
 
 use crate::cluster::{Cluster, Range};
 use crate::connect;
-use crate::error::{not_replicated, store_error, unexpected};
+use crate::error::{not_replicated, store_error, unconfirmed, unexpected};
 use crate::keys::{SLOTS, slot_of};
 use crate::lines::Lines;
 use crate::moving::Moving;
@@ -171,7 +171,8 @@ impl Backend {
         let mut answers = answers.into_iter();
         let reply = first_of(answers.next().into_iter().collect())?;
         if let Some(replicas) = self.replicas {
-            let Value::Int(confirmed) = first_of(answers.collect())? else {
+            let confirmed = first_of(answers.collect()).map_err(|error| unconfirmed(&error))?;
+            let Value::Int(confirmed) = confirmed else {
                 return Err(unexpected("WAIT"));
             };
             if confirmed < i64::from(replicas.count) {

@@ -20,6 +20,9 @@ use crate::place::{Login, Place, Servers};
 use crate::sentinel::Sentinels;
 use crate::store::RedisStore;
 
+/// A year, for what would be longer than a server can count may be meant to be no bound.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Settings of a [`RedisStore`], from a program, from a URL, or from a file by `serde`.
 ///
 /// ```
@@ -164,9 +167,9 @@ impl RedisConfig {
         self
     }
 
-    /// How long a write waits for replicas; zero counts as a millisecond. Default: 1 s. If they do not confirm it
-    /// within that time the answer is [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable), and the write
-    /// may have been applied.
+    /// How long a write waits for replicas; zero counts as a millisecond, and more than a year as one. Default: 1 s. If
+    /// they do not confirm it within that time the answer is
+    /// [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable), and the write may have been applied.
     pub fn wait_timeout(mut self, timeout: Duration) -> Self {
         self.wait_timeout = timeout;
         self
@@ -293,7 +296,9 @@ impl RedisConfig {
         (self.wait_replicas > 0).then(|| Replicas {
             count: self.wait_replicas,
             // 0 would be: as long as it takes.
-            within: self.wait_timeout.max(Duration::from_millis(1)),
+            within: self
+                .wait_timeout
+                .clamp(Duration::from_millis(1), LONGEST_WAIT),
         })
     }
 }

@@ -68,6 +68,12 @@ pub(crate) fn not_replicated(confirmed: i64, wanted: u32) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, message)
 }
 
+/// The primary did not wait for replicas, or has become one meanwhile. It had the write by then.
+pub(crate) fn unconfirmed(refusal: &StoreError) -> StoreError {
+    let message = format!("whether replicas have a write is not known: {refusal}");
+    StoreError::new(StoreErrorKind::Unavailable, message)
+}
+
 /// An answer that the protocol or a script does not have.
 pub(crate) fn unexpected(what: &str) -> StoreError {
     let message = format!("Redis gave an answer that {what} does not have");

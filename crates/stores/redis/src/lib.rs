@@ -271,7 +271,7 @@
 //! | --- | --- | --- |
 //! | a server can't be reached, or refuses because it is loading, a replica, cut off, without replicas or without a disk | [`Unavailable`] | no |
 //! | the connection breaks while a command is under way | [`Unavailable`] | yes |
-//! | too few replicas confirm a write in time | [`Unavailable`] | yes: the primary has it |
+//! | too few replicas confirm a write in time, or the primary stops waiting for them | [`Unavailable`] | yes: the primary has it |
 //! | no connection comes about in time | [`Timeout`] | no |
 //! | no answer comes in time | [`Timeout`] | yes |
 //! | `maxmemory` is reached, or the disk is full | [`Full`] | no |

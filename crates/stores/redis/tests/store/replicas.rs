@@ -8,7 +8,10 @@ use fasthttpsession_servers::{Redis, RedisServer};
 
 use crate::counter::calls;
 use crate::support::sample::{handle, next, now, record};
-use crate::support::{config, within};
+use crate::support::{config, open, within};
+
+/// Longer than anything that is waited for here.
+const LONG: Duration = Duration::from_secs(600);
 
 /// A primary, its replica, and a store that waits for that.
 async fn replicated() -> (RedisServer, RedisServer, RedisStore) {
@@ -95,6 +98,50 @@ async fn a_write_that_no_replica_confirms_is_an_error_however_often_it_is_sent()
     assert_eq!(primary.cli(&["EXISTS", &key]).trim(), "0");
     let replaced = store.replace(handle, 1, &second, now()).await;
     assert!(!matches!(replaced, Ok(Replaced::Replaced)));
+}
+
+/// The server answers the write, and then whoever waits for replicas with an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_waits_while_its_primary_is_demoted_may_have_been_applied() {
+    let server = Redis::start();
+    let (handle, first) = (handle(), record());
+    let second = next(&first);
+    let third = next(&second);
+    // By one who waits for nobody, for what waits behind a script that the server does not know yet has written nothing.
+    let other = open(&server).await;
+    let created = other.create(handle, &first, now()).await;
+    created.expect("it answers");
+    let replaced = other.replace(handle, 1, &second, now()).await;
+    replaced.expect("it answers");
+    let waiting = config(&server).wait_replicas(1);
+    let store = waiting.wait_timeout(LONG).open().await;
+    let store = store.expect("it answers");
+    let (sending, sent) = (store.clone(), third.clone());
+    let replacing = tokio::spawn(async move { sending.replace(handle, 2, &sent, now()).await });
+    within(async {
+        while !server
+            .cli(&["INFO", "clients"])
+            .contains("blocked_clients:1")
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    is_unconfirmed(within(replacing).await.expect("it does not panic"));
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    let found = store.load(handle, now()).await.expect("it answers");
+    assert_eq!(found, Some(third));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_to_wait_without_end_is_one_too() {
+    let (primary, _replica, _) = replicated().await;
+    let waiting = config(&primary).wait_replicas(1);
+    let store = waiting.wait_timeout(Duration::MAX).open().await;
+    let store = store.expect("it answers");
+    let created = within(store.create(handle(), &record(), now())).await;
+    created.expect("the replica confirms it");
 }
 
 #[tokio::test]
