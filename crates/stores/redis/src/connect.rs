@@ -8,7 +8,7 @@ use std::time::Duration;
 use fasthttpsession_core::{StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Calls, Gathering};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value, cmd};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
@@ -48,7 +48,7 @@ pub(crate) struct Connection {
 }
 
 impl Connector {
-    /// A connection that has been greeted.
+    /// A connection that has been greeted, and on which the server has answered.
     pub(crate) async fn open(&self, address: &Address) -> Result<Connection, StoreError> {
         let opening = timeout(self.connect_timeout, self.open_unbounded(address));
         opening.await.unwrap_or_else(|_| {
@@ -98,15 +98,24 @@ impl Connector {
         let stream = Gathering::new(stream, calls.clone());
         let greeted =
             MultiplexedConnection::new_with_config(&self.greeting(), stream, settings).await;
-        let (commands, driver) =
-            greeted.map_err(|error| connect_error(&address.to_string(), &error))?;
-        Ok(Connection {
+        let failed = |error| connect_error(&address.to_string(), &error);
+        let (commands, driver) = greeted.map_err(failed)?;
+        let connection = Connection {
             address: address.clone(),
             commands,
             calls,
             response_timeout: self.response_timeout,
             driver: tokio::spawn(driver).abort_handle(),
-        })
+        };
+        if !self.greeting_asks() {
+            connection.ping().await.map_err(failed)?;
+        }
+        Ok(connection)
+    }
+
+    /// Whether the server has to say something to the greeting. That there is a connection only means that its kernel runs.
+    fn greeting_asks(&self) -> bool {
+        self.login.password.is_some() || self.database != 0
     }
 
     fn greeting(&self) -> RedisConnectionInfo {
@@ -128,6 +137,13 @@ impl Connection {
     /// Whether the server, or an error, has ended it.
     pub(crate) fn has_ended(&self) -> bool {
         self.driver.is_finished()
+    }
+
+    async fn ping(&self) -> RedisResult<()> {
+        let answers = self.send(&[cmd("PING")]).await?;
+        answers
+            .into_iter()
+            .try_for_each(|answer| answer.extract_error().map(drop))
     }
 
     /// Sends `commands` in one go, and returns the answer to each; an error is one of the connection. May be dropped:
@@ -234,17 +250,23 @@ fn certificates(
 
 #[cfg(test)]
 mod tests {
-    use redis::cmd;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
 
-    /// Where each connection is ended at once.
+    /// Where each connection is ended after the greeting.
     async fn useless() -> Address {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
-        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut greeting = [0; b"*1\r\n$4\r\nPING\r\n".len()];
+                stream.read_exact(&mut greeting).await.expect("a greeting");
+                stream.write_all(b"+PONG\r\n").await.expect("room");
+            }
+        });
         let host = "127.0.0.1".to_owned();
         Address::Tcp { host, port }
     }
@@ -271,7 +293,7 @@ mod tests {
         let address = useless().await;
         for _ in 0..5000 {
             let connection = connector.open(&address).await;
-            let connection = Arc::new(connection.expect("nothing is asked for in greeting"));
+            let connection = Arc::new(connection.expect("the greeting is answered"));
             let all = (0..4).map(|_| tokio::spawn(ending(Arc::clone(&connection))));
             for one in all.collect::<Vec<_>>() {
                 let error = one.await.expect("it does not panic");

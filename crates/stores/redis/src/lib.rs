@@ -184,7 +184,8 @@
 //! `LIMIT 0 128`, or more where so many sessions end in the same millisecond, and a `GET` for each entry; [`scan`] is
 //! `INFO server` and `SCAN` with the prefix and at most `COUNT 1000`, and a `GET` for each session. A Cluster is asked
 //! `CLUSTER SLOTS`, and by [`scan`] each primary `CLUSTER NODES` when it is done; sentinels `SENTINEL
-//! GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`.
+//! GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`. A connection begins with `AUTH`, `SELECT` or both; with `PING` where
+//! there is no password and the database is 0, for a server that hangs takes connections all the same.
 //!
 //! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Each consists of one or more of
 //! these parts. The first of all of those on a record:

@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use fasthttpsession_core::{Store as _, StoreErrorKind};
@@ -135,6 +135,38 @@ fn a_runtime_that_does_not_run_holds_nobody_up_who_looks_at_the_cluster() {
     }));
     let found = second.block_on(within(store.load(handle(), now())));
     assert_eq!(found.expect("the new one answers"), None);
+}
+
+/// It is stopped, and its kernel goes on taking connections, on which a client without a password has nothing to ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hangs_is_left_by_a_client_without_a_password() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let hanging = Arc::clone(&hangs);
+    let old = Fake::start(move |port, name| match name {
+        _ if hanging.load(Ordering::SeqCst) => String::new(),
+        "CLUSTER" => all_slots(port),
+        "GET" => "$-1\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await;
+    let (hanging, old_port) = (Arc::clone(&hangs), old.port);
+    let new = Fake::start(move |port, name| match name {
+        "CLUSTER" if hanging.load(Ordering::SeqCst) => all_slots(port),
+        "CLUSTER" => all_slots(old_port),
+        "GET" => "$-1\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await;
+    let nodes = format!("127.0.0.1:{old_port},127.0.0.1:{}", new.port);
+    let config = RedisConfig::from_url(&format!("redis+cluster://{nodes}"));
+    let short = Duration::from_millis(500);
+    let config = config.expect("it is a URL").connect_timeout(short);
+    let store = config.response_timeout(short).open().await;
+    let store = store.expect("the old one answers");
+    let found = store.load(handle(), now()).await;
+    assert_eq!(found.expect("the old one answers"), None);
+    hangs.store(true, Ordering::SeqCst);
+    within(async { while store.load(handle(), now()).await.is_err() {} }).await;
 }
 
 /// One that runs as long as somebody waits in it, unless it has threads of its own.
