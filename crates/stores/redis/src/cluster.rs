@@ -149,6 +149,12 @@ impl Cluster {
         let answer = answers.remove(0).extract_error();
         let answer = answer.map_err(|error| store_error(&error))?;
         let ranges = ranges(&answer, address).ok_or_else(|| unexpected("CLUSTER SLOTS"))?;
+        if ranges.is_empty() {
+            // It was reset, or made to forget the others: they may know better.
+            let message =
+                format!("{address} is a node of a cluster and knows of no slot that anybody has");
+            return Err(unreachable(message));
+        }
         self.know(&ranges);
         Ok(ranges)
     }

@@ -169,6 +169,40 @@ async fn a_node_that_hangs_is_left_by_a_client_without_a_password() {
     within(async { while store.load(handle(), now()).await.is_err() {} }).await;
 }
 
+/// As it does once it has been reset, or was made to forget the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_knows_of_no_slots_is_not_believed() {
+    let member = Fake::start(|port, name| match name {
+        "CLUSTER" => all_slots(port),
+        "GET" => "$-1\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await;
+    let reset = Fake::start(|_, name| match name {
+        "CLUSTER" => "*0\r\n".to_owned(),
+        "GET" => "-CLUSTERDOWN Hash slot not served\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await;
+    let open = async |nodes: &str| {
+        let config = RedisConfig::from_url(&format!("redis+cluster://{nodes}"));
+        config.expect("it is a URL").open().await
+    };
+    let [reset, member] = [reset.port, member.port].map(|port| format!("127.0.0.1:{port}"));
+    let error = open(&reset).await.expect_err("it has no slots");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains(&reset), "{error}");
+    assert!(error.to_string().contains("no slot"), "{error}");
+    // Whoever is first asked, or first to answer.
+    for _ in 0..20 {
+        let store = open(&format!("{reset},{member}")).await;
+        let store = store.expect("one of them is in a cluster");
+        let found = store.load(handle(), now()).await;
+        assert_eq!(found.expect("it has all slots"), None);
+        store.check().await.expect("it answers");
+    }
+}
+
 /// One that runs as long as somebody waits in it, unless it has threads of its own.
 fn runtime(threads: usize) -> Runtime {
     let mut builder = match threads {
