@@ -60,14 +60,14 @@ async fn run(lane: Arc<Lane>, connector: Connector) {
         if failures == 0 {
             lane.has_waiting().await;
         }
-        let (answered, error) = match connect(&lane, &connector).await {
+        let (of_use, error) = match connect(&lane, &connector).await {
             Ok(connected) => {
                 lane.open();
                 Pipe::new(connected, &lane).work().await
             }
             Err(error) => (false, error),
         };
-        if answered {
+        if of_use {
             failures = 0;
         } else {
             lane.shut(&error);

@@ -76,16 +76,18 @@ impl<'a> Pipe<'a> {
     }
 
     /// Works until the connection ends; everybody whose request was sent has been told then. Returns whether the server
-    /// ever answered, and why it ended.
+    /// was of use, and why it ended. It was if it ever answered, or if nobody was owed an answer: healthy ones close
+    /// connections on which nothing is asked.
     pub(crate) async fn work(mut self) -> (bool, Error) {
         let error = match self.serve().await {
             Ok(never) => match never {},
             Err(error) => error,
         };
+        let of_use = self.traffic.answered || self.traffic.asked.is_empty();
         for asked in self.traffic.asked.drain(..) {
             asked.tell(Err(error.clone().sent()));
         }
-        (self.traffic.answered, error)
+        (of_use, error)
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, Error> {

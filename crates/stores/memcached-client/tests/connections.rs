@@ -272,6 +272,48 @@ async fn a_dead_server_is_unreachable_and_found_again() {
     assert_eq!(value(&client, "key").await, None, "it forgot everything");
 }
 
+/// As memcached does with `idle_timeout`, and what translates addresses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_closed_while_nobody_asks_is_no_failure() {
+    let fake = Fake::new().await;
+    let client = fake.client();
+    let (refused, ()) = tokio::join!(client.get("key"), fake.refuse());
+    let error = refused.expect_err("it was refused");
+    assert!(is_unreachable(&error), "{error}");
+    // It comes again by itself.
+    fake.accept().await.end().await;
+    let answering = tokio::spawn(async move {
+        let mut wire = fake.accept().await;
+        assert_eq!(wire.line().await, "mg key v c O1");
+        wire.say("EN O1\r\n").await;
+        wire.closed().await;
+    });
+    let answer = client.get("key").await;
+    assert_eq!(answer.expect("it is answered"), None);
+    drop(client);
+    answering.await.expect("it does not panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_greets_and_answers_nothing_is_left_alone_for_longer_and_longer() {
+    let fake = Fake::new().await;
+    let client = fake.client();
+    let asking = tokio::spawn(async move {
+        loop {
+            client.get("key").await.expect_err("nothing is answered");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let start = Instant::now();
+    for _ in 0..6 {
+        fake.accept().await.line().await;
+    }
+    // At least half of 50, 100, 200, 400 and 800 ms.
+    let elapsed = start.elapsed();
+    assert!(elapsed >= Duration::from_millis(775), "{elapsed:?}");
+    asking.abort();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_while_nobody_asks_is_not_noticed() {
     let server = Memcached::start();

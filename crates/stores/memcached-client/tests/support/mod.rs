@@ -82,6 +82,11 @@ impl Fake {
             .expect("nothing is wrong with it")
     }
 
+    /// Ends the next connection at once.
+    pub(crate) async fn refuse(&self) {
+        self.0.accept().await.expect("a client comes");
+    }
+
     /// The next connection, greeted.
     pub(crate) async fn accept(&self) -> Wire {
         let (stream, _) = self.0.accept().await.expect("a client comes");
@@ -130,6 +135,13 @@ impl Wire {
                 }
             }
         }
+    }
+
+    /// Ends the connection, and returns when the client has closed it, too.
+    pub(crate) async fn end(mut self) {
+        let ended = self.0.get_mut().shutdown().await;
+        ended.expect("the client is there");
+        self.closed().await;
     }
 
     /// Returns when the client has closed the connection.
