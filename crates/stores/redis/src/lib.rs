@@ -161,7 +161,9 @@
 //! minutes old. What is atomic is each of the three. So
 //!
 //! * a live session is never missing from its index, whatever breaks off in between, as long as the clocks of the
-//!   servers differ by less than five minutes and no failover loses the entry alone ([`scan`] finds it even then);
+//!   servers differ by less than five minutes and no failover loses the entry alone ([`scan`] finds it even then). Nor may
+//!   a failover of the record's node [undo a logout](#how-a-logout-can-be-undone): the entry may have been removed
+//!   meanwhile, and the session is back without one;
 //! * an entry may be left over, of a sign-in that broke off, of a session that has ended or of one that lives longer by
 //!   now. It is removed when it is seen, but not before it is ten minutes old.
 //!
