@@ -111,7 +111,7 @@ impl Backend {
 
     /// Asks every primary whether it answers.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        let primaries = self.ranges().await?;
+        let primaries = self.ranges(false).await?;
         let pings = primaries
             .iter()
             .map(|range| self.send_to(&range.primary, vec![cmd("PING")]));
@@ -121,10 +121,11 @@ impl Backend {
         Ok(())
     }
 
-    /// Who has which slots: one for all where there is no cluster.
-    pub(crate) async fn ranges(&self) -> Result<Vec<Range>, StoreError> {
+    /// Who has which slots: one for all where there is no cluster. `from_within`, of a cluster only a node is believed that
+    /// is not cut off from the others.
+    pub(crate) async fn ranges(&self, from_within: bool) -> Result<Vec<Range>, StoreError> {
         match &*self.reads {
-            Path::Cluster(cluster, limit) => within(*limit, cluster.look(), late).await,
+            Path::Cluster(cluster, limit) => within(*limit, cluster.look(from_within), late).await,
             Path::One(_) | Path::Own(..) => Ok(vec![Range {
                 first: 0,
                 last: SLOTS - 1,

@@ -12,7 +12,7 @@ use redis::{Cmd, Value, cmd};
 
 use crate::backend::{first_of, text_of};
 use crate::connect::Connector;
-use crate::error::{store_error, unexpected, unreachable};
+use crate::error::{unexpected, unreachable};
 use crate::keys::SLOTS;
 use crate::lines::Lines;
 use crate::link::Target;
@@ -120,14 +120,19 @@ impl Cluster {
         moving.ok_or_else(|| unexpected("CLUSTER NODES"))
     }
 
-    /// Who has which slots, looked up now.
-    pub(crate) async fn look(&self) -> Result<Vec<Range>, StoreError> {
-        self.look_without(None).await
+    /// Who has which slots, looked up now; `from_within`, at a node that is not cut off from the others. One that is takes
+    /// no command with a key any more, but tells of the keys that it had.
+    pub(crate) async fn look(&self, from_within: bool) -> Result<Vec<Range>, StoreError> {
+        self.look_without(None, from_within).await
     }
 
     /// Asks several nodes at once, for one that hangs must not hold up the rest; not the one that failed, for it may be
     /// cut off from the others and not know of its successor.
-    async fn look_without(&self, failed: Option<&Address>) -> Result<Vec<Range>, StoreError> {
+    async fn look_without(
+        &self,
+        failed: Option<&Address>,
+        from_within: bool,
+    ) -> Result<Vec<Range>, StoreError> {
         let mut asked: Vec<Address> = self.known().nodes.keys().take(ASKED).cloned().collect();
         for seed in &self.seeds {
             if !asked.contains(seed) {
@@ -137,17 +142,26 @@ impl Cluster {
         if asked.len() > 1 {
             asked.retain(|address| Some(address) != failed);
         }
-        let asking = asked.iter().map(|address| self.ask(address).boxed());
+        let asking = asked
+            .iter()
+            .map(|address| self.ask(address, from_within).boxed());
         let (ranges, _) = select_ok(asking).await.map_err(StoreError::not_applied)?;
         Ok(ranges)
     }
 
-    async fn ask(&self, address: &Address) -> Result<Vec<Range>, StoreError> {
-        let mut question = cmd("CLUSTER");
-        question.arg("SLOTS");
-        let mut answers = self.node(address).send(&[question]).await?;
-        let answer = answers.remove(0).extract_error();
-        let answer = answer.map_err(|error| store_error(&error))?;
+    async fn ask(&self, address: &Address, from_within: bool) -> Result<Vec<Range>, StoreError> {
+        let questions = ["SLOTS", "INFO"].map(|what| {
+            let mut question = cmd("CLUSTER");
+            question.arg(what);
+            question
+        });
+        let asked = &questions[..if from_within { 2 } else { 1 }];
+        let mut answers = self.node(address).send(asked).await?;
+        let info = answers.split_off(1);
+        if from_within && !is_within(&first_of(info)?) {
+            return Err(unreachable(format!("to {address} the cluster is down")));
+        }
+        let answer = first_of(answers)?;
         let ranges = ranges(&answer, address).ok_or_else(|| unexpected("CLUSTER SLOTS"))?;
         if ranges.is_empty() {
             // It was reset, or made to forget the others: they may know better.
@@ -163,7 +177,7 @@ impl Cluster {
         if let Some(primary) = self.primary_of(slot) {
             return Ok(primary);
         }
-        self.look().await?;
+        self.look(false).await?;
         let nobody = || unreachable(format!("no node of the cluster has slot {slot}"));
         self.primary_of(slot).ok_or_else(nobody)
     }
@@ -181,7 +195,7 @@ impl Cluster {
             return Ok(primary);
         }
         if last.is_none_or(|last| last.elapsed() > PAUSE) {
-            self.look_without(Some(failed)).await?;
+            self.look_without(Some(failed), false).await?;
             *last = Some(Instant::now());
         }
         Ok(self.primary_of(slot).unwrap_or_else(|| failed.clone()))
@@ -291,6 +305,11 @@ pub(crate) fn named(node: &str, from: &Address) -> Option<Address> {
         _ => host.to_owned(),
     };
     Some(Address::Tcp { host, port })
+}
+
+/// Whether the node that answers so to `CLUSTER INFO` is not cut off from the others.
+fn is_within(info: &Value) -> bool {
+    text_of(info).is_some_and(|info| info.lines().any(|line| line == "cluster_state:ok"))
 }
 
 /// Reads the answer to `CLUSTER SLOTS`: ranges with their primaries first.

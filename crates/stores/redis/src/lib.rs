@@ -170,8 +170,9 @@
 //! On one server and behind Sentinel, index and record are written by one script: both or neither.
 //!
 //! A [`scan`] goes through the slots in their order. Where a primary is moving some of them, it asks the node that they are
-//! moved to for those keys, too, and when slots have changed hands it begins anew with what is left of them. Only a key
-//! that is moved back by hand in the middle may be missed.
+//! moved to for those keys, too, and when slots have changed hands it begins anew with what is left of them. Who has them
+//! it believes only of a node to which the cluster is up. Only a key that is moved back by hand in the middle may be
+//! missed, and what is made elsewhere before a primary that was cut off from the others has noticed that.
 //!
 //! # Sentinel
 //!
@@ -185,9 +186,9 @@
 //! [`load`] is `GET session:<handle>`; [`check`] is `PING`, to each primary. [`sessions_of`] is `ZRANGEBYSCORE` with
 //! `LIMIT 0 128`, or more where so many sessions end in the same millisecond, and a `GET` for each entry; [`scan`] is
 //! `INFO server` and `SCAN` with the prefix and at most `COUNT 1000`, and a `GET` for each session. A Cluster is asked
-//! `CLUSTER SLOTS`, and by [`scan`] each primary `CLUSTER NODES` when it is done; sentinels `SENTINEL
-//! GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`. A connection begins with `AUTH`, `SELECT` or both; with `PING` where
-//! there is no password and the database is 0, for a server that hangs takes connections all the same.
+//! `CLUSTER SLOTS`, by [`scan`] with `CLUSTER INFO`, and then each primary `CLUSTER NODES` when it is done; sentinels
+//! `SENTINEL GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`. A connection begins with `AUTH`, `SELECT` or both; with
+//! `PING` where there is no password and the database is 0, for a server that hangs takes connections all the same.
 //!
 //! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Each consists of one or more of
 //! these parts. The first of all of those on a record:
@@ -265,7 +266,7 @@
 //! A user who may do no more than this:
 //!
 //! ```text
-//! ACL SETUSER web on >secret ~session:* +ping +get +eval +evalsha +getrange +strlen +exists +set +setrange +pexpire +pttl +del +unlink +time +zadd +zcard +zrandmember +zremrangebyscore +zrem +zrangebyscore +scan +info +select +cluster|slots +cluster|nodes +asking +role +wait
+//! ACL SETUSER web on >secret ~session:* +ping +get +eval +evalsha +getrange +strlen +exists +set +setrange +pexpire +pttl +del +unlink +time +zadd +zcard +zrandmember +zremrangebyscore +zrem +zrangebyscore +scan +info +select +cluster|slots +cluster|info +cluster|nodes +asking +role +wait
 //! ```
 //!
 //! # Errors

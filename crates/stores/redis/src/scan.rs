@@ -44,7 +44,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Page, StoreError> {
         let position = after.map_or_else(|| Ok(Position::default()), Position::parse)?;
-        let ranges = self.backend.ranges().await?;
+        let ranges = self.backend.ranges(true).await?;
         let nobody = || unreachable(format!("no node of the cluster has slot {}", position.slot));
         let mut range = owner(&ranges, position.slot).ok_or_else(nobody)?.clone();
         range.first = position.slot;

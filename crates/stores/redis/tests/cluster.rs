@@ -77,7 +77,7 @@ async fn an_entry_in_another_slot_is_removed_once_no_record_can_follow_it(
 async fn a_node_that_is_cut_off_from_the_cluster_is_left(cluster: &RedisCluster) {
     let fake = Fake::start(|port, name| match name {
         "PING" => "+PONG\r\n".to_owned(),
-        "CLUSTER" => all_slots(port),
+        "CLUSTER SLOTS" => all_slots(port),
         "EVALSHA" | "GET" => "-CLUSTERDOWN The cluster is down\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     })
@@ -114,7 +114,7 @@ fn a_runtime_that_does_not_run_holds_nobody_up_who_looks_at_the_cluster() {
     let counting = Arc::clone(&looks);
     let old = serving.block_on(Fake::start(move |port, name| match name {
         "GET" => "-CLUSTERDOWN The cluster is down\r\n".to_owned(),
-        "CLUSTER" => match counting.fetch_add(1, Ordering::SeqCst) {
+        "CLUSTER SLOTS" => match counting.fetch_add(1, Ordering::SeqCst) {
             0 => all_slots(port),
             1 => String::new(),
             _ => all_slots(new_port),
@@ -144,15 +144,15 @@ async fn a_node_that_hangs_is_left_by_a_client_without_a_password() {
     let hanging = Arc::clone(&hangs);
     let old = Fake::start(move |port, name| match name {
         _ if hanging.load(Ordering::SeqCst) => String::new(),
-        "CLUSTER" => all_slots(port),
+        "CLUSTER SLOTS" => all_slots(port),
         "GET" => "$-1\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     })
     .await;
     let (hanging, old_port) = (Arc::clone(&hangs), old.port);
     let new = Fake::start(move |port, name| match name {
-        "CLUSTER" if hanging.load(Ordering::SeqCst) => all_slots(port),
-        "CLUSTER" => all_slots(old_port),
+        "CLUSTER SLOTS" if hanging.load(Ordering::SeqCst) => all_slots(port),
+        "CLUSTER SLOTS" => all_slots(old_port),
         "GET" => "$-1\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     })
@@ -173,13 +173,13 @@ async fn a_node_that_hangs_is_left_by_a_client_without_a_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_knows_of_no_slots_is_not_believed() {
     let member = Fake::start(|port, name| match name {
-        "CLUSTER" => all_slots(port),
+        "CLUSTER SLOTS" => all_slots(port),
         "GET" => "$-1\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     })
     .await;
     let reset = Fake::start(|_, name| match name {
-        "CLUSTER" => "*0\r\n".to_owned(),
+        "CLUSTER SLOTS" => "*0\r\n".to_owned(),
         "GET" => "-CLUSTERDOWN Hash slot not served\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     })
@@ -201,6 +201,44 @@ async fn a_node_that_knows_of_no_slots_is_not_believed() {
         assert_eq!(found.expect("it has all slots"), None);
         store.check().await.expect("it answers");
     }
+}
+
+/// It goes on telling of the keys that it has, though others may be made elsewhere by now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_cut_off_from_the_cluster_is_not_scanned() {
+    let start = |state: &'static str| {
+        Fake::start(move |port, name| match name {
+            "CLUSTER SLOTS" => all_slots(port),
+            "CLUSTER INFO" => bulk(&format!("cluster_state:{state}\r\n")),
+            "CLUSTER NODES" => bulk("aa 127.0.0.1:1@2 myself,master - 0 0 1 connected 0-16383\n"),
+            "INFO" => bulk("run_id:1\r\n"),
+            "SCAN" => "*2\r\n$1\r\n0\r\n*0\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        })
+    };
+    let (cut_off, whole) = (start("fail").await, start("ok").await);
+    let open = async |nodes: &str| {
+        let config = RedisConfig::from_url(&format!("redis+cluster://{nodes}"));
+        config.expect("it is a URL").open().await
+    };
+    let nodes = [cut_off.port, whole.port].map(|port| format!("127.0.0.1:{port}"));
+    let store = open(&nodes[0]).await.expect("it answers");
+    let error = store.scan(None, 10, now()).await.expect_err("it is alone");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    // Whoever is first asked, or first to answer.
+    for _ in 0..20 {
+        let store = open(&nodes.join(",")).await.expect("they answer");
+        store.scan(None, 10, now()).await.expect("one is not alone");
+    }
+    let scans = |fake: &Fake| {
+        let seen = fake.seen.lock().expect("nobody panics");
+        seen.iter().filter(|name| *name == "SCAN").count()
+    };
+    assert_eq!((scans(&cut_off), scans(&whole)), (0, 20));
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
 }
 
 /// One that runs as long as somebody waits in it, unless it has threads of its own.

@@ -15,7 +15,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// `answer` is told its own port and the name of a command in upper case.
+    /// `answer` is told its own port and the name of a command in upper case; of `CLUSTER`, with what it is asked for.
     pub(crate) async fn start(
         answer: impl Fn(u16, &str) -> String + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -49,7 +49,7 @@ impl Drop for Fake {
 
 async fn serve(mut stream: BufReader<TcpStream>, answer: impl Fn(&str) -> String) {
     while let Some(count) = number(&mut stream).await {
-        let mut name = None;
+        let mut words = Vec::new();
         for _ in 0..count {
             let Some(length) = number(&mut stream).await else {
                 return;
@@ -59,9 +59,10 @@ async fn serve(mut stream: BufReader<TcpStream>, answer: impl Fn(&str) -> String
                 return;
             }
             let part = String::from_utf8_lossy(&part[..length]).to_uppercase();
-            name.get_or_insert(part);
+            words.push(part);
         }
-        let answer = answer(&name.expect("a command has a name"));
+        let names = if words[0] == "CLUSTER" { 2 } else { 1 };
+        let answer = answer(&words[..names].join(" "));
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
