@@ -62,7 +62,7 @@ struct Inner {
     script: Mutex<Script>,
     lists: AtomicBool,
     /// How many turns operations leave to others before and after they are applied: none without it.
-    pace: Mutex<Option<fastrand::Rng>>,
+    pace: Mutex<Option<(u8, fastrand::Rng)>>,
     /// Calls that arrive later.
     delayed: Mutex<Vec<Call>>,
 }
@@ -79,13 +79,14 @@ impl Faulty {
         }))
     }
 
-    /// From now on operations take some turns, at random.
-    pub(crate) fn dawdle(&self, random: fastrand::Rng) {
-        *self.0.pace.lock().unwrap() = Some(random);
+    /// From now on operations take some turns, at random, twice at most so many.
+    pub(crate) fn dawdle(&self, most: u8, random: fastrand::Rng) {
+        *self.0.pace.lock().unwrap() = Some((most, random));
     }
 
     async fn turns(&self) {
-        let turns = (self.0.pace.lock().unwrap().as_mut()).map_or(0, |random| random.u8(0..4));
+        let turns =
+            (self.0.pace.lock().unwrap().as_mut()).map_or(0, |(most, random)| random.u8(0..=*most));
         for _ in 0..turns {
             yield_now().await;
         }

@@ -165,7 +165,9 @@ impl Simulation {
 
     fn begin_faults(&self) {
         let mut random = self.random.borrow_mut();
-        self.world.store.dawdle(random.fork());
+        // A slow store has many commits share a swap.
+        let most = [3, 40][random.usize(0..2)];
+        self.world.store.dawdle(most, random.fork());
         let one_in = [0, 40, 12, 4][random.usize(0..4)];
         let mut random = random.fork();
         self.world.store.script(move |op: Op, _| {
@@ -200,7 +202,7 @@ impl Simulation {
     /// After how many polls something is given up, now and then.
     fn patience(&self, one_in: u32) -> Option<u32> {
         let is_cut = self.chance(one_in);
-        is_cut.then(|| self.random.borrow_mut().u32(0..20))
+        is_cut.then(|| self.random.borrow_mut().u32(0..60))
     }
 
     fn number(&self) -> u32 {
