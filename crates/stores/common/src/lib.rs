@@ -8,6 +8,7 @@
 //! * [`Gathering`]: a connection that writes once what many tasks have to say.
 //! * [`PerRuntime`]: what each runtime has of its own, like connections.
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
+//! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
 //! * [`record_key`]: the name of a record in stores that keep one value a key.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
@@ -31,7 +32,7 @@ pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
-pub use runtime_pool::{Pooled, Room, RuntimePool, Taken, Turn};
+pub use runtime_pool::{Pooled, Room, RuntimePool, Taken, Turn, Turns};
 pub use settings::Settings;
 pub use settle::settle;
 pub use table::TableName;

@@ -12,8 +12,7 @@ use crate::PerRuntime;
 
 mod turns;
 
-pub use turns::Turn;
-use turns::Turns;
+pub use turns::{Turn, Turns};
 
 /// How long a connection that is more than are to stay open lies unused, at least; at most twice as long.
 const SURPLUS: Duration = Duration::from_secs(10);

@@ -126,7 +126,7 @@ impl Records {
 
     fn settle(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         slot: Slot,
         handle: Handle,
         now: Timestamp,

@@ -157,9 +157,10 @@
 //! a thread of the runtime once or twice, and no more. With `sync=full`, writes are always for threads, as are
 //! creations and deletions.
 //!
-//! Within a process tasks wait for their turn in a shard in a queue, without a thread; while another process has the
-//! lock they ask again each millisecond, up to [`lock_timeout`](FileConfig::lock_timeout). The files of the locks are
-//! opened when they are first needed and stay open: up to 256 of them, and two for each operation under way.
+//! Within a process tasks wait for a shard without a thread, and those of a runtime that does not run hold up no others:
+//! a shard is had by a thread. While another process has the lock one of them asks again each millisecond, up to
+//! [`lock_timeout`](FileConfig::lock_timeout). The files of the locks are opened when they are first needed and stay
+//! open: up to 256 of them, and two for each operation under way.
 //!
 //! # Expiry
 //!

@@ -55,7 +55,7 @@ impl Records {
 
     /// Removes an entry if it is still left over when nobody is making a record for it.
     fn remove_left_over(&self, principal: &Principal, handle: Handle) -> Result<(), StoreError> {
-        let remove = |held: &Held| {
+        let remove = |held: &Held<'_>| {
             let header = self.header(held, handle)?;
             if header.is_none_or(|header| header.principal.as_ref() != Some(principal)) {
                 let _ = self.folder.remove(&Owner::of(principal).entry(handle));

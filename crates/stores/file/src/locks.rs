@@ -1,15 +1,20 @@
-//! Who may write: one at a time in each shard. Within the process tasks wait in a queue, without a thread; between
-//! processes a file is locked, which the operating system unlocks when its process ends, however it ends.
+//! Who may write: one at a time in each shard. Within the process tasks wait until they are told that it is free, without
+//! a thread; between processes a file is locked, which the operating system unlocks when its process ends, however it
+//! ends.
+//!
+//! No task that waits has anything, for its runtime may not run any more: a shard is had by a thread, from which it can't
+//! be taken.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fasthttpsession_core::StoreError;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::error::refused;
 use crate::folder::Folder;
@@ -20,46 +25,82 @@ use crate::names::{SHARDS, Shard};
 const TRIES: usize = 4;
 /// How long a thread that reads or purges waits for a shard that somebody writes to.
 const BRIEF: Duration = Duration::from_millis(20);
-const REST: Duration = Duration::from_micros(200);
+/// How long such a thread rests before it asks again.
+const PAUSE: Duration = Duration::from_micros(200);
+/// How long one who was told that a shard is free, or who met another process there, is waited for by the others.
+const REST: Duration = Duration::from_millis(1);
 
 /// The locks of all shards. The file of each is opened when it is first needed, and stays open.
-pub(crate) struct Locks(Box<[Arc<Mutex<LockFile>>]>);
+pub(crate) struct Locks(Box<[Lock]>);
 
-type LockFile = Option<OwnedFd>;
+#[derive(Default)]
+struct Lock {
+    /// Locked by the only one of this process that may write in the shard.
+    gate: Mutex<Gate>,
+    free: Notify,
+}
 
-/// The only one of this process that may write in a shard.
-pub(crate) struct Gate {
-    file: OwnedMutexGuard<LockFile>,
-    shard: Shard,
+#[derive(Default)]
+struct Gate {
+    file: Option<OwnedFd>,
+    /// When somebody last set out to have the shard, unless they have had it since.
+    tried: Option<Instant>,
 }
 
 /// The only one of all processes that may write in a shard, until it is dropped.
-pub(crate) struct Held {
-    gate: Gate,
+pub(crate) struct Held<'a> {
+    gate: MutexGuard<'a, Gate>,
+    shard: Shard,
+    // Called after the gate is open: fields are dropped after `drop`, in their order.
+    _call: Call<'a>,
 }
 
-/// What asking for the lock of a shard came to.
-pub(crate) enum Turn {
-    Held(Held),
-    /// Another process has it.
-    Busy(Gate),
-}
+/// Dropped, it calls whoever has waited for longest.
+struct Call<'a>(&'a Notify);
 
 impl Locks {
     pub(crate) fn new() -> Self {
-        Self((0..SHARDS).map(|_| Arc::default()).collect())
+        Self((0..SHARDS).map(|_| Lock::default()).collect())
     }
 
-    /// Waits until no other task of this process writes in `shard`.
-    pub(crate) async fn enter(&self, shard: Shard) -> Gate {
-        let file = Arc::clone(self.of(shard)).lock_owned().await;
-        Gate { file, shard }
+    /// Waits until it is worth while to ask for `shard` on a thread: nobody of this process has it, or is about to.
+    pub(crate) async fn called(&self, shard: Shard) {
+        let lock = self.of(shard);
+        while !lock.try_next() {
+            // Whoever was called may be in a runtime that does not run.
+            let _ = timeout(REST, lock.free.notified()).await;
+        }
     }
 
-    /// [`enter`](Self::enter) without waiting; `None` if another task writes in `shard`.
-    pub(crate) fn enter_now(&self, shard: Shard) -> Option<Gate> {
-        let file = Arc::clone(self.of(shard)).try_lock_owned().ok()?;
-        Some(Gate { file, shard })
+    /// Locks `shard`; `None` if somebody else has it.
+    pub(crate) fn hold(
+        &self,
+        folder: &Folder,
+        shard: Shard,
+    ) -> Result<Option<Held<'_>>, StoreError> {
+        let lock = self.of(shard);
+        let Some(mut gate) = lock.enter() else {
+            return Ok(None);
+        };
+        let file = match &mut gate.file {
+            Some(file) => file,
+            none => none.insert(open(folder, shard)?),
+        };
+        for _ in 0..TRIES {
+            match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {
+                    return Ok(Some(Held {
+                        gate,
+                        shard,
+                        _call: Call(&lock.free),
+                    }));
+                }
+                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::yield_now(),
+                Err(error) => return Err(refused("locking a file of the file store", error)),
+            }
+        }
+        gate.tried = Some(Instant::now());
+        Ok(None)
     }
 
     /// Does `work` alone in `shard` if it can be had at once or nearly so; `None` if not. For threads that may wait.
@@ -67,54 +108,64 @@ impl Locks {
         &self,
         folder: &Folder,
         shard: Shard,
-        work: impl FnOnce(&Held) -> T,
+        work: impl FnOnce(&Held<'_>) -> T,
     ) -> Result<Option<T>, StoreError> {
-        for _ in 0..BRIEF.as_micros() / REST.as_micros() {
-            if let Some(gate) = self.enter_now(shard)
-                && let Turn::Held(held) = gate.hold(folder)?
-            {
+        for _ in 0..BRIEF.as_micros() / PAUSE.as_micros() {
+            if let Some(held) = self.hold(folder, shard)? {
                 return Ok(Some(work(&held)));
             }
-            thread::sleep(REST);
+            thread::sleep(PAUSE);
         }
         Ok(None)
     }
 
-    fn of(&self, shard: Shard) -> &Arc<Mutex<LockFile>> {
+    fn of(&self, shard: Shard) -> &Lock {
         &self.0[usize::from(shard.0)]
     }
 }
 
-impl Gate {
-    /// Locks the shard, unless another process has it.
-    pub(crate) fn hold(mut self, folder: &Folder) -> Result<Turn, StoreError> {
-        let file = match &mut *self.file {
-            Some(file) => file,
-            none => none.insert(open(folder, self.shard)?),
-        };
-        for _ in 0..TRIES {
-            match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Turn::Held(Held { gate: self })),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::yield_now(),
-                Err(error) => return Err(refused("locking a file of the file store", error)),
-            }
+impl Lock {
+    fn enter(&self) -> Option<MutexGuard<'_, Gate>> {
+        match self.gate.try_lock() {
+            Ok(gate) => Some(gate),
+            // What it guards is whole whenever somebody panics.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
-        Ok(Turn::Busy(self))
+    }
+
+    /// Whether nobody has the shard or has just set out to have it; the caller then has.
+    fn try_next(&self) -> bool {
+        let Some(mut gate) = self.enter() else {
+            return false;
+        };
+        let is_next = gate.tried.is_none_or(|tried| tried.elapsed() >= REST);
+        if is_next {
+            gate.tried = Some(Instant::now());
+        }
+        is_next
     }
 }
 
-impl Held {
+impl Held<'_> {
     pub(crate) fn shard(&self) -> Shard {
-        self.gate.shard
+        self.shard
     }
 }
 
-impl Drop for Held {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if let Some(file) = &*self.gate.file {
+        self.gate.tried = None;
+        if let Some(file) = &self.gate.file {
             // Fails for no file that could be locked.
             let _ = flock(file, FlockOperation::Unlock);
         }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

@@ -64,7 +64,7 @@ impl Records {
 
     pub(crate) fn create(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         record: &Record,
         now: Timestamp,
@@ -88,7 +88,7 @@ impl Records {
 
     pub(crate) fn replace(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         expected: u64,
         record: &Record,
@@ -108,7 +108,7 @@ impl Records {
 
     pub(crate) fn touch(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         version: u64,
         idle_deadline: Timestamp,
@@ -130,7 +130,7 @@ impl Records {
 
     pub(crate) fn delete(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         now: Timestamp,
     ) -> Result<Deleted, StoreError> {
@@ -156,7 +156,7 @@ impl Records {
     /// Removes the record and its entries.
     pub(crate) fn remove(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         header: &Header,
     ) -> Result<(), StoreError> {
@@ -167,14 +167,18 @@ impl Records {
     }
 
     /// Under the lock of its shard: the record of `handle`, live or not.
-    pub(crate) fn header(&self, held: &Held, handle: Handle) -> Result<Option<Header>, StoreError> {
+    pub(crate) fn header(
+        &self,
+        held: &Held<'_>,
+        handle: Handle,
+    ) -> Result<Option<Header>, StoreError> {
         let stored = self.stored(held, handle)?;
         Ok(stored.map(|stored| stored.record.header))
     }
 
     fn live(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         now: Timestamp,
     ) -> Result<Option<Stored>, StoreError> {
@@ -183,7 +187,7 @@ impl Records {
     }
 
     /// As nobody else writes, what can't be read is no record.
-    fn stored(&self, held: &Held, handle: Handle) -> Result<Option<Stored>, StoreError> {
+    fn stored(&self, held: &Held<'_>, handle: Handle) -> Result<Option<Stored>, StoreError> {
         debug_assert_eq!(held.shard(), Shard::of(handle), "the lock is the shard's");
         self.look(handle, OFlags::RDWR)?
             .map_err(|why| corrupt(handle, why))
@@ -227,7 +231,12 @@ impl Records {
     }
 
     /// Writes a record under a handle that has none.
-    fn write_first(&self, held: &Held, handle: Handle, record: &Record) -> Result<(), StoreError> {
+    fn write_first(
+        &self,
+        held: &Held<'_>,
+        handle: Handle,
+        record: &Record,
+    ) -> Result<(), StoreError> {
         let bytes = encode(record)?;
         let slot = Slot::of(record.header.expires_at());
         let written = self
@@ -247,7 +256,7 @@ impl Records {
     /// Writes `record` where `old` is, and has the entries follow.
     fn write_over(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         old: &Stored,
         record: &Record,
@@ -279,7 +288,7 @@ impl Records {
 
     fn write_bytes(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         old: &Stored,
         bytes: &[u8],
@@ -304,7 +313,7 @@ impl Records {
     /// for written what it once failed to write, another sync would prove nothing: a new file does.
     fn settle_on_disk(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         found: &Stored,
     ) -> Result<(), StoreError> {
@@ -330,7 +339,7 @@ impl Records {
     }
 
     /// Makes a file with the record, or another one in place of the one there is.
-    fn write_file(&self, held: &Held, handle: Handle, bytes: &[u8]) -> Result<(), StoreError> {
+    fn write_file(&self, held: &Held<'_>, handle: Handle, bytes: &[u8]) -> Result<(), StoreError> {
         let doing = || format!("writing the file of session {handle}");
         let (unfinished, name) = (held.shard().unfinished(), names::record(handle));
         let content = copies::fresh(bytes);
@@ -383,7 +392,7 @@ impl Records {
             .map_err(|error| refused(&format!("removing session {handle}"), error))
     }
 
-    fn file_under(&self, held: &Held, handle: Handle, slot: Slot) -> Result<(), StoreError> {
+    fn file_under(&self, held: &Held<'_>, handle: Handle, slot: Slot) -> Result<(), StoreError> {
         self.folder
             .make_entry(held.shard(), &slot.entry(handle))
             .map_err(|error| refused(&format!("noting when session {handle} ends"), error))
@@ -392,7 +401,7 @@ impl Records {
     /// Moves the entry that says when the session ends.
     pub(crate) fn refile(
         &self,
-        held: &Held,
+        held: &Held<'_>,
         handle: Handle,
         from: Slot,
         to: Slot,
@@ -402,7 +411,12 @@ impl Records {
             .map_err(|error| refused(&format!("noting when session {handle} ends"), error))
     }
 
-    fn note_owner(&self, held: &Held, handle: Handle, header: &Header) -> Result<(), StoreError> {
+    fn note_owner(
+        &self,
+        held: &Held<'_>,
+        handle: Handle,
+        header: &Header,
+    ) -> Result<(), StoreError> {
         let Some(principal) = &header.principal else {
             return Ok(());
         };
@@ -411,12 +425,12 @@ impl Records {
             .map_err(|error| refused(&format!("noting whose session {handle} is"), error))
     }
 
-    pub(crate) fn forget_end(&self, _: &Held, handle: Handle, slot: Slot) {
+    pub(crate) fn forget_end(&self, _: &Held<'_>, handle: Handle, slot: Slot) {
         // One that stays is removed by a purge, once it is due.
         let _ = self.folder.remove(&slot.entry(handle));
     }
 
-    fn forget_owner(&self, _: &Held, handle: Handle, header: &Header) {
+    fn forget_owner(&self, _: &Held<'_>, handle: Handle, header: &Header) {
         if let Some(principal) = &header.principal {
             // One that stays is removed by whoever lists the principal's sessions.
             let _ = self.folder.remove(&Owner::of(principal).entry(handle));

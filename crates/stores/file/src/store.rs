@@ -9,10 +9,9 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{Pace, PurgeTask, Purging};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use fasthttpsession_store_common::{Pace, PurgeTask, Purging, Turn, Turns};
 use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::cached::{self, Cached};
 use crate::config::{FileConfig, SyncPolicy};
@@ -20,12 +19,10 @@ use crate::error::{misconfigured, refused};
 use crate::folder::Folder;
 use crate::layout;
 use crate::listing::RECORDS;
-use crate::locks::{Gate, Held, Locks, Turn};
+use crate::locks::{Held, Locks};
 use crate::names::{Shard, Slot};
 use crate::records::{MAX_RECORD_BYTES, Records};
 
-/// How long to rest before asking again for a lock that another process has.
-const REST: Duration = Duration::from_millis(1);
 /// What waits this long waits for ever; what is longer, no clock can add to the present.
 const FOREVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
@@ -40,15 +37,15 @@ pub struct FileStore {
 
 struct Shared {
     records: Arc<Records>,
-    threads: Arc<Semaphore>,
+    threads: Arc<Turns>,
     config: FileConfig,
 }
 
 /// What a thread did that was to work alone in a shard.
 enum Attempt<W, T> {
     Done(Result<T, StoreError>),
-    /// Another process has the lock: here is the work again.
-    Busy(Gate, W),
+    /// Somebody else has the lock: here is the work again.
+    Busy(W),
 }
 
 impl FileStore {
@@ -74,7 +71,7 @@ impl FileStore {
         let store = Self {
             shared: Arc::new(Shared {
                 records: Arc::new(records),
-                threads: Arc::new(Semaphore::new(config.threads.clamp(1, 1024))),
+                threads: Arc::new(Turns::new(config.threads.clamp(1, 1024))),
                 config,
             }),
             _purging: None,
@@ -284,13 +281,13 @@ impl Shared {
     async fn alone_at_once<T, W>(&self, handle: Handle, mut work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Records, &Held) -> Result<T, StoreError> + Send + 'static,
+        W: FnOnce(&Records, &Held<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let waits_for_disk = self.config.sync == SyncPolicy::Full || self.records.pace.is_slow();
-        if !waits_for_disk && let Some(gate) = self.records.locks.enter_now(Shard::of(handle)) {
-            match attempt(&self.records, gate, work) {
+        if !waits_for_disk {
+            match attempt(&self.records, Shard::of(handle), work) {
                 Attempt::Done(answer) => return answer,
-                Attempt::Busy(_, same_work) => work = same_work,
+                Attempt::Busy(same_work) => work = same_work,
             }
         }
         self.alone(handle, work).await
@@ -298,26 +295,24 @@ impl Shared {
 
     /// Does `work` while nobody else writes in the shard of `handle`, on a thread that may wait for the disk. A task
     /// that waits for its turn has no thread.
-    async fn alone<T, W>(&self, handle: Handle, work: W) -> Result<T, StoreError>
+    async fn alone<T, W>(&self, handle: Handle, mut work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Records, &Held) -> Result<T, StoreError> + Send + 'static,
+        W: FnOnce(&Records, &Held<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let until = self.turn_comes_until();
-        let entering = self.records.locks.enter(Shard::of(handle));
-        let mut gate = self.in_turn(until, entering).await?;
-        let mut work = work;
+        let (until, shard) = (self.turn_comes_until(), Shard::of(handle));
         loop {
+            let called = self.records.locks.called(shard);
+            self.in_turn(until, called).await?;
             let thread = self.thread(until).await?;
             let attempt = self
-                .run(thread, move |records| Ok(attempt(records, gate, work)))
+                .run(thread, move |records| Ok(attempt(records, shard, work)))
                 .await?;
             match attempt {
                 Attempt::Done(answer) => return answer,
-                Attempt::Busy(..) if Instant::now() >= until => return Err(self.no_turn()),
-                Attempt::Busy(same_gate, same_work) => (gate, work) = (same_gate, same_work),
+                Attempt::Busy(_) if Instant::now() >= until => return Err(self.no_turn()),
+                Attempt::Busy(same_work) => work = same_work,
             }
-            sleep(REST).await;
         }
     }
 
@@ -332,7 +327,7 @@ impl Shared {
 
     async fn run<T: Send + 'static>(
         &self,
-        thread: OwnedSemaphorePermit,
+        thread: Turn,
         work: impl FnOnce(&Records) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let records = Arc::clone(&self.records);
@@ -346,10 +341,8 @@ impl Shared {
         }
     }
 
-    async fn thread(&self, until: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
-        let thread = Arc::clone(&self.threads).acquire_owned();
-        let thread = self.in_turn(until, thread).await?;
-        Ok(thread.expect("nobody closes the semaphore"))
+    async fn thread(&self, until: Instant) -> Result<Turn, StoreError> {
+        self.in_turn(until, self.threads.turn()).await
     }
 
     fn turn_comes_until(&self) -> Instant {
@@ -373,18 +366,18 @@ impl Shared {
     }
 }
 
-fn attempt<T, W>(records: &Records, gate: Gate, work: W) -> Attempt<W, T>
+fn attempt<T, W>(records: &Records, shard: Shard, work: W) -> Attempt<W, T>
 where
-    W: FnOnce(&Records, &Held) -> Result<T, StoreError>,
+    W: FnOnce(&Records, &Held<'_>) -> Result<T, StoreError>,
 {
-    match gate.hold(&records.folder) {
-        Ok(Turn::Held(held)) => {
+    match records.locks.hold(&records.folder, shard) {
+        Ok(Some(held)) => {
             let begun = Instant::now();
             let answer = work(records, &held);
             records.pace.note(begun.elapsed());
             Attempt::Done(answer)
         }
-        Ok(Turn::Busy(gate)) => Attempt::Busy(gate, work),
+        Ok(None) => Attempt::Busy(work),
         Err(error) => Attempt::Done(Err(error)),
     }
 }

@@ -10,11 +10,13 @@ use tokio::time::{Instant, timeout};
 
 use super::SIGN_OF_LIFE;
 
-/// The right to use one of the connections. Dropped, it comes to the next one.
+/// The right to use one of so many connections or threads. Dropped, it comes to the next one.
+///
+/// Whoever keeps it across an await has a runtime that does not run keep it from everybody.
 pub struct Turn(Arc<Turns>);
 
 /// Those who have a turn, or wait for one.
-pub(super) struct Turns {
+pub struct Turns {
     /// The number of whoever asks next.
     next: AtomicU64,
     line: Mutex<Line>,
@@ -36,8 +38,8 @@ struct Place<'a> {
 }
 
 impl Turns {
-    /// So many.
-    pub(super) fn new(free: usize) -> Self {
+    /// So many at once.
+    pub fn new(free: usize) -> Self {
         Self {
             next: AtomicU64::new(0),
             line: Mutex::new(Line {
@@ -50,7 +52,7 @@ impl Turns {
 
     /// Waits for a turn. One that came to somebody who has not taken it for a while is anybody's, so everyone who waits
     /// looks for that now and then.
-    pub(super) async fn turn(self: &Arc<Self>) -> Turn {
+    pub async fn turn(self: &Arc<Self>) -> Turn {
         if !self.change(Line::any_free) {
             let place = Place {
                 turns: self,

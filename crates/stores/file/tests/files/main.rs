@@ -15,6 +15,8 @@ mod processes;
 #[cfg(test)]
 mod purging;
 #[cfg(test)]
+mod runtimes;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod sync;
