@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::Pace;
+use fasthttpsession_store_common::{Pace, Turn, Turns};
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -26,8 +25,8 @@ pub(crate) trait Query: Send + Sync + 'static {
 
 /// Connections for reads, each for one read at a time.
 pub(crate) struct Readers {
-    /// One permit for each connection in `idle`.
-    free: Arc<Semaphore>,
+    /// One for each connection in `idle`.
+    turns: Arc<Turns>,
     idle: Mutex<Vec<Connection>>,
     sql: Arc<Statements>,
     /// How long to wait for a connection, for a lock of another process, or for an answer.
@@ -42,7 +41,7 @@ impl Readers {
         patience: Duration,
     ) -> Self {
         Self {
-            free: Arc::new(Semaphore::new(connections.len())),
+            turns: Arc::new(Turns::new(connections.len())),
             idle: Mutex::new(connections),
             sql,
             patience,
@@ -81,24 +80,15 @@ impl Readers {
     }
 
     async fn lease<Q: Query>(self: &Arc<Self>) -> Result<Lease, StoreError> {
-        let permit = match Arc::clone(&self.free).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => self.wait_for_permit::<Q>().await?,
-        };
+        let turn = timeout(self.patience, self.turns.turn()).await;
+        let turn = turn.map_err(|_| timed_out(Q::DOING))?;
         let connection = self.lock().pop();
         let connection = connection.ok_or_else(|| abandoned(Q::DOING))?;
         Ok(Lease {
             connection: Some(connection),
             readers: Arc::clone(self),
-            _permit: permit,
+            _turn: turn,
         })
-    }
-
-    async fn wait_for_permit<Q: Query>(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        match timeout(self.patience, Arc::clone(&self.free).acquire_owned()).await {
-            Ok(permit) => permit.map_err(|_| abandoned(Q::DOING)),
-            Err(_) => Err(timed_out(Q::DOING)),
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -112,8 +102,8 @@ struct Lease {
     /// There until this is dropped.
     connection: Option<Connection>,
     readers: Arc<Readers>,
-    // Released after the connection is back: fields are dropped after `drop`.
-    _permit: OwnedSemaphorePermit,
+    // Passed on after the connection is back: fields are dropped after `drop`.
+    _turn: Turn,
 }
 
 impl Lease {

@@ -8,5 +8,6 @@ mod groups;
 mod locks;
 mod processes;
 mod purging;
+mod runtimes;
 #[path = "../support/mod.rs"]
 mod support;
