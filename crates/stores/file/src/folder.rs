@@ -12,6 +12,18 @@ use crate::names::Shard;
 
 type Answer<T> = Result<T, Errno>;
 
+/// Why not all was written, and how much was.
+pub(crate) struct CutShort {
+    pub(crate) written: usize,
+    pub(crate) why: Errno,
+}
+
+impl From<CutShort> for Errno {
+    fn from(cut: CutShort) -> Self {
+        cut.why
+    }
+}
+
 /// How often a name is tried again whose folder somebody else removes, as it is empty, just when it was made.
 const TRIES: usize = 16;
 
@@ -210,16 +222,19 @@ impl Folder {
 }
 
 /// Writes all of `bytes` from `at` on.
-pub(crate) fn write_all_at(file: &OwnedFd, bytes: &[u8], at: u64) -> Answer<()> {
+pub(crate) fn write_all_at(file: &OwnedFd, bytes: &[u8], at: u64) -> Result<(), CutShort> {
     let mut written = 0;
     while written < bytes.len() {
         let rest = [IoSlice::new(&bytes[written..])];
-        match io::pwritev(file, &rest, at + written as u64) {
-            Ok(0) => return Err(Errno::NOSPC),
-            Ok(more) => written += more,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
+        let why = match io::retry_on_intr(|| io::pwritev(file, &rest, at + written as u64)) {
+            Ok(0) => Errno::NOSPC,
+            Ok(more) => {
+                written += more;
+                continue;
+            }
+            Err(error) => error,
+        };
+        return Err(CutShort { written, why });
     }
     Ok(())
 }

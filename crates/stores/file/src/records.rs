@@ -299,9 +299,12 @@ impl Records {
             return self.write_file(held, handle, bytes);
         };
         let doing = || format!("writing session {handle}");
-        // What was written in part is not read: the record stays as it was.
-        write_all_at(&old.file, &write.bytes, write.at)
-            .map_err(|error| refused(&doing(), error))?;
+        // What was written in part is not read, and the record stays as it was, unless the rest was there already: in
+        // what lay here before.
+        write_all_at(&old.file, &write.bytes, write.at).map_err(|cut| match cut.written {
+            0 => refused(&doing(), cut.why),
+            _ => unsure(&doing(), cut.why),
+        })?;
         self.folder
             .sync(&old.file)
             .map_err(|error| unsure(&doing(), error))?;

@@ -6,8 +6,8 @@ use fasthttpsession_core::{Created, Replaced, Store, StoreErrorKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::sample::{
-    HOUR, NOW, child, config, folder, folder_of_child, handle, mount, next, open, record, shard_of,
-    succeeds, with_own_mounts,
+    HOUR, NOW, child, config, file_of, folder, folder_of_child, handle, mount, next, open, record,
+    shard_of, succeeds, told_of_limits, with_own_mounts,
 };
 
 #[test]
@@ -82,16 +82,7 @@ fn runs_out_of_files() {
 async fn runs_out() {
     let store = open(&folder_of_child()).await;
     store.create(handle(1), &record(HOUR), NOW).await.unwrap();
-    let before = getrlimit(Resource::Nofile);
-    let (none, maximum) = (Some(0), before.maximum);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: none,
-            maximum,
-        },
-    )
-    .unwrap();
+    let before = limited(Resource::Nofile, 0);
     let loaded = store.load(handle(1), NOW).await;
     let replaced = store
         .replace(handle(1), 1, &next(&record(HOUR), "new"), NOW)
@@ -115,6 +106,60 @@ async fn runs_out() {
         .create(handle(u64::MAX), &record(HOUR), NOW)
         .await
         .unwrap();
+}
+
+#[test]
+fn a_write_cut_short_where_only_what_was_there_before_follows_may_have_been_made() {
+    let folder = folder();
+    succeeds(told_of_limits(&child(
+        "limits::writes_up_to_a_limit",
+        folder.path(),
+    )));
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn writes_up_to_a_limit() {
+    writes_up_to();
+}
+
+#[tokio::main]
+async fn writes_up_to() {
+    let folder = folder_of_child();
+    let store = open(&folder).await;
+    let mut current = record(HOUR);
+    current.body = vec![0; 6000].into();
+    store.create(handle(1), &current, NOW).await.unwrap();
+    let of_version = |version| {
+        let mut body = vec![0; 6000];
+        body[0] = version;
+        body
+    };
+    for version in 2..4 {
+        let next = next(&current, of_version(version));
+        let answer = store.replace(handle(1), next.header.version - 1, &next, NOW);
+        assert_eq!(answer.await.unwrap(), Replaced::Replaced);
+        current = next;
+    }
+    // The fourth is to lie where the second one does, in the second half.
+    let file = std::fs::metadata(file_of(&folder, handle(1))).unwrap();
+    let before = limited(Resource::Fsize, file.len() / 2 + 1000);
+    let fourth = next(&current, of_version(4));
+    let cut_short = store.replace(handle(1), 3, &fourth, NOW).await;
+    setrlimit(Resource::Fsize, before).unwrap();
+
+    let error = cut_short.unwrap_err();
+    let found = store.load(handle(1), NOW).await.unwrap();
+    assert_eq!(found, Some(fourth), "all of it is there");
+    assert!(error.may_have_applied(), "{error}");
+}
+
+/// Gives this process so much of `resource`, and says what it had before.
+fn limited(resource: Resource, current: u64) -> Rlimit {
+    let before = getrlimit(resource);
+    let (current, maximum) = (Some(current), before.maximum);
+    setrlimit(resource, Rlimit { current, maximum }).unwrap();
+    before
 }
 
 #[tokio::test]
