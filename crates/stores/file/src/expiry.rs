@@ -23,11 +23,45 @@ pub(crate) struct Walk {
     _alone: OwnedFd,
 }
 
+/// What a purge has done.
+#[derive(Default)]
+pub(crate) struct Purged {
+    pub(crate) removed: usize,
+    /// The first thing that it could not do.
+    failed: Option<StoreError>,
+}
+
 /// What one step of a walk did.
 pub(crate) struct Step {
-    pub(crate) removed: usize,
+    pub(crate) purged: Purged,
     /// Where to go on; `None` at the end of the slot.
     pub(crate) rest: Option<Walk>,
+}
+
+impl Purged {
+    /// Notes an error: what can't be read or removed stays, and is in nobody's way.
+    pub(crate) fn note<T>(&mut self, answer: Result<T, StoreError>) -> Option<T> {
+        match answer {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn add(&mut self, step: Self) {
+        self.removed += step.removed;
+        self.failed = self.failed.take().or(step.failed);
+    }
+
+    /// How many sessions it removed. If there are none, an error that it met.
+    pub(crate) fn answer(self) -> Result<u64, StoreError> {
+        match self.failed {
+            Some(error) if self.removed == 0 => Err(error),
+            _ => Ok(self.removed as u64),
+        }
+    }
 }
 
 impl Records {
@@ -84,34 +118,30 @@ impl Records {
     }
 
     /// Looks at some entries of the slot, and removes at most `limit` sessions.
-    pub(crate) fn purge(
-        &self,
-        mut walk: Walk,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Step, StoreError> {
-        let mut removed = 0;
+    pub(crate) fn purge(&self, mut walk: Walk, limit: usize, now: Timestamp) -> Step {
+        let mut purged = Purged::default();
         for _ in 0..ENTRIES {
-            if removed == limit {
+            if purged.removed == limit {
                 break;
             }
             let Some(entry) = walk.entries.next() else {
                 self.tidy(walk.slot, now);
-                return Ok(Step {
-                    removed,
-                    rest: None,
-                });
+                return Step { purged, rest: None };
             };
-            let entry = entry
-                .map_err(|error| refused(&format!("reading {}", walk.slot.folder()), error))?;
-            if let Some(handle) = names::parse_handle(entry.file_name().to_bytes()) {
-                removed += usize::from(self.purge_entry(walk.slot, handle, now)?);
+            let entry =
+                entry.map_err(|error| refused(&format!("reading {}", walk.slot.folder()), error));
+            let handle = purged
+                .note(entry)
+                .and_then(|entry| names::parse_handle(entry.file_name().to_bytes()));
+            if let Some(handle) = handle {
+                let removed = purged.note(self.purge_entry(walk.slot, handle, now));
+                purged.removed += usize::from(removed == Some(true));
             }
         }
-        Ok(Step {
-            removed,
+        Step {
+            purged,
             rest: Some(walk),
-        })
+        }
     }
 
     /// Whether it removed a session. What somebody is writing to it leaves to the next purge.

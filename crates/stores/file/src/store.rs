@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::cached::{self, Cached};
 use crate::config::{FileConfig, SyncPolicy};
 use crate::error::{misconfigured, refused};
+use crate::expiry::Purged;
 use crate::folder::Folder;
 use crate::layout;
 use crate::listing::RECORDS;
@@ -232,21 +233,22 @@ impl Store for FileStore {
 
     async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
         let shared = &self.shared;
-        let mut removed = 0;
+        let mut purged = Purged::default();
         for era in shared
             .on_thread(move |records| records.due_eras(now))
             .await?
         {
-            let slots = shared.on_thread(move |records| records.due_slots(era, now));
-            for slot in slots.await? {
-                removed += shared.purge_slot(slot, limit - removed, now).await?;
-                if removed == limit {
-                    return Ok(removed as u64);
+            let slots = shared.on_thread(move |records| Ok(records.due_slots(era, now)));
+            for slot in purged.note(slots.await?).unwrap_or_default() {
+                shared.purge_slot(slot, limit, now, &mut purged).await?;
+                if purged.removed == limit {
+                    return purged.answer();
                 }
             }
         }
-        shared.on_thread(remove_unfinished).await?;
-        Ok(removed as u64)
+        let tidied = shared.on_thread(|records| Ok(remove_unfinished(records)));
+        purged.note(tidied.await?);
+        purged.answer()
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -257,23 +259,24 @@ impl Store for FileStore {
 }
 
 impl Shared {
+    /// Adds to what is `purged`, until that are `limit` sessions.
     async fn purge_slot(
         &self,
         slot: Slot,
         limit: usize,
         now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        let mut removed = 0;
-        let mut walk = self.on_thread(move |records| records.walk(slot)).await?;
-        while let Some(rest) = walk.take().filter(|_| removed < limit) {
-            let left = limit - removed;
-            let step = self
-                .on_thread(move |records| records.purge(rest, left, now))
-                .await?;
-            removed += step.removed;
+        purged: &mut Purged,
+    ) -> Result<(), StoreError> {
+        let begun = self.on_thread(move |records| Ok(records.walk(slot)));
+        let mut walk = purged.note(begun.await?).flatten();
+        while let Some(rest) = walk.take().filter(|_| purged.removed < limit) {
+            let left = limit - purged.removed;
+            let step = self.on_thread(move |records| Ok(records.purge(rest, left, now)));
+            let step = step.await?;
+            purged.add(step.purged);
             walk = step.rest;
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// Does `work` while nobody else writes in the shard of `handle`: here and now if the shard is free and the disk has
@@ -406,8 +409,10 @@ fn open_folder(config: &FileConfig) -> Result<Folder, StoreError> {
     layout::check(&folder).map(|()| folder)
 }
 
+/// Of all shards, whatever it meets in one of them.
 fn remove_unfinished(records: &Records) -> Result<(), StoreError> {
-    Shard::all().try_for_each(|shard| records.remove_unfinished(shard))
+    let removed = Shard::all().map(|shard| records.remove_unfinished(shard));
+    removed.fold(Ok(()), Result::and)
 }
 
 fn chunks(handles: &[Handle]) -> Vec<Vec<Handle>> {

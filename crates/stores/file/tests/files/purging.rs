@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fasthttpsession_core::{Clock, Store, SystemClock};
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use tokio::time::timeout;
 
 use crate::sample::{
-    HOUR, NOW, beyond_empty, config, file_of, folder, handle, handle_in, hex, next, open,
-    principal, record, record_of, shard_of, slot_of,
+    HOUR, NOW, beyond_empty, child, config, file_of, folder, folder_of_child, handle, handle_in,
+    hex, next, open, principal, record, record_of, shard_of, slot_of, succeeds, with_own_mounts,
 };
 
 const SLOT: Duration = Duration::from_millis(1 << 14);
@@ -144,6 +145,50 @@ async fn a_file_that_holds_no_record_stays_and_is_in_no_purges_way() {
         std::fs::read(file_of(folder.path(), handle(1))).unwrap(),
         b"rubbish"
     );
+}
+
+#[test]
+fn a_file_that_cant_be_removed_is_in_no_purges_way() {
+    let folder = folder();
+    succeeds(with_own_mounts(&child(
+        "purging::purges_around_a_mount",
+        folder.path(),
+    )));
+}
+
+#[test]
+#[ignore = "a child process of the test above"]
+fn purges_around_a_mount() {
+    purges_around();
+}
+
+#[tokio::main]
+async fn purges_around() {
+    let (folder, later) = (folder_of_child(), NOW.after(2 * HOUR));
+    let store = open(&folder).await;
+    let first = (0..5).map(|number| (number, HOUR));
+    for (number, left) in first.chain([(5, 2 * HOUR)]) {
+        let record = record(left);
+        store.create(handle(number), &record, NOW).await.unwrap();
+    }
+    let stays = file_of(&folder, handle(2));
+    mount_bind(&stays, &stays).expect("the child may mount");
+    assert_eq!(store.purge(10, later).await.unwrap(), 5);
+    let error = store.purge(10, later).await.unwrap_err();
+    assert!(error.to_string().contains("removing session"), "{error}");
+    unmount(&stays, UnmountFlags::empty()).unwrap();
+    assert_eq!(store.purge(10, later).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn an_unfinished_file_that_cant_be_removed_is_in_no_others_way() {
+    let folder = folder();
+    let store = open(folder.path()).await;
+    let unfinished = [1, 2].map(|shard| shard_of(folder.path(), handle_in(shard, 0)).join("new"));
+    std::fs::create_dir(&unfinished[0]).unwrap();
+    std::fs::write(&unfinished[1], b"half a rec").unwrap();
+    store.purge(10, NOW).await.unwrap_err();
+    assert!(!unfinished[1].exists());
 }
 
 #[tokio::test]
