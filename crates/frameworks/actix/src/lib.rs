@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod explained;
 mod extractor;
 mod failure;
 mod headers;

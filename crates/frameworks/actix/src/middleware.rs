@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::error::InternalError;
 use actix_web::{HttpMessage, HttpResponse};
 use fasthttpsession_core::{Error, Exchange, Sessions};
 
+use crate::explained::Explained;
 use crate::failure::{OnError, SessionFailed, error_response, no_detail};
 use crate::headers;
 use crate::request::RequestSession;
@@ -171,7 +171,9 @@ where
                 (Ok(response), Some(exchange)) => {
                     Ok(finish::<B, M>(response, &exchange, &*on_error).await)
                 }
-                (Err(error), Some(exchange)) => Err(explained::<M>(error, &exchange, &*on_error)),
+                (Err(error), Some(exchange)) => {
+                    Err(Explained::<M>::new(error, exchange.abandon(), on_error).into())
+                }
             }
         })
     }
@@ -207,19 +209,4 @@ async fn finish<B, M: 'static>(
             response.into_response(answer).map_into_right_body()
         }
     }
-}
-
-/// An error of other middleware, with the answer of this one if it is a session's. Whose it is its own answer tells,
-/// whatever type it has. That is asked for once and goes along, for an [`InternalError`] has its answer but once.
-fn explained<M: 'static>(
-    error: actix_web::Error,
-    exchange: &Exchange,
-    on_error: &OnError,
-) -> actix_web::Error {
-    let mut response = error.error_response();
-    if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {
-        response = error_response(on_error, &cause);
-    }
-    headers::apply(exchange.abandon(), response.headers_mut());
-    InternalError::from_response(error, response).into()
 }

@@ -280,6 +280,42 @@ async fn an_answer_that_other_middleware_made_for_its_error_is_passed_on() {
 }
 
 #[actix_web::test]
+async fn what_other_middleware_saved_before_it_failed_reaches_the_browser_whoever_looks_at_the_error()
+ {
+    async fn saves_and_fails(
+        session: Session,
+        _: ServiceRequest,
+        _: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        session.rotate().unwrap();
+        session.save().await.unwrap();
+        Err(ErrorImATeapot("no coffee"))
+    }
+    async fn looks(
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+        let answer = next.call(request).await;
+        if let Err(error) = &answer {
+            assert_eq!(error.error_response().status(), StatusCode::IM_A_TEAPOT);
+        }
+        answer
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let app = App::new()
+        .wrap(from_fn(saves_and_fails))
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .wrap(from_fn(looks));
+    let app = init_service(app).await;
+    let error = try_call_service(&app, request(&token)).await.err().unwrap();
+    let response = answer_to(error);
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+    assert_eq!(read_body(response).await, "no coffee");
+}
+
+#[actix_web::test]
 async fn a_handler_that_failed_commits_nothing() {
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
