@@ -49,6 +49,12 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Whether reading or writing a file failed, for whatever reason; that the disk is full is one only for the file that
+/// readers share.
+pub(crate) fn is_of_disk(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}
+
 fn describe(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
     use StoreErrorKind::{Corrupt, Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable};
     let (code, message) = match error {

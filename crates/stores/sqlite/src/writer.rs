@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use crate::checkpoints::Checkpoints;
-use crate::error::{abandoned, is_busy, store_error, timed_out};
+use crate::error::{abandoned, is_busy, is_of_disk, store_error, timed_out};
 use crate::statements::{BEGIN, COMMIT, ROLLBACK, Statements};
 use crate::writes::Write;
 
@@ -274,12 +274,14 @@ impl Thread {
     }
 
     /// What a commit that failed means. A transaction that is still there has certainly had no effect once it is rolled
-    /// back.
+    /// back. One that is not may be in the log as a whole if the disk failed: what comes after that, such as making the
+    /// file larger that readers share, fails the commit too, and whoever opens the database after a kill reads the log.
     fn undo(&self, error: rusqlite::Error) -> StoreError {
-        let is_open = !self.db.is_autocommit();
+        let (is_open, is_of_disk) = (!self.db.is_autocommit(), is_of_disk(&error));
         let error = store_error("committing", error);
         match self.execute(ROLLBACK) {
             Ok(()) if is_open => error.not_applied(),
+            _ if !is_open && is_of_disk => error.maybe_applied(),
             _ => error,
         }
     }

@@ -9,5 +9,7 @@ mod locks;
 mod processes;
 mod purging;
 mod runtimes;
+#[cfg(target_os = "linux")]
+mod shared_memory;
 #[path = "../support/mod.rs"]
 mod support;
