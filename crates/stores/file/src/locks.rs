@@ -29,6 +29,8 @@ const BRIEF: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_micros(200);
 /// How long one who was told that a shard is free, or who met another process there, is waited for by the others.
 const REST: Duration = Duration::from_millis(1);
+/// How long, at last, the others wait before they look for themselves: many that look often would be a load of their own.
+const LONGEST_REST: Duration = Duration::from_millis(64);
 
 /// The locks of all shards. The file of each is opened when it is first needed, and stays open.
 pub(crate) struct Locks(Box<[Lock]>);
@@ -66,9 +68,11 @@ impl Locks {
     /// Waits until it is worth while to ask for `shard` on a thread: nobody of this process has it, or is about to.
     pub(crate) async fn called(&self, shard: Shard) {
         let lock = self.of(shard);
+        let mut rest = REST;
         while !lock.try_next() {
             // Whoever was called may be in a runtime that does not run.
-            let _ = timeout(REST, lock.free.notified()).await;
+            let _ = timeout(rest, lock.free.notified()).await;
+            rest = (2 * rest).min(LONGEST_REST);
         }
     }
 

@@ -32,6 +32,7 @@ enum Habits {
 }
 
 /// One request, and what it wrote that is not committed.
+#[allow(clippy::struct_excessive_bools, reason = "they vary independently")]
 struct Handling<'a> {
     name: &'a str,
     simulation: &'a Simulation,
