@@ -4,7 +4,7 @@ use std::io;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
 use tokio_postgres::Error;
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 const ADVICE: &str = "; behind a pooler of transactions, set prepared=false";
 
@@ -13,6 +13,9 @@ const ADVICE: &str = "; behind a pooler of transactions, set prepared=false";
 /// A refusal of the server is passed on by its code and its first sentence alone: what it adds may show a row.
 pub(crate) fn failed(error: Error) -> StoreError {
     match error.as_db_error() {
+        Some(refusal) if ends_connection(refusal) => {
+            StoreError::new(StoreErrorKind::Unavailable, sentence(refusal))
+        }
         Some(refusal) => refused(refusal),
         None => StoreError::new(
             StoreErrorKind::Unavailable,
@@ -58,10 +61,22 @@ pub(crate) fn abandoned() -> StoreError {
 /// Whether no statement can be sent on the connection any more, or none that makes sense: the server is going down,
 /// writes nothing because it is a standby now, or holds prepared statements for a table that has changed.
 pub(crate) fn spoils_connection(error: &Error) -> bool {
-    error.code().is_none_or(|code| {
-        *code != SqlState::QUERY_CANCELED
-            && matches!(code.code().get(..2), Some("08" | "0A" | "25" | "26" | "57"))
+    error.as_db_error().is_none_or(|refusal| {
+        let code = refusal.code();
+        let of_its_code = *code != SqlState::QUERY_CANCELED
+            && matches!(code.code().get(..2), Some("08" | "0A" | "25" | "26" | "57"));
+        of_its_code || ends_connection(refusal)
     })
+}
+
+/// Whether this is the last that comes on the connection. Then its code tells of that, and not of the statement, which may
+/// have been committed: a pooler lost its server before it passed the answer on, or the server its log amid the commit.
+fn ends_connection(refusal: &DbError) -> bool {
+    match refusal.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        // In the server's language, and of poolers that leave the other out in English.
+        None => refusal.severity() != "ERROR",
+    }
 }
 
 fn refused(refusal: &DbError) -> StoreError {
@@ -71,14 +86,14 @@ fn refused(refusal: &DbError) -> StoreError {
     } else {
         kind_of(refusal.code())
     };
-    let sentence = format!(
-        "postgres refused: {} (SQLSTATE {}){}",
-        refusal.message(),
-        refusal.code().code(),
-        if of_a_pooler { ADVICE } else { "" }
-    );
-    let error = StoreError::new(kind, sentence);
+    let advice = if of_a_pooler { ADVICE } else { "" };
+    let error = StoreError::new(kind, sentence(refusal) + advice);
     if certain { error.not_applied() } else { error }
+}
+
+fn sentence(refusal: &DbError) -> String {
+    let (message, code) = (refusal.message(), refusal.code().code());
+    format!("postgres refused: {message} (SQLSTATE {code})")
 }
 
 /// The kind of a refusal, and whether it certainly left nothing behind.

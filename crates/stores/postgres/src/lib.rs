@@ -300,7 +300,7 @@
 //! | what happens | kind | may have been applied |
 //! | --- | --- | --- |
 //! | the server can't be reached, or has too many connections | [`Unavailable`] | no |
-//! | the connection breaks or the server goes down while a statement is under way | [`Unavailable`] | yes |
+//! | the connection breaks or the server goes down while a statement is under way, or answers it with `FATAL` or `PANIC` | [`Unavailable`] | yes |
 //! | a deadlock, a standby that takes no writes, memory that runs out | [`Unavailable`] | no |
 //! | no connection is free in time, or the server cancels a statement for its time-out | [`Timeout`] | no |
 //! | no answer comes in time | [`Timeout`] | yes |

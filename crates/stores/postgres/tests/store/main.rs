@@ -1,9 +1,10 @@
-//! What is special to this store: groups, rows that others hold, servers that fail, pools, poolers, encryption,
-//! purging.
+//! What is special to this store: groups, rows that others hold, servers that fail, answers that get lost, pools,
+//! poolers, encryption, purging.
 
 mod deadlocks;
 mod groups;
 mod locks;
+mod lost;
 mod pool;
 mod purging;
 mod refusals;

@@ -44,7 +44,14 @@ impl Place {
 
     /// Settings that make what is missing, never purge by themselves, and are patient.
     pub(crate) fn config(&self) -> PostgresConfig {
-        PostgresConfig::from_url(&self.database.url())
+        self.config_through(self.database.server().port())
+    }
+
+    /// The same, for what listens on another port in place of the server.
+    pub(crate) fn config_through(&self, port: u16) -> PostgresConfig {
+        let server = format!(":{}/", self.database.server().port());
+        let url = self.database.url().replace(&server, &format!(":{port}/"));
+        PostgresConfig::from_url(&url)
             .expect("it is a URL")
             .migrate(true)
             .purge_every(Duration::ZERO)
