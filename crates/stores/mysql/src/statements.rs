@@ -44,6 +44,12 @@ const SOUND: &str = "LEAST(version, created_at, idle_deadline, absolute_deadline
 /// Begins a transaction that locks the rows it reads and no gaps between them, whatever is usual on the connection.
 const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
 
+/// Ends a transaction, and only that: a server may be set up to begin another one then, or to hang up.
+const COMMIT: &str = "COMMIT AND NO CHAIN NO RELEASE";
+
+/// The same for a transaction that changed nothing.
+pub(crate) const ROLLBACK: &str = "ROLLBACK AND NO CHAIN NO RELEASE";
+
 /// Every statement that operations use.
 pub(crate) struct Statements {
     table: TableName,
@@ -135,7 +141,7 @@ impl Statements {
         let handles = list(records.iter().map(|(handle, _)| *handle));
         write(
             &mut sql,
-            format_args!(" WHERE handle IN ({handles}); COMMIT"),
+            format_args!(" WHERE handle IN ({handles}); {COMMIT}"),
         );
         sql
     }
@@ -158,16 +164,13 @@ impl Statements {
         now: Timestamp,
     ) -> String {
         format!(
-            "DELETE FROM {} WHERE handle IN ({}) AND expires_at <= {}; COMMIT",
+            "DELETE FROM {} WHERE handle IN ({}) AND expires_at <= {}; {COMMIT}",
             self.table,
             list(handles),
             now.as_millis()
         )
     }
 }
-
-/// Ends a transaction that changed nothing.
-pub(crate) const ROLLBACK: &str = "ROLLBACK";
 
 fn write_column(sql: &mut String, at: usize, record: &Record) {
     let header = &record.header;

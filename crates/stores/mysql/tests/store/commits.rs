@@ -1,11 +1,14 @@
-//! A COMMIT that the server refuses: nobody is told that what was before it lasts. By a lock that MySQL has not.
+//! A COMMIT that the server refuses: nobody is told that what was before it lasts. By a lock that MySQL has not. And one
+//! to which the server adds something, unless it is told not to.
 
 use fasthttpsession_core::{Replaced, Store, StoreError, StoreErrorKind};
 use fasthttpsession_mysql::mysql_async::Conn;
 use fasthttpsession_mysql::mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
 
-use crate::support::{HOUR, NOW, Place, create, load, record, replacing, successor, within};
+use crate::support::{
+    HOUR, NOW, Place, create, handle, literal, load, record, replace, replacing, successor, within,
+};
 
 const SESSIONS: u8 = 64;
 
@@ -32,7 +35,7 @@ impl Blocker {
     /// Interrupts whatever waits for it, from when a COMMIT of its own does, until `work` has ended.
     async fn interrupt<T>(&mut self, place: &Place, work: &[JoinHandle<T>]) {
         let waiting = "FROM information_schema.processlist WHERE state = 'Waiting for backup lock'";
-        let committing = format!("SELECT COUNT(*) > 0 {waiting} AND TRIM(info) = 'COMMIT'");
+        let committing = format!("SELECT COUNT(*) > 0 {waiting} AND TRIM(info) LIKE 'COMMIT%'");
         place.until(&committing, 1).await;
         within(async {
             while !work.iter().all(JoinHandle::is_finished) {
@@ -138,4 +141,29 @@ async fn a_purge_whose_commit_is_refused_has_removed_nothing() {
     blocker.end().await;
     let purged = store.purge(100, later).await;
     assert_eq!(purged.expect("an answer"), u64::from(SESSIONS));
+}
+
+/// After a COMMIT or ROLLBACK by which such a server begins another transaction, or hangs up.
+#[tokio::test]
+async fn a_write_after_a_transaction_lasts_whatever_the_server_adds_to_the_end_of_one() {
+    for addition in ["CHAIN", "RELEASE"] {
+        let place = Place::private();
+        place.run(&format!("SET GLOBAL completion_type = '{addition}'"));
+        let store = place.store().await;
+        create(&store, 0..2).await;
+        let mut expired = record();
+        expired.header.idle_deadline = NOW;
+        let created = store.create(handle(2), &expired, NOW).await;
+        created.expect(addition);
+        for (number, purged) in [(0, 1), (1, 0)] {
+            assert_eq!(store.purge(10, NOW).await.expect(addition), purged);
+            let replaced = replace(&store, number).await.expect(addition);
+            assert_eq!(replaced, Replaced::Replaced);
+            let version = format!(
+                "SELECT version FROM fasthttpsession WHERE handle = {}",
+                literal(number)
+            );
+            assert_eq!(place.number(&version), 2, "{addition}");
+        }
+    }
 }
