@@ -227,15 +227,16 @@ impl Operation for Deletion {
             )
             .await?;
         let done = || Deleted::Deleted;
-        let not_done = |call: &Delete, held: &mut Held| Ok(not_deleted(call, held));
+        let not_done = |call: &Delete, held: &mut Held| Ok(not_deleted(call, held, waiting));
         Ok(answers::<Self>(database, calls, &deleted, done, not_done).await)
     }
 }
 
-fn not_deleted(call: &Delete, held: &Held) -> Option<Deleted> {
+fn not_deleted(call: &Delete, held: &Held, waiting: Waiting) -> Option<Deleted> {
     let lives = match held.get(&call.handle) {
         Some(Ok(record)) => record.is_live(call.now),
-        Some(Err(_)) => true,
+        // What is no record can't be read, but a statement that waits passes over nothing that lives.
+        Some(Err(_)) => waiting == Waiting::Never,
         None => false,
     };
     (!lives).then_some(Deleted::Gone)
