@@ -134,6 +134,7 @@
 //! [`purge`]: fasthttpsession_core::Store::purge
 
 mod config;
+mod connection;
 mod error;
 mod groups;
 mod link;

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task;
 use tokio::time::{Instant, timeout};
 
+use crate::connection::Connection;
 use crate::error::{Failure, timed_out};
 
 /// A connection that was in use a moment ago is used again without a question.
@@ -54,7 +55,7 @@ enum Source {
 }
 
 struct Own {
-    pool: RuntimePool<Conn>,
+    pool: RuntimePool<Connection>,
     options: Opts,
 }
 
@@ -143,16 +144,22 @@ impl Link {
 }
 
 impl Own {
-    async fn take(&self, turn: Turn) -> Taken<Conn> {
+    async fn take(&self, turn: Turn) -> Taken<Connection> {
         self.pool.take(turn, |_| true).await
     }
 
     /// One that lay unused and answers, or a new one.
-    async fn connected(&self, mut taken: Taken<Conn>) -> mysql_async::Result<Pooled<Conn>> {
+    async fn connected(
+        &self,
+        mut taken: Taken<Connection>,
+    ) -> mysql_async::Result<Pooled<Connection>> {
         loop {
             let mut conn = match taken {
                 Taken::Unused(conn) => conn,
-                Taken::Room(room) => return Ok(room.fill(Conn::new(self.options.clone()).await?)),
+                Taken::Room(room) => {
+                    let conn = Conn::new(self.options.clone()).await?;
+                    return Ok(room.fill(Connection::new(conn)));
+                }
             };
             if conn.ping().await.is_ok() {
                 return Ok(conn);
@@ -173,7 +180,7 @@ fn stopped(doing: &str) -> StoreError {
 
 /// A connection that nobody else uses.
 enum Client {
-    Own(Pooled<Conn>),
+    Own(Pooled<Connection>),
     Shared(Conn, OwnedSemaphorePermit),
 }
 
@@ -241,7 +248,7 @@ impl Lease {
     fn parts(&mut self) -> (&mut Conn, Duration) {
         let left = self.limit.saturating_sub(self.since.elapsed());
         let conn = match &mut self.client {
-            Some(Client::Own(conn)) => &mut **conn,
+            Some(Client::Own(conn)) => conn,
             Some(Client::Shared(conn, _)) => conn,
             None => unreachable!("it is there until it is finished"),
         };

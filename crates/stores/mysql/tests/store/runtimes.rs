@@ -1,8 +1,11 @@
 //! Programs with several runtimes, such as servers that have one for each worker.
 
-use fasthttpsession_conformance::store::runtimes::used_in_several_runtimes;
+use std::time::Duration;
 
-use crate::support::{NOW, Place, within};
+use fasthttpsession_conformance::store::runtimes::{elsewhere, used_in_several_runtimes};
+use fasthttpsession_core::{Store, StoreErrorKind};
+
+use crate::support::{HOUR, NOW, Place, create, handle, within};
 
 #[tokio::test]
 async fn all_runtimes_together_make_no_more_connections_than_are_set() {
@@ -17,4 +20,30 @@ async fn all_runtimes_together_make_no_more_connections_than_are_set() {
     };
     let used = used_in_several_runtimes(&store, 6, NOW, all_but_three_closed);
     within(used).await.expect("answers");
+}
+
+#[tokio::test]
+async fn a_connection_that_a_call_gave_up_is_closed_though_its_runtime_rests() {
+    let place = Place::new();
+    let config = place.config().max_connections(1);
+    let store = config.statement_timeout(Duration::from_secs(2)).open();
+    let store = store.await.expect("the store opens");
+    create(&store, [1]).await;
+    let holder = place.holder(&[1]).await;
+    let other = store.clone();
+    let touched = elsewhere(async move || {
+        let touch = other.touch(handle(1), 1, NOW.after(2 * HOUR), NOW);
+        touch.await
+    });
+    let (touched, _resting) = touched.await.expect("no panic");
+    let timeout = touched.expect_err("the row is held");
+    assert_eq!(timeout.kind(), StoreErrorKind::Timeout, "{timeout}");
+    holder.commit().await;
+    store.check().await.expect("there is room for another");
+    within(async {
+        while place.connections().len() != 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
