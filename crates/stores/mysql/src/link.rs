@@ -1,5 +1,6 @@
 //! Connections: how one is had, how long it may take to answer, and in what state it goes back.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turn};
 use futures_util::FutureExt as _;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Params, Pool, Row, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task;
 use tokio::time::{Instant, timeout};
 
@@ -49,9 +50,10 @@ pub(crate) struct Link {
 enum Source {
     /// Nobody else uses them.
     Own(Arc<Own>),
-    /// The application's, of which so many may be in use. Nobody has to wait inside the pool, unless it is for the
-    /// application: there, a waiter who gives up in the moment that it is woken leaves the others asleep.
-    Shared(Pool, Arc<Semaphore>),
+    /// The application's, and turns, one for each that may be in use: they are all that is used of the second pool. Nobody
+    /// has to wait inside the first, unless it is for the application: there, a waiter who gives up in the moment that it is
+    /// woken leaves the others asleep.
+    Shared(Pool, RuntimePool<Infallible>),
 }
 
 struct Own {
@@ -69,8 +71,7 @@ impl Link {
 
     /// By at most `most` connections of a pool of the application's.
     pub(crate) fn shared(pool: Pool, most: usize, waits: Waits) -> Self {
-        let free = Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS));
-        let source = Source::Shared(pool, Arc::new(free));
+        let source = Source::Shared(pool, RuntimePool::new(most, most));
         Self { source, waits }
     }
 
@@ -101,15 +102,14 @@ impl Link {
                     }
                 }
             }
-            Source::Shared(pool, free) => {
-                let free = Arc::clone(free).acquire_owned();
-                let permit = self.free(doing, free).await?.expect("nobody closes it");
+            Source::Shared(pool, turns) => {
+                let turn = self.free(doing, turns.turn()).await?;
                 let mut opening = Box::pin(task::unconstrained(pool.get_conn()));
                 if let Some(opened) = opening.as_mut().now_or_never() {
                     let opened = opened.map_err(|error| unopened(doing, error));
-                    return opened.map(|conn| Client::Shared(conn, permit));
+                    return opened.map(|conn| Client::Shared(conn, turn));
                 }
-                let connecting = async move { Ok(Client::Shared(opening.await?, permit)) };
+                let connecting = async move { Ok(Client::Shared(opening.await?, turn)) };
                 self.connect(doing, connecting).await
             }
         }
@@ -181,14 +181,14 @@ fn stopped(doing: &str) -> StoreError {
 /// A connection that nobody else uses.
 enum Client {
     Own(Pooled<Connection>),
-    Shared(Conn, OwnedSemaphorePermit),
+    Shared(Conn, Turn),
 }
 
 impl Client {
     fn give_back(self) {
         match self {
             Self::Own(conn) => conn.give_back(),
-            Self::Shared(conn, permit) => drop((conn, permit)),
+            Self::Shared(conn, turn) => drop((conn, turn)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fasthttpsession_conformance::store::runtimes::elsewhere;
 use fasthttpsession_core::{Deleted, Replaced, Store, StoreErrorKind, Touched};
 use fasthttpsession_mysql::mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
 use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
@@ -13,6 +14,8 @@ use crate::support::{
 
 /// Linux would wait for two hours.
 const SOON: Duration = Duration::from_secs(30);
+/// Longer than anything takes that nothing is in the way of.
+const BOUND: Duration = Duration::from_secs(15);
 
 /// Connections that an application made for itself, each of which begins with `setup`.
 fn pool(place: &Place, setup: &str, most: usize) -> Pool {
@@ -121,6 +124,28 @@ async fn waiting_for_a_connection_ends_without_effect() {
     let replaced = within(first).await.expect("no panic").expect("an answer");
     assert_eq!(replaced, Replaced::Replaced);
     assert_eq!(load(&store, 2).await, Some(record()));
+}
+
+#[tokio::test]
+async fn who_waits_for_one_of_the_applications_has_none_while_its_runtime_rests() {
+    let place = Place::new();
+    let config = place.config().max_connections(1).pool_timeout(BOUND);
+    let store = config.open_on(pool(&place, "DO 0", 4)).await;
+    let store = store.expect("the store opens");
+    create(&store, [1]).await;
+    let holder = place.holder(&[1]).await;
+    let first = replacing(&store, 1);
+    place.until_one_waits().await;
+    let other = store.clone();
+    let stopped = elsewhere(async move || {
+        tokio::spawn(async move { other.check().await });
+        tokio::task::yield_now().await;
+    });
+    let ((), _resting) = stopped.await.expect("no panic");
+    holder.commit().await;
+    let replaced = within(first).await.expect("no panic").expect("an answer");
+    assert_eq!(replaced, Replaced::Replaced);
+    within(store.check()).await.expect("it is free");
 }
 
 #[tokio::test]
