@@ -284,7 +284,8 @@ impl Session {
     }
 
     /// Signs out: destroys the session at the store, whoever may have signed in to it meanwhile, and takes its cookie
-    /// away. Whatever was written before in this request is dropped; what is written after begins a new session.
+    /// away. Whatever was written before in this request is dropped; what is written after begins a new session. If the store
+    /// fails, the session is what it was when the request began, or last saved.
     pub fn logout(&self) -> Result<(), Error> {
         let log = self.state().writable()?.logout();
         // Outside of the lock, for its closures may do anything when they are dropped.
