@@ -24,6 +24,7 @@ mod runtime_pool;
 mod settings;
 mod settle;
 mod table;
+mod turns;
 mod within;
 
 pub use gathering::{Calls, Gathering, UnderWay};
@@ -32,8 +33,9 @@ pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
-pub use runtime_pool::{Pooled, Room, RuntimePool, Taken, Turn, Turns};
+pub use runtime_pool::{Pooled, Room, RuntimePool, Taken};
 pub use settings::Settings;
 pub use settle::settle;
 pub use table::TableName;
+pub use turns::{Turn, Turns};
 pub use within::within;

@@ -9,15 +9,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::PerRuntime;
-
-mod turns;
-
-pub use turns::{Turn, Turns};
+use crate::turns::{SIGN_OF_LIFE, Turn, Turns};
 
 /// How long a connection that is more than are to stay open lies unused, at least; at most twice as long.
 const SURPLUS: Duration = Duration::from_secs(10);
-/// How long a runtime that runs may take to show it.
-const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 
 /// Connections: at most so many are open, whatever runtimes use them.
 ///

@@ -6,6 +6,7 @@
 //! be taken.
 
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -68,10 +69,14 @@ impl Locks {
     /// Waits until it is worth while to ask for `shard` on a thread: nobody of this process has it, or is about to.
     pub(crate) async fn called(&self, shard: Shard) {
         let lock = self.of(shard);
+        // It keeps its place in the queue until it is called.
+        let mut call = pin!(lock.free.notified());
         let mut rest = REST;
         while !lock.try_next() {
             // Whoever was called may be in a runtime that does not run.
-            let _ = timeout(rest, lock.free.notified()).await;
+            if timeout(rest, call.as_mut()).await.is_ok() {
+                call.set(lock.free.notified());
+            }
             rest = (2 * rest).min(LONGEST_REST);
         }
     }

@@ -1,12 +1,11 @@
 //! Connections: how one is had, how long it may take to answer, and in what state it goes back.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turn};
+use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turn, Turns};
 use futures_util::FutureExt as _;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Params, Pool, Row, Value};
@@ -50,10 +49,9 @@ pub(crate) struct Link {
 enum Source {
     /// Nobody else uses them.
     Own(Arc<Own>),
-    /// The application's, and turns, one for each that may be in use: they are all that is used of the second pool. Nobody
-    /// has to wait inside the first, unless it is for the application: there, a waiter who gives up in the moment that it is
-    /// woken leaves the others asleep.
-    Shared(Pool, RuntimePool<Infallible>),
+    /// The application's, of which so many may be in use. Nobody has to wait inside the pool, unless it is for the
+    /// application: there, a waiter who gives up in the moment that it is woken leaves the others asleep.
+    Shared(Pool, Arc<Turns>),
 }
 
 struct Own {
@@ -71,7 +69,7 @@ impl Link {
 
     /// By at most `most` connections of a pool of the application's.
     pub(crate) fn shared(pool: Pool, most: usize, waits: Waits) -> Self {
-        let source = Source::Shared(pool, RuntimePool::new(most, most));
+        let source = Source::Shared(pool, Arc::new(Turns::new(most)));
         Self { source, waits }
     }
 

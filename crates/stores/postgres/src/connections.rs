@@ -1,13 +1,13 @@
 //! Connections: a statement is sent on one that nobody else uses, and every wait for one or on one has an end.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Pooled, RuntimePool, Taken};
+use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turns};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::ToSql;
@@ -32,9 +32,9 @@ pub(crate) struct Connections {
     source: Source,
     waits: Waits,
     prepared: bool,
-    /// The right to wait for a row that another transaction holds, on a connection that waits with it. Turns are all there
-    /// is in this pool: who has one takes its connection from where all do.
-    patience: RuntimePool<Infallible>,
+    /// The right to wait for a row that another transaction holds, on a connection that waits with it: who has one takes
+    /// its connection from where all do.
+    patience: Arc<Turns>,
 }
 
 /// Where connections come from.
@@ -53,7 +53,7 @@ enum Client {
 impl Connections {
     pub(crate) fn new(source: Source, waits: Waits, prepared: bool) -> Self {
         let waiting = waiting_of(source.most());
-        let patience = RuntimePool::new(waiting, waiting);
+        let patience = Arc::new(Turns::new(waiting));
         Self {
             source,
             waits,

@@ -80,8 +80,12 @@ impl Readers {
     }
 
     async fn lease<Q: Query>(self: &Arc<Self>) -> Result<Lease, StoreError> {
-        let turn = timeout(self.patience, self.turns.turn()).await;
-        let turn = turn.map_err(|_| timed_out(Q::DOING))?;
+        let turn = match self.turns.turn_now() {
+            Some(turn) => turn,
+            None => timeout(self.patience, self.turns.turn())
+                .await
+                .map_err(|_| timed_out(Q::DOING))?,
+        };
         let connection = self.lock().pop();
         let connection = connection.ok_or_else(|| abandoned(Q::DOING))?;
         Ok(Lease {

@@ -5,10 +5,12 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::SIGN_OF_LIFE;
+/// How long a runtime that runs may take to show it.
+pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 
 /// The right to use one of so many connections or threads. Dropped, it comes to the next one.
 ///
@@ -38,8 +40,9 @@ struct Place<'a> {
 }
 
 impl Turns {
-    /// So many at once.
+    /// At most so many at once, at least 1.
     pub fn new(free: usize) -> Self {
+        let free = free.max(1);
         Self {
             next: AtomicU64::new(0),
             line: Mutex::new(Line {
@@ -53,17 +56,24 @@ impl Turns {
     /// Waits for a turn. One that came to somebody who has not taken it for a while is anybody's, so everyone who waits
     /// looks for that now and then.
     pub async fn turn(self: &Arc<Self>) -> Turn {
-        if !self.change(Line::any_free) {
-            let place = Place {
-                turns: self,
-                number: self.next.fetch_add(1, Ordering::Relaxed),
-            };
-            while timeout(SIGN_OF_LIFE, poll_fn(|context| place.come(context)))
-                .await
-                .is_err()
-            {}
+        if let Some(turn) = self.turn_now() {
+            return turn;
         }
+        let place = Place {
+            turns: self,
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+        };
+        while timeout(SIGN_OF_LIFE, poll_fn(|context| place.come(context)))
+            .await
+            .is_err()
+        {}
         Turn(Arc::clone(self))
+    }
+
+    /// A turn, if there is one that nobody has and nobody was called for; whoever has to bound the wait needs no timer then.
+    pub fn turn_now(self: &Arc<Self>) -> Option<Turn> {
+        let is_free = self.change(Line::any_free);
+        is_free.then(|| Turn(Arc::clone(self)))
     }
 
     /// What comes back is dropped or woken outside of the lock, for it may do anything.
