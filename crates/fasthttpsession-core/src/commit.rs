@@ -151,7 +151,11 @@ impl Manager {
             let mut ended = None;
             let sent = turn.flight.is_some();
             if !sent {
-                let first = own.take().map(|job| Seat { job, reply: None });
+                let first = own.take().map(|job| Seat {
+                    number: 0,
+                    job,
+                    reply: None,
+                });
                 let seats = first.into_iter().chain(turn.board()).collect();
                 ended = self.take_off(&mut turn, seats, closure.as_deref_mut(), &mut own);
             }

@@ -55,6 +55,8 @@ pub(crate) enum End {
 
 /// A job with the place to tell its end; the holder of the turn has none, as it learns its end by itself.
 pub(crate) struct Seat {
+    /// That of who waits; nothing of the holder of the turn.
+    pub(crate) number: u64,
     pub(crate) job: Box<Job>,
     pub(crate) reply: Option<oneshot::Sender<Reply>>,
 }
@@ -99,14 +101,14 @@ impl Done {
 
 impl Flight {
     /// The first aboard who still waits. Whoever gave up is dropped, and so is who held the turn.
-    pub(crate) fn next_heir(&mut self) -> Option<oneshot::Sender<Reply>> {
+    pub(crate) fn next_heir(&mut self) -> Option<(u64, oneshot::Sender<Reply>)> {
         self.seats.retain(|(seat, _)| {
             seat.reply
                 .as_ref()
                 .is_some_and(|reply| !reply.is_canceled())
         });
         let (first, _) = self.seats.first_mut()?;
-        first.reply.take()
+        Some((first.number, first.reply.take()?))
     }
 }
 

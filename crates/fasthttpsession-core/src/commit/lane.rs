@@ -3,24 +3,43 @@
 //!
 //! The turn is a value that holds what is under way, and dropping it passes it on: a request that is cancelled in the middle
 //! of a commit leaves its flight to the next in line, who sends the identical swap again.
+//!
+//! A request that is neither dropped nor polled, as those of a runtime that does not run, would hold up all others. So whoever
+//! has waited for long takes the lane over. The turn that was kept is then one beside it: what it had aboard may still land, as
+//! a commit of another process may, and nobody comes aboard any more.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_channel::oneshot;
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
 
 use super::job::{Done, Flight, Job, Seat, Seats, Swap};
 use crate::record::envelope::Stored;
 use crate::token::Handle;
 
+/// How long one waits before it takes the lane over. What takes longer at the store is only met by another swap.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often one looks whether it can, before it goes without an answer: it is aboard of a flight, and nobody else knows what
+/// becomes of that.
+const LOOKS: u32 = 60;
+
 /// The lanes of all sessions that are being committed just now.
 pub(crate) struct Lanes {
     shards: [Mutex<Shard>; Lanes::SHARDS],
+    patience: Duration,
 }
 
-type Shard = HashMap<Handle, Lane, BuildHasherDefault<HandleHasher>>;
+#[derive(Default)]
+struct Shard {
+    lanes: HashMap<Handle, Lane, BuildHasherDefault<HandleHasher>>,
+    /// The last number given to a turn, or to one who waits.
+    numbers: u64,
+}
 
 /// Takes a part of the handle as it is: handles are random, and only those of sessions that exist get here.
 #[derive(Default)]
@@ -38,14 +57,15 @@ impl Hasher for HandleHasher {
     }
 }
 
-/// Who waits for a session.
-#[derive(Default)]
+/// Whose turn it is at a session, and who waits.
 struct Lane {
+    turn: u64,
     waiting: VecDeque<Waiting>,
 }
 
 /// One in the queue: with a log that anyone may commit, or without one, for a turn of its own.
 struct Waiting {
+    number: u64,
     job: Option<Box<Job>>,
     reply: oneshot::Sender<Reply>,
 }
@@ -58,10 +78,11 @@ pub(crate) enum Reply {
     Done(Done),
 }
 
-/// The right to commit to a session. There is one per lane.
+/// The right to commit to a session. There is one per lane, beside those from whom it was taken over.
 pub(crate) struct Turn {
     lanes: Arc<Lanes>,
     handle: Handle,
+    number: u64,
     /// What is under way; sent before, if it came with the turn.
     pub(crate) flight: Option<Box<Flight>>,
     /// The newest record that a holder of this turn has seen.
@@ -77,59 +98,97 @@ impl Lanes {
     pub(crate) fn new() -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
+            patience: PATIENCE,
         }
     }
 
     /// Waits until somebody has committed `job`, or for the turn to do so; without a job, for the turn.
     pub(crate) async fn enter(self: &Arc<Self>, handle: Handle, job: Option<Box<Job>>) -> Reply {
         match self.queue(handle, job) {
-            Ok(answer) => answer
-                .await
-                .unwrap_or_else(|oneshot::Canceled| Reply::Done(Done::forsaken(handle))),
-            Err(job) => Reply::Turn(self.turn(handle, None, None), job),
+            // Boxed, so that who is alone does not go about with room for waiting.
+            Ok((number, answer)) => Box::pin(self.wait(handle, number, answer)).await,
+            Err((number, job)) => Reply::Turn(self.turn(handle, number, None, None), job),
         }
     }
 
-    /// Joins the queue; or, if there is none, begins it and gets the job back.
+    /// Joins the queue; or, if there is none, begins it and gets the job back. And the number of who waits, or of the turn.
+    #[allow(clippy::type_complexity, reason = "it has one caller")]
     fn queue(
         &self,
         handle: Handle,
         job: Option<Box<Job>>,
-    ) -> Result<oneshot::Receiver<Reply>, Option<Box<Job>>> {
-        match self.shard(handle).entry(handle) {
+    ) -> Result<(u64, oneshot::Receiver<Reply>), (u64, Option<Box<Job>>)> {
+        let mut shard = self.shard(handle);
+        let number = shard.next_number();
+        match shard.lanes.entry(handle) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Lane::default());
-                Err(job)
+                vacant.insert(Lane::new(number));
+                Err((number, job))
             }
             Entry::Occupied(mut lane) => {
                 let (reply, answer) = oneshot::channel();
-                lane.get_mut().waiting.push_back(Waiting { job, reply });
-                Ok(answer)
+                let waiting = Waiting { number, job, reply };
+                lane.get_mut().waiting.push_back(waiting);
+                Ok((number, answer))
             }
         }
+    }
+
+    /// Waits for `answer`, but not for ever for one who has the turn and is not polled.
+    async fn wait(
+        self: &Arc<Self>,
+        handle: Handle,
+        number: u64,
+        mut answer: oneshot::Receiver<Reply>,
+    ) -> Reply {
+        for _ in 0..LOOKS {
+            match select(&mut answer, Delay::new(self.patience)).await {
+                Either::Left((Ok(reply), _)) => return reply,
+                Either::Left((Err(oneshot::Canceled), _)) => break,
+                Either::Right(_) => {}
+            }
+            if let Some(reply) = self.take_over(handle, number) {
+                return reply;
+            }
+        }
+        Reply::Done(Done::forsaken(handle))
+    }
+
+    /// The turn for who waits under `number`, whoever has it; `None` if it does not wait any more.
+    fn take_over(self: &Arc<Self>, handle: Handle, number: u64) -> Option<Reply> {
+        let mut shard = self.shard(handle);
+        let turn = shard.next_number();
+        let lane = shard.lanes.get_mut(&handle)?;
+        let is_it = |waiting: &Waiting| waiting.number == number;
+        let Waiting { job, .. } = lane.waiting.remove(lane.waiting.iter().position(is_it)?)?;
+        lane.turn = turn;
+        drop(shard);
+        Some(Reply::Turn(self.turn(handle, turn, None, None), job))
     }
 
     fn turn(
         self: &Arc<Self>,
         handle: Handle,
+        number: u64,
         flight: Option<Box<Flight>>,
         newest: Option<Arc<Stored>>,
     ) -> Turn {
         Turn {
             lanes: Arc::clone(self),
             handle,
+            number,
             flight,
             newest,
             passed_on: false,
         }
     }
 
-    /// The first who still waits; without one, the lane is closed.
-    fn first_waiting(&self, handle: Handle) -> Option<Waiting> {
+    /// The first who still waits, for the turn of this number; without one, the lane is closed.
+    fn first_waiting(&self, handle: Handle, turn: u64) -> Option<Waiting> {
         let mut shard = self.shard(handle);
-        let first = shard.get_mut(&handle)?.first();
+        let first = shard.lane_of(handle, turn)?.first();
         if first.is_none() {
-            shard.remove(&handle);
+            shard.lanes.remove(&handle);
         }
         first
     }
@@ -143,7 +202,27 @@ impl Lanes {
     }
 }
 
+impl Shard {
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// The lane, unless somebody else has its turn by now.
+    fn lane_of(&mut self, handle: Handle, turn: u64) -> Option<&mut Lane> {
+        let lane = self.lanes.get_mut(&handle);
+        lane.filter(|lane| lane.turn == turn)
+    }
+}
+
 impl Lane {
+    fn new(turn: u64) -> Self {
+        Self {
+            turn,
+            waiting: VecDeque::new(),
+        }
+    }
+
     /// The logs that wait, in order.
     fn board(&mut self) -> Seats {
         let mut boarding = Seats::new();
@@ -156,14 +235,12 @@ impl Lane {
                 _ if waiting.reply.is_canceled() => {}
                 Some(job) if boarding.len() < Lanes::BATCH => {
                     boarding.push(Seat {
+                        number: waiting.number,
                         job,
                         reply: Some(waiting.reply),
                     });
                 }
-                job => staying.push_back(Waiting {
-                    job,
-                    reply: waiting.reply,
-                }),
+                job => staying.push_back(Waiting { job, ..waiting }),
             }
         }
         self.waiting = staying;
@@ -188,32 +265,28 @@ impl Turn {
 
     /// Takes the logs that wait. Those who wait for a turn of their own go on waiting.
     pub(crate) fn board(&self) -> Seats {
-        self.with_lane(Lane::board)
+        let mut shard = self.lanes.shard(self.handle);
+        let lane = shard.lane_of(self.handle, self.number);
+        lane.map(Lane::board).unwrap_or_default()
     }
 
-    /// Puts logs back to the head of the queue, in order.
+    /// Puts logs back to the head of the queue, in order; of whoever has the turn, if that is somebody else.
     pub(crate) fn give_back(
         &self,
         seats: impl IntoIterator<Item = Seat, IntoIter: DoubleEndedIterator>,
     ) {
-        self.with_lane(|lane| {
-            for Seat { job, reply } in seats.into_iter().rev() {
-                if let Some(reply) = reply {
-                    lane.waiting.push_front(Waiting {
-                        job: Some(job),
-                        reply,
-                    });
-                }
+        let mut shard = self.lanes.shard(self.handle);
+        let lane = shard.lanes.entry(self.handle);
+        let lane = lane.or_insert_with(|| Lane::new(self.number));
+        for Seat { number, job, reply } in seats.into_iter().rev() {
+            if let Some(reply) = reply {
+                lane.waiting.push_front(Waiting {
+                    number,
+                    job: Some(job),
+                    reply,
+                });
             }
-        });
-    }
-
-    fn with_lane<T>(&self, act: impl FnOnce(&mut Lane) -> T) -> T {
-        act(self
-            .lanes
-            .shard(self.handle)
-            .get_mut(&self.handle)
-            .expect("a lane stays while there is a turn"))
+        }
     }
 
     /// Hands the turn to the next who still waits for it, or closes the lane.
@@ -228,7 +301,7 @@ impl Turn {
     /// `false` if `heir` has given up meanwhile: all that is under way is then still here.
     fn hand_to(&mut self, heir: Waiting) -> bool {
         let (flight, newest) = (self.flight.take(), self.newest.take());
-        let turn = self.lanes.turn(self.handle, flight, newest);
+        let turn = self.lanes.turn(self.handle, self.number, flight, newest);
         match heir.reply.send(Reply::Turn(turn, heir.job)) {
             Err(Reply::Turn(mut back, _)) => {
                 back.passed_on = true;
@@ -243,11 +316,17 @@ impl Turn {
     fn next_heir(&mut self) -> Option<Waiting> {
         if let Some(flight) = &mut self.flight {
             match flight.next_heir() {
-                Some(reply) => return Some(Waiting { job: None, reply }),
+                Some((number, reply)) => {
+                    return Some(Waiting {
+                        number,
+                        job: None,
+                        reply,
+                    });
+                }
                 None => self.flight = None,
             }
         }
-        self.lanes.first_waiting(self.handle)
+        self.lanes.first_waiting(self.handle, self.number)
     }
 }
 
@@ -299,7 +378,7 @@ mod tests {
     }
 
     fn is_empty(lanes: &Lanes) -> bool {
-        lanes.shard(HANDLE).is_empty()
+        lanes.shard(HANDLE).lanes.is_empty()
     }
 
     #[test]
@@ -345,6 +424,50 @@ mod tests {
         assert!(is_empty(&lanes));
     }
 
+    /// As in a runtime that does not run.
+    #[tokio::test]
+    async fn who_keeps_the_turn_and_is_not_polled_is_overtaken() {
+        let lanes = Arc::new(Lanes {
+            patience: Duration::from_millis(10),
+            ..Lanes::new()
+        });
+        let kept = enter(&lanes).1.unwrap();
+        let (second, none) = enter(&lanes);
+        assert!(none.is_none());
+        let Reply::Turn(taken_over, None) = second.await else {
+            panic!("nobody handed in a log");
+        };
+        // What is no turn any more closes no lane.
+        drop(kept);
+        let turn = lanes.shard(HANDLE).lanes[&HANDLE].turn;
+        assert_eq!(turn, taken_over.number);
+        drop(taken_over);
+        assert!(is_empty(&lanes));
+    }
+
+    #[tokio::test]
+    async fn who_is_aboard_of_what_is_not_polled_goes_without_an_answer_in_the_end() {
+        let lanes = Arc::new(Lanes {
+            patience: Duration::from_millis(1),
+            ..Lanes::new()
+        });
+        let _kept = enter(&lanes).1.unwrap();
+        let (aboard, none) = enter(&lanes);
+        assert!(none.is_none());
+        let seats = lanes
+            .shard(HANDLE)
+            .lanes
+            .get_mut(&HANDLE)
+            .unwrap()
+            .waiting
+            .split_off(0);
+        assert!(matches!(
+            aboard.await,
+            Reply::Done(Done { end: Err(_), .. })
+        ));
+        drop(seats);
+    }
+
     #[test]
     fn who_gave_up_just_now_takes_neither_the_turn_nor_its_flight_along() {
         let lanes = Arc::new(Lanes::new());
@@ -355,7 +478,11 @@ mod tests {
         first.newest = Some(stored());
         let (reply, answer) = oneshot::channel();
         drop(answer);
-        assert!(!first.hand_to(Waiting { job: None, reply }));
+        assert!(!first.hand_to(Waiting {
+            number: 0,
+            job: None,
+            reply
+        }));
         assert!(first.flight.is_some() && first.newest.is_some());
         assert!(turn(&mut second).is_none());
         drop(first);

@@ -1,6 +1,7 @@
 //! Requests that are dropped in the middle of a commit: the others go on, and nothing counts twice.
 
 use fasthttpsession_core::{Error, Sessions};
+use futures_util::FutureExt as _;
 use tokio::task::{JoinHandle, spawn};
 
 use crate::faulty::{Fault, Gate, Op};
@@ -246,4 +247,68 @@ async fn random_cancellations_lose_and_double_nothing() {
     for key in request.keys() {
         assert!(request.get::<u64>(&key).unwrap() <= Some(1), "{key}");
     }
+}
+
+/// A request that is neither dropped nor polled, as one in a runtime that does not run.
+#[tokio::test]
+async fn a_commit_that_is_kept_and_not_polled_holds_nobody_up() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gate = Gate::new();
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let request = client.request(&sessions).await;
+    request.update("n", |n: &mut u64| *n += 1).unwrap();
+    let mut kept = Box::pin(request.finish());
+    assert!(kept.as_mut().now_or_never().is_none());
+    gate.reached().await;
+
+    let others = (0..3).map(|_| add_one(&client, &sessions)).collect();
+    let transacting = client.request(&sessions).await;
+    let taken = transacting.transact(|values| {
+        let n: u64 = values.get("n")?.unwrap_or_default();
+        values.set("n", &(n + 1))
+    });
+    taken.await.unwrap();
+    join(others)
+        .await
+        .into_iter()
+        .for_each(|result| drop(result.unwrap()));
+    assert_eq!(client.get(&sessions, "n").await, Some(4));
+
+    gate.open();
+    kept.await.unwrap();
+    assert_eq!(client.get(&sessions, "n").await, Some(5));
+}
+
+/// Who is aboard with it learns what became of that once it is polled again.
+#[tokio::test]
+async fn a_flight_that_was_overtaken_lands_beside_others_with_all_aboard() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let gates = [Gate::new(), Gate::new()];
+    let faults = gates.clone().map(Fault::HoldCall);
+    world.store.first(Op::Replace, faults);
+    let first = add_one(&client, &sessions);
+    gates[0].reached().await;
+    let request = client.request(&sessions).await;
+    request.update("n", |n: &mut u64| *n += 1).unwrap();
+    let mut kept = Box::pin(request.finish());
+    assert!(kept.as_mut().now_or_never().is_none());
+    let aboard = add_one(&client, &sessions);
+    settle().await;
+    gates[0].open();
+    first.await.unwrap().unwrap();
+    assert!(kept.as_mut().now_or_never().is_none());
+    gates[1].reached().await;
+
+    add_one(&client, &sessions).await.unwrap().unwrap();
+    assert_eq!(client.get(&sessions, "n").await, Some(2));
+    gates[1].open();
+    kept.await.unwrap();
+    aboard.await.unwrap().unwrap();
+    assert_eq!(client.get(&sessions, "n").await, Some(4));
 }

@@ -70,7 +70,7 @@ impl Turns {
         Turn(Arc::clone(self))
     }
 
-    /// A turn, if there is one that nobody has and nobody was called for; whoever has to bound the wait needs no timer then.
+    /// A turn, if one is to be had at once: whoever bounds the wait needs no timer then.
     pub fn turn_now(self: &Arc<Self>) -> Option<Turn> {
         let is_free = self.change(Line::any_free);
         is_free.then(|| Turn(Arc::clone(self)))
