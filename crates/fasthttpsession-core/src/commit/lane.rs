@@ -22,11 +22,11 @@ use super::job::{Done, Flight, Job, Seat, Seats, Swap};
 use crate::record::envelope::Stored;
 use crate::token::Handle;
 
-/// How long one waits before it takes the lane over. What takes longer at the store is only met by another swap.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often one looks whether it can, before it goes without an answer: it is aboard of a flight, and nobody else knows what
-/// becomes of that.
-const LOOKS: u32 = 60;
+/// How often one who waits looks whether the turn is passed on. If it is not from one look to the next, which is longer than a
+/// store should take, it takes the lane over; should the store take longer after all, two swaps meet.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often one who is aboard of a flight looks before it goes without an answer: nobody else knows what becomes of it.
+const LOOKS: u32 = 12;
 
 /// The lanes of all sessions that are being committed just now.
 pub(crate) struct Lanes {
@@ -59,6 +59,7 @@ impl Hasher for HandleHasher {
 
 /// Whose turn it is at a session, and who waits.
 struct Lane {
+    /// Another number each time that it is passed on.
     turn: u64,
     waiting: VecDeque<Waiting>,
 }
@@ -68,6 +69,15 @@ struct Waiting {
     number: u64,
     job: Option<Box<Job>>,
     reply: oneshot::Sender<Reply>,
+}
+
+/// What one in the queue sees.
+enum Look {
+    /// Nobody does anything: it has the turn now. And its log, if it handed one in.
+    TakesOver(Turn, Option<Box<Job>>),
+    Waits,
+    /// Its log was taken from the queue, so that it is told what becomes of it.
+    IsAboard,
 }
 
 /// What one in the queue is told.
@@ -141,29 +151,45 @@ impl Lanes {
         number: u64,
         mut answer: oneshot::Receiver<Reply>,
     ) -> Reply {
-        for _ in 0..LOOKS {
+        let (mut seen, mut aboard) = (0, 0);
+        while aboard < LOOKS {
             match select(&mut answer, Delay::new(self.patience)).await {
                 Either::Left((Ok(reply), _)) => return reply,
                 Either::Left((Err(oneshot::Canceled), _)) => break,
                 Either::Right(_) => {}
             }
-            if let Some(reply) = self.take_over(handle, number) {
-                return reply;
+            match self.look(handle, number, &mut seen) {
+                Look::TakesOver(turn, job) => return Reply::Turn(turn, job),
+                Look::Waits => {}
+                Look::IsAboard => aboard += 1,
             }
         }
         Reply::Done(Done::forsaken(handle))
     }
 
-    /// The turn for who waits under `number`, whoever has it; `None` if it does not wait any more.
-    fn take_over(self: &Arc<Self>, handle: Handle, number: u64) -> Option<Reply> {
+    /// Takes the lane over for who waits under `number`, if it is still the turn that was `seen` when it last looked.
+    fn look(self: &Arc<Self>, handle: Handle, number: u64, seen: &mut u64) -> Look {
         let mut shard = self.shard(handle);
-        let turn = shard.next_number();
-        let lane = shard.lanes.get_mut(&handle)?;
-        let is_it = |waiting: &Waiting| waiting.number == number;
-        let Waiting { job, .. } = lane.waiting.remove(lane.waiting.iter().position(is_it)?)?;
-        lane.turn = turn;
+        let next = shard.next_number();
+        let Some(lane) = shard.lanes.get_mut(&handle) else {
+            return Look::IsAboard;
+        };
+        let place = lane
+            .waiting
+            .iter()
+            .position(|waiting| waiting.number == number);
+        let Some(place) = place else {
+            return Look::IsAboard;
+        };
+        if std::mem::replace(seen, lane.turn) != lane.turn {
+            return Look::Waits;
+        }
+        lane.turn = next;
+        let waiting = lane.waiting.remove(place);
         drop(shard);
-        Some(Reply::Turn(self.turn(handle, turn, None, None), job))
+        // Its place for an answer is dropped outside of the lock, for that wakes whoever waits for one.
+        let job = waiting.and_then(|waiting| waiting.job);
+        Look::TakesOver(self.turn(handle, next, None, None), job)
     }
 
     fn turn(
@@ -183,11 +209,15 @@ impl Lanes {
         }
     }
 
-    /// The first who still waits, for the turn of this number; without one, the lane is closed.
-    fn first_waiting(&self, handle: Handle, turn: u64) -> Option<Waiting> {
+    /// The first who still waits, for the turn of this number, which gets another; without one, the lane is closed.
+    fn first_waiting(&self, handle: Handle, turn: &mut u64) -> Option<Waiting> {
         let mut shard = self.shard(handle);
-        let first = shard.lane_of(handle, turn)?.first();
-        if first.is_none() {
+        let next = shard.next_number();
+        let lane = shard.lane_of(handle, *turn)?;
+        let first = lane.first();
+        if first.is_some() {
+            (lane.turn, *turn) = (next, next);
+        } else {
             shard.lanes.remove(&handle);
         }
         first
@@ -326,7 +356,7 @@ impl Turn {
                 None => self.flight = None,
             }
         }
-        self.lanes.first_waiting(self.handle, self.number)
+        self.lanes.first_waiting(self.handle, &mut self.number)
     }
 }
 
