@@ -475,6 +475,26 @@ mod tests {
         assert!(is_empty(&lanes));
     }
 
+    #[test]
+    fn who_waits_for_long_in_a_lane_that_goes_on_takes_nothing_over() {
+        let lanes = Arc::new(Lanes::new());
+        let first = enter(&lanes).1.unwrap();
+        let (mut second, none) = enter(&lanes);
+        assert!(none.is_none());
+        let (_third, none) = enter(&lanes);
+        assert!(none.is_none());
+        let number = lanes.shard(HANDLE).lanes[&HANDLE].waiting[1].number;
+        let mut seen = 0;
+        let mut look = || lanes.look(HANDLE, number, &mut seen);
+        assert!(matches!(look(), Look::Waits));
+        drop(first);
+        let kept = turn(&mut second).unwrap();
+        assert!(matches!(look(), Look::Waits));
+        assert!(matches!(look(), Look::TakesOver(_, None)));
+        drop(kept);
+        assert!(is_empty(&lanes));
+    }
+
     #[tokio::test]
     async fn who_is_aboard_of_what_is_not_polled_goes_without_an_answer_in_the_end() {
         let lanes = Arc::new(Lanes {
