@@ -7,6 +7,14 @@ use tokio::task::{JoinHandle, spawn};
 use crate::faulty::{Fault, Gate, Op};
 use crate::support::{Client, Response, World, join, settle};
 
+/// A session in which `n` is 0.
+async fn counting() -> (World, Sessions, Client) {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    (world, sessions, client)
+}
+
 fn add_one(client: &Client, sessions: &Sessions) -> JoinHandle<Result<Response, Error>> {
     let (client, sessions) = (client.clone(), sessions.clone());
     spawn(async move {
@@ -19,9 +27,7 @@ fn add_one(client: &Client, sessions: &Sessions) -> JoinHandle<Result<Response, 
 /// A committer held by `fault` and cancelled there, with ten others waiting, every third of which gives up too.
 /// Returns what `n` is at the end.
 async fn cancelled_at(fault: fn(Gate) -> Fault) -> (u64, World) {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     let gate = Gate::new();
     world.store.first(Op::Replace, [fault(gate.clone())]);
     let first = add_one(&client, &sessions);
@@ -93,9 +99,7 @@ async fn who_shares_a_swap_with_a_cancelled_committer_sends_it_again() {
 
 #[tokio::test]
 async fn a_cancelled_committer_whose_swap_comes_too_late_writes_nothing() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     let gate = Gate::new();
     world
         .store
@@ -110,9 +114,7 @@ async fn a_cancelled_committer_whose_swap_comes_too_late_writes_nothing() {
 
 #[tokio::test]
 async fn a_cancelled_transaction_holds_nobody_up() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     let gate = Gate::new();
     world
         .store
@@ -140,9 +142,7 @@ async fn a_cancelled_transaction_holds_nobody_up() {
 
 #[tokio::test]
 async fn a_transaction_cancelled_at_the_store_holds_nobody_up() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     let gate = Gate::new();
     world
         .store
@@ -164,9 +164,7 @@ async fn a_transaction_cancelled_at_the_store_holds_nobody_up() {
 
 #[tokio::test]
 async fn what_a_cancelled_save_lost_is_not_half_kept() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     let request = client.request(&sessions).await;
     request.update("n", |n: &mut u64| *n += 1).unwrap();
     let gate = Gate::new();
@@ -187,9 +185,7 @@ async fn what_a_cancelled_save_lost_is_not_half_kept() {
 
 #[tokio::test]
 async fn a_request_that_is_dropped_commits_nothing() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     world.store.heal();
     let request = client.request(&sessions).await;
     request.set("n", &1).unwrap();
@@ -252,9 +248,7 @@ async fn random_cancellations_lose_and_double_nothing() {
 /// A request that is neither dropped nor polled, as one in a runtime that does not run.
 #[tokio::test]
 async fn a_commit_that_is_kept_and_not_polled_holds_nobody_up() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     let gate = Gate::new();
     world
         .store
@@ -286,9 +280,7 @@ async fn a_commit_that_is_kept_and_not_polled_holds_nobody_up() {
 /// Who is aboard with it learns what became of that once it is polled again.
 #[tokio::test]
 async fn a_flight_that_was_overtaken_lands_beside_others_with_all_aboard() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 0).await;
+    let (world, sessions, client) = counting().await;
     let gates = [Gate::new(), Gate::new()];
     let faults = gates.clone().map(Fault::HoldCall);
     world.store.first(Op::Replace, faults);

@@ -1,0 +1,233 @@
+//! Turns without sessions: who gets them, and when a lane is closed.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+
+use super::super::job::Aboard;
+use super::*;
+use crate::codec::Format;
+use crate::csrf::Seed;
+use crate::limits::Limits;
+use crate::record::envelope::Control;
+use crate::record::secrets::Secrets;
+use crate::record::{Header, Record, commits::Commits};
+use crate::time::Timestamp;
+use crate::token::SecretHash;
+use crate::values::{Rules, Values};
+
+const HANDLE: Handle = Handle::from_bytes([7; Handle::BYTES]);
+
+type Entering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// One who wants a turn of their own, and has asked for it.
+fn enter(lanes: &Arc<Lanes>) -> (Entering, Option<Turn>) {
+    let lanes = Arc::clone(lanes);
+    let mut entering: Entering = Box::pin(async move { lanes.enter(HANDLE, None).await });
+    let turn = turn(&mut entering);
+    (entering, turn)
+}
+
+fn turn(entering: &mut Entering) -> Option<Turn> {
+    match entering.as_mut().now_or_never()? {
+        Reply::Turn(turn, None) => Some(turn),
+        _ => panic!("nobody handed in a log"),
+    }
+}
+
+fn is_empty(lanes: &Lanes) -> bool {
+    lanes.shard(HANDLE).lanes.is_empty()
+}
+
+#[test]
+fn turns_are_taken_in_order_and_the_last_closes_the_lane() {
+    let lanes = Arc::new(Lanes::new());
+    let first = enter(&lanes).1.unwrap();
+    let (mut second, none) = enter(&lanes);
+    assert!(none.is_none());
+    let (mut third, none) = enter(&lanes);
+    assert!(none.is_none());
+    drop(first);
+    assert!(turn(&mut third).is_none());
+    let next = turn(&mut second).unwrap();
+    assert!(turn(&mut third).is_none());
+    drop(next);
+    assert!(!is_empty(&lanes));
+    drop(turn(&mut third).unwrap());
+    assert!(is_empty(&lanes));
+}
+
+#[test]
+fn who_gave_up_waiting_is_passed_over() {
+    let lanes = Arc::new(Lanes::new());
+    let first = enter(&lanes).1.unwrap();
+    let waiting: Vec<_> = (0..5).map(|_| enter(&lanes).0).collect();
+    let (mut last, _) = enter(&lanes);
+    drop(waiting);
+    drop(first);
+    drop(turn(&mut last).unwrap());
+    assert!(is_empty(&lanes));
+}
+
+#[test]
+fn a_turn_that_nobody_picked_up_is_passed_on() {
+    let lanes = Arc::new(Lanes::new());
+    let first = enter(&lanes).1.unwrap();
+    let (second, _) = enter(&lanes);
+    let (mut third, _) = enter(&lanes);
+    drop(first);
+    // The turn is in its hands, but it never looked.
+    drop(second);
+    drop(turn(&mut third).unwrap());
+    assert!(is_empty(&lanes));
+}
+
+/// As in a runtime that does not run.
+#[tokio::test]
+async fn who_keeps_the_turn_and_is_not_polled_is_overtaken() {
+    let lanes = Arc::new(Lanes {
+        patience: Duration::from_millis(10),
+        ..Lanes::new()
+    });
+    let kept = enter(&lanes).1.unwrap();
+    let (second, none) = enter(&lanes);
+    assert!(none.is_none());
+    let Reply::Turn(taken_over, None) = second.await else {
+        panic!("nobody handed in a log");
+    };
+    // What is no turn any more closes no lane.
+    drop(kept);
+    let turn = lanes.shard(HANDLE).lanes[&HANDLE].turn;
+    assert_eq!(turn, taken_over.number);
+    drop(taken_over);
+    assert!(is_empty(&lanes));
+}
+
+#[test]
+fn who_waits_for_long_in_a_lane_that_goes_on_takes_nothing_over() {
+    let lanes = Arc::new(Lanes::new());
+    let first = enter(&lanes).1.unwrap();
+    let (mut second, none) = enter(&lanes);
+    assert!(none.is_none());
+    let (_third, none) = enter(&lanes);
+    assert!(none.is_none());
+    let number = lanes.shard(HANDLE).lanes[&HANDLE].waiting[1].number;
+    let mut seen = 0;
+    let mut look = || lanes.look(HANDLE, number, &mut seen);
+    assert!(matches!(look(), Look::Waits));
+    drop(first);
+    let kept = turn(&mut second).unwrap();
+    assert!(matches!(look(), Look::Waits));
+    assert!(matches!(look(), Look::TakesOver(_, None)));
+    drop(kept);
+    assert!(is_empty(&lanes));
+}
+
+#[tokio::test]
+async fn who_is_aboard_of_what_is_not_polled_goes_without_an_answer_in_the_end() {
+    let lanes = Arc::new(Lanes {
+        patience: Duration::from_millis(1),
+        ..Lanes::new()
+    });
+    let _kept = enter(&lanes).1.unwrap();
+    let (aboard, none) = enter(&lanes);
+    assert!(none.is_none());
+    let seats = lanes
+        .shard(HANDLE)
+        .lanes
+        .get_mut(&HANDLE)
+        .unwrap()
+        .waiting
+        .split_off(0);
+    assert!(matches!(
+        aboard.await,
+        Reply::Done(Done { end: Err(_), .. })
+    ));
+    drop(seats);
+}
+
+#[test]
+fn who_gave_up_just_now_takes_neither_the_turn_nor_its_flight_along() {
+    let lanes = Arc::new(Lanes::new());
+    let mut first = enter(&lanes).1.unwrap();
+    let (mut second, none) = enter(&lanes);
+    assert!(none.is_none());
+    first.flight = Some(flight());
+    first.newest = Some(stored());
+    let (reply, answer) = oneshot::channel();
+    drop(answer);
+    assert!(!first.hand_to(Waiting {
+        number: 0,
+        job: None,
+        reply
+    }));
+    assert!(first.flight.is_some() && first.newest.is_some());
+    assert!(turn(&mut second).is_none());
+    drop(first);
+    assert!(turn(&mut second).unwrap().newest.is_some());
+}
+
+/// A flight with nobody aboard who waits.
+fn flight() -> Box<Flight> {
+    let stored = stored();
+    let record = Record {
+        header: stored.header.clone(),
+        body: Bytes::new(),
+    };
+    let swap = Swap {
+        expected: 1,
+        record,
+        commit: 1,
+        now: NOW,
+        stored,
+    };
+    Box::new(Flight {
+        seats: Aboard::new(),
+        swap,
+    })
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1);
+
+fn stored() -> Arc<Stored> {
+    let secret = SecretHash::from_bytes([1; SecretHash::BYTES]);
+    let header = Header {
+        version: 2,
+        created_at: NOW,
+        idle_deadline: NOW,
+        absolute_deadline: NOW,
+        principal: None,
+        label: None,
+    };
+    let control = Control {
+        sign_in: 0,
+        csrf: Seed::of(&secret),
+        stamp: None,
+        since: NOW,
+        lifetimes: None,
+        secrets: Secrets::one(secret, NOW),
+        commits: Commits::default(),
+    };
+    let rules = Rules {
+        format: Format::Json,
+        limits: Limits::default(),
+    };
+    Arc::new(Stored {
+        header,
+        control,
+        values: Values::empty(rules),
+    })
+}
+
+#[test]
+fn when_all_gave_up_the_lane_is_closed() {
+    let lanes = Arc::new(Lanes::new());
+    let first = enter(&lanes).1.unwrap();
+    let waiting: Vec<_> = (0..5).map(|_| enter(&lanes).0).collect();
+    drop(waiting);
+    assert!(first.board().is_empty());
+    drop(first);
+    assert!(is_empty(&lanes));
+}
