@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use contestants::{Contestant, Scenario, Store};
 use serde::Serialize;
 
@@ -89,7 +89,7 @@ pub async fn measure(backend: &Backend, plan: &Plan) -> Result<Vec<Served>> {
 /// Each kind of request once, by many: for what it costs.
 pub fn each_by_many(store: Store) -> Vec<Kind> {
     let has = |scenario: &Scenario| {
-        // Of axum, and to be seen only where the store does not drown it.
+        // To be seen only where the store does not drown it.
         *scenario != Scenario::EmptyLayer || store == Store::Memory
     };
     Scenario::simple()
@@ -177,6 +177,12 @@ impl Subject {
     ) -> Result<Turn> {
         let before = (self.server.cpu().await?, backend.cpu());
         let answers = self.load.run(scenario, connections, long).await?;
+        ensure!(
+            !answers.latencies.is_empty(),
+            "{} answered no request for {} with status 200",
+            self.contestant.library.label(),
+            scenario.label()
+        );
         let server = self.server.cpu().await?.saturating_sub(before.0);
         let database = backend.cpu().saturating_sub(before.1);
         Ok(Turn::of(answers, server, database))

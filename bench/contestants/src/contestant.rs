@@ -91,15 +91,22 @@ impl Library {
 
     /// Whether it has a router of its own that can be called without a server.
     pub fn has_router(self) -> bool {
-        !matches!(
-            self,
-            Self::OursPerThread | Self::OursOnActix | Self::ActixSession
-        )
+        !self.is_on_actix() && self != Self::OursPerThread
     }
 
     /// Whether it has routes for `scenario`.
     pub fn serves(self, scenario: Scenario) -> bool {
-        !self.is_limit() || matches!(scenario, Scenario::Plain | Scenario::Read | Scenario::Write)
+        match scenario {
+            Scenario::Plain | Scenario::Read | Scenario::Write => true,
+            // A layer is axum's.
+            Scenario::EmptyLayer => !self.is_limit() && !self.is_on_actix(),
+            _ => !self.is_limit(),
+        }
+    }
+
+    /// Whether it is served by actix-web.
+    fn is_on_actix(self) -> bool {
+        matches!(self, Self::OursOnActix | Self::ActixSession)
     }
 
     /// Its name on the command line and in reports.
