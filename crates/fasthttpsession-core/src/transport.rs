@@ -195,11 +195,13 @@ impl Transports {
 
     /// Whether the client keeps a dated cookie for a session that came by `came`.
     pub(crate) fn dates(&self, came: Ways) -> bool {
-        let persistent = self
-            .cookie
-            .as_ref()
-            .is_some_and(CookieWriter::is_persistent);
-        persistent && self.out(came).has(Way::Cookie)
+        self.date_cookies() && self.out(came).has(Way::Cookie)
+    }
+
+    /// Whether cookies are dated.
+    pub(crate) fn date_cookies(&self) -> bool {
+        let cookie = self.cookie.as_ref();
+        cookie.is_some_and(CookieWriter::is_persistent)
     }
 
     /// By which transports a token goes out whose session came in by `came`; none for a new session.

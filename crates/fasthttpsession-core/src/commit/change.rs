@@ -74,6 +74,8 @@ pub(crate) struct Terms {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) renewal: Renewal,
     pub(crate) touch_after: TouchAfter,
+    /// Whether a response that extends a session sends its secret once more.
+    pub(crate) dates_cookies: bool,
 }
 
 /// What became of a log that was applied.
@@ -175,11 +177,14 @@ impl Stored {
     }
 
     fn apply_authority(&mut self, change: &Change, terms: Terms) {
+        let waits = self.is_renewal_waiting(terms);
         let secrets = &mut self.control.secrets;
         match change {
             Change::Stamp(stamp) => self.control.stamp = Some(*stamp),
             Change::Rotate { secret } => secrets.rotate(*secret, terms.now),
-            Change::Offer { secret } => secrets.offer(*secret, terms.now, terms.renewal),
+            Change::Offer { secret } if !waits => {
+                secrets.offer(*secret, terms.now, terms.renewal);
+            }
             Change::Promote { secret } => {
                 secrets.promote(secret, terms.now, terms.renewal.grace);
             }
@@ -226,8 +231,22 @@ impl Stored {
         self.header.idle_deadline = terms.now.after(lifetimes.idle);
     }
 
+    /// Whether a renewal is due, but a response may be on its way that dates the cookie with the current secret: arriving
+    /// after the new one was presented, it would bring back what runs out. Until it has arrived, nothing is offered, and
+    /// nothing dated.
+    pub(crate) fn is_renewal_waiting(&self, terms: Terms) -> bool {
+        let Terms { now, renewal, .. } = terms;
+        terms.dates_cookies && self.control.secrets.have_just_aged(now, renewal) && {
+            let deadline = now.after(self.lifetimes(terms).idle);
+            deadline.since(self.header.idle_deadline) < renewal.grace
+        }
+    }
+
     /// As seldom as a touch would: a store's index of deadlines costs more to change than the record.
     fn extend_idle(&mut self, terms: Terms) {
+        if self.is_renewal_waiting(terms) {
+            return;
+        }
         let idle = self.lifetimes(terms).idle;
         let extended = terms.now.after(idle);
         if terms

@@ -77,6 +77,14 @@ impl Secrets {
             && last.is_none_or(|(_, offered_at)| now.since(*offered_at) >= grace)
     }
 
+    /// Whether the first offer has become due, but no longer than a grace ago.
+    pub(crate) fn have_just_aged(&self, now: Timestamp, Renewal { every, grace }: Renewal) -> bool {
+        every.is_some_and(|every| {
+            let age = now.since(self.since);
+            age >= every && age - every < grace && !self.are_renewed()
+        })
+    }
+
     /// Whether a secret is on offer that came after the current one.
     pub(crate) fn are_renewed(&self) -> bool {
         self.offers.iter().any(|(_, at)| *at > self.since)

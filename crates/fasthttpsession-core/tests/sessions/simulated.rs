@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fasthttpsession_core::{Limits, Session, Sessions, StoreErrorKind};
+use fasthttpsession_core::{Cookie, Limits, Session, Sessions, StoreErrorKind};
 use fastrand::Rng;
 use tokio::runtime;
 use tokio::task::{LocalSet, spawn_local};
@@ -143,11 +143,17 @@ impl Simulation {
         let mut random = Rng::with_seed(seed);
         let world = World::new();
         let (retries, count) = (random.u32(1..40), random.usize(1..3));
+        let (is_persistent, percent) = (random.bool(), [0, 5][random.usize(0..2)]);
+        let renews = is_persistent.then(|| random.bool());
         let mut process = || {
             let limits = Limits::default().retries(retries).resends(2);
-            let builder = world.builder().limits(limits);
-            // Of two processes, one may be older, and renew while the other does not.
-            if random.bool() {
+            let mut builder = world.builder().limits(limits).touch_after_percent(percent);
+            if is_persistent {
+                builder = builder.cookie(Cookie::default().persistent());
+            }
+            // Of two processes, one may be older, and renew while the other does not. Where cookies are dated, they would
+            // have to be of one mind.
+            if renews.unwrap_or_else(|| random.bool()) {
                 builder.renew_every(GRACE + SECOND).renew_grace(GRACE)
             } else {
                 builder

@@ -61,6 +61,7 @@ impl State {
                 let secrets = &base.stored.control.secrets;
                 (manager.renewal.every.is_some() || secrets.are_renewed())
                     && secrets.wants_offer(manager.clock.now(), manager.renewal)
+                    && !base.stored.is_renewal_waiting(manager.terms())
             }
             OpenedBy::Retiring => false,
         })
@@ -90,7 +91,8 @@ impl State {
         (gains
             && manager
                 .touch_after
-                .is_due(stored.header.idle_deadline, deadline, idle))
+                .is_due(stored.header.idle_deadline, deadline, idle)
+            && !stored.is_renewal_waiting(manager.terms()))
         .then_some(Touch {
             handle: token.handle,
             version: stored.header.version,

@@ -136,9 +136,11 @@ impl Browser {
         }
         let edits = handling.end(&exchange).await;
         if let Some(edits) = edits {
+            let response = Response(edits);
+            handling.check_age(&response).await;
             simulation.pass_time().await;
             if !simulation.chance(8) {
-                handling.deliver(edits);
+                handling.deliver(&response);
             }
         }
     }
@@ -286,18 +288,37 @@ impl Handling<'_> {
         }
     }
 
+    /// A persistent cookie lasts no longer than its session.
+    async fn check_age(&self, response: &Response) {
+        let (Some(age), Some(handle)) = (response.max_age(), self.session.handle()) else {
+            return;
+        };
+        let now = self.simulation.world.now();
+        if let Some(record) = self.simulation.world.store.record(handle, now).await {
+            let left = record.header.idle_deadline.since(now);
+            assert!(
+                age <= left.as_secs(),
+                "a cookie lasts for {age} s, and its session for {left:?}"
+            );
+        }
+    }
+
     /// The browser takes the response in.
-    fn deliver(&self, edits: Vec<HeaderEdit>) {
-        let response = Response(edits);
+    fn deliver(&self, response: &Response) {
         self.note(&format!("is answered: {:?}", response.cookie()));
         assert!(
             response.token().is_some() || !self.owes_secret,
             "the browser does not get the secret that was committed"
         );
-        self.browser.client.borrow_mut().receive(&response);
+        let had = self.browser.client.borrow().token();
+        self.browser.client.borrow_mut().receive(response);
         let (Some(token), Some(handle)) = (response.token(), self.session.handle()) else {
             return;
         };
+        if had.as_ref() == Some(&token) {
+            // It was dated anew, which tells nothing else.
+            return;
+        }
         let mut ledger = self.simulation.ledger.borrow_mut();
         let book = ledger.book(handle);
         if self.browser.habits == Habits::Careful && !self.secret_in_doubt {
