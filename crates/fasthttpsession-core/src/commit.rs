@@ -185,6 +185,7 @@ impl Manager {
         let start = newest_known(&seats, turn.newest.as_ref());
         let terms = self.terms();
         let (mut working, mut aboard, mut ended) = (None, Aboard::new(), None);
+        let mut again = Vec::new();
         for mut seat in seats {
             let untouched =
                 aboard.is_empty() && seat.job.known.header.version == start.header.version;
@@ -204,6 +205,10 @@ impl Manager {
                     working = Some(changed);
                     aboard.push((seat, applied));
                 }
+                // The logs before it may not be committed, so it is judged again by a record that is there.
+                Ok(_) | Err(Failure::Error(_) | Failure::Aborted) if working.is_some() => {
+                    again.push(seat);
+                }
                 Ok(Attempt::Unchanged) => {
                     let stored = Arc::clone(&start);
                     ended = seat.end(Ok(End::Unchanged { stored })).or(ended);
@@ -212,6 +217,7 @@ impl Manager {
                 Err(failure) => ended = seat.end(Err(failure)).or(ended),
             }
         }
+        turn.give_back(again);
         let Some(working) = working else { return ended };
         match self.swap(turn.handle(), working, start.header.version, terms.now) {
             Ok(swap) => {

@@ -1,7 +1,7 @@
 //! Sign-in is a boundary: what was under way before it changes nothing after it. And a rotation in between takes away
 //! what only the presented secret gave a right to.
 
-use fasthttpsession_core::{Cookie, Lifetimes, Outcome, Session};
+use fasthttpsession_core::{Cookie, Lifetimes, Outcome, Session, StoreErrorKind};
 
 use crate::faulty::Op;
 use crate::support::{Client, DAY, HOUR, MINUTE, World, opens};
@@ -70,6 +70,52 @@ async fn a_log_in_the_same_batch_as_a_sign_in_is_superseded_too() {
     assert_eq!(
         ada.request(&sessions).await.keys(),
         ["first", "n", "second"]
+    );
+}
+
+/// Nobody has signed in then, so nothing is superseded.
+#[tokio::test]
+async fn a_log_in_the_same_batch_as_a_sign_in_that_fails_is_committed() {
+    use crate::faulty::{Fault, Gate};
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let gate = Gate::new();
+    let refused = Fault::Refuse(StoreErrorKind::Unavailable);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone()), refused]);
+    let [first, signing_in, setting, refusing] = [
+        client.request(&sessions).await,
+        client.request(&sessions).await,
+        client.request(&sessions).await,
+        client.request(&sessions).await,
+    ];
+    first.set("first", &1).unwrap();
+    signing_in.login("ada").unwrap();
+    signing_in.set("n", &2).unwrap();
+    setting.set("set", &1).unwrap();
+    refusing
+        .update("n", |n: &mut u64| match *n {
+            1 => Ok(()),
+            _ => Err("it is the user's"),
+        })
+        .unwrap();
+    let mut tasks = Vec::new();
+    for request in [first, signing_in, setting, refusing] {
+        tasks.push(tokio::spawn(
+            async move { request.finish().await.map(|_| ()) },
+        ));
+        crate::support::settle().await;
+    }
+    gate.reached().await;
+    gate.open();
+    let ends = crate::support::join(tasks).await;
+    let failed: Vec<_> = ends.iter().map(Result::is_err).collect();
+    assert_eq!(failed, [false, true, false, false]);
+    assert_eq!(
+        client.request(&sessions).await.keys(),
+        ["first", "n", "set"]
     );
 }
 
