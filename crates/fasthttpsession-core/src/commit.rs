@@ -36,7 +36,8 @@ pub(crate) type Closure<'a> = dyn FnMut(&mut Values) -> bool + Send + 'a;
 
 /// What a swap led to.
 enum Landing {
-    Landed,
+    /// With what others made of it since, if that is known.
+    Landed(Option<Arc<Stored>>),
     Conflict(Arc<Stored>),
     Gone,
 }
@@ -263,11 +264,17 @@ impl Manager {
                 .replace(handle, swap.expected, &swap.record, now)
                 .await
             {
-                Ok(Replaced::Replaced) => return Ok(Landing::Landed),
+                Ok(Replaced::Replaced) => return Ok(Landing::Landed(None)),
                 Ok(Replaced::Gone) => return Ok(Landing::Gone),
                 Ok(Replaced::Conflict(current)) => {
-                    let current = self.take_apart(handle, current)?;
-                    return judge(handle, swap, current, unsure);
+                    return match self.take_apart(handle, current) {
+                        Ok(current) => judge(handle, swap, current, unsure),
+                        Err(_) if unsure => Err(Error::OutcomeUnknown {
+                            handle,
+                            source: None,
+                        }),
+                        Err(error) => Err(error),
+                    };
                 }
                 Err(error) if !unsure && !error.may_have_applied() => {
                     return Err(Error::store("commit")(error));
@@ -305,13 +312,14 @@ impl Manager {
                 turn.newest = Some(Arc::clone(&current));
                 return self.reboard(turn, seats, &current, own);
             }
-            Ok(Landing::Landed) => {
+            Ok(Landing::Landed(since)) => {
                 self.note(Met::Committed, turn.handle());
+                let newest = since.unwrap_or(swap.stored);
                 for (seat, applied) in seats {
-                    let stored = Arc::clone(&swap.stored);
+                    let stored = Arc::clone(&newest);
                     ended = seat.end(Ok(End::Committed { stored, applied })).or(ended);
                 }
-                turn.newest = Some(swap.stored);
+                turn.newest = Some(newest);
             }
             Ok(Landing::Gone) => {
                 for (seat, _) in seats {
@@ -505,7 +513,7 @@ fn judge(
         Landed::No
     };
     match landed {
-        Landed::Yes => Ok(Landing::Landed),
+        Landed::Yes => Ok(Landing::Landed(Some(current))),
         Landed::No => Ok(Landing::Conflict(current)),
         Landed::Unknown => Err(Error::OutcomeUnknown {
             handle,

@@ -1,7 +1,7 @@
 //! What a request does while a commit of its own is under way, and what it has earned when a later one fails.
 
 use fasthttpsession_core::{
-    Cookie, Error, HeaderEdit, Outcome, Sessions, StoreErrorKind, TransactError,
+    Cookie, Error, HeaderEdit, Outcome, Session, Sessions, StoreErrorKind, TransactError,
 };
 use tokio::task::{JoinHandle, spawn};
 
@@ -281,4 +281,39 @@ async fn a_secret_that_was_saved_is_not_sent_once_its_session_is_known_to_be_gon
     world.clock.advance(5 * MINUTE);
     assert!(sessions.end(client.handle()).await.unwrap());
     assert_eq!(request.respond().await.cookie(), None);
+}
+
+/// The commit of a request landed, which it learns only after another has replaced the secret: what it would send is dead.
+#[tokio::test]
+async fn an_answer_that_was_lost_sends_no_secret_that_was_replaced_since() {
+    let acts: [fn(&Session) -> Result<(), Error>; 2] = [|s| s.login("ada"), |s| s.rotate()];
+    for (act, renews) in [
+        (acts[0], false),
+        (acts[0], true),
+        (acts[1], false),
+        (acts[1], true),
+    ] {
+        let world = World::new();
+        let builder = || world.builder().cookie(Cookie::default().persistent());
+        let sessions = if renews {
+            builder().renew_every(10 * MINUTE).build().unwrap()
+        } else {
+            builder().build().unwrap()
+        };
+        let other = world.sessions();
+        let mut client = Client::with(&sessions, "n", 1).await;
+        world.clock.advance(30 * MINUTE);
+        let request = client.request(&sessions).await;
+        let gate = Gate::new();
+        let lost = Fault::LoseAnswer(StoreErrorKind::Timeout);
+        world
+            .store
+            .first(Op::Replace, [lost, Fault::HoldCall(gate.clone())]);
+        let late = spawn(async move { request.respond().await });
+        gate.reached().await;
+        client.visit(&other, act).await;
+        gate.open();
+        assert_eq!(late.await.unwrap().cookie(), None, "renews: {renews}");
+        assert!(client.is_known(&sessions).await);
+    }
 }

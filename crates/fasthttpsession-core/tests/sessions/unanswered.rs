@@ -3,7 +3,7 @@
 use fasthttpsession_core::{Error, Limits, Outcome, Sessions, StoreErrorKind, TransactError};
 use tokio::task::{JoinHandle, spawn};
 
-use crate::faulty::{Fault, Op};
+use crate::faulty::{Fault, Gate, Op};
 use crate::support::{Client, Response, World, join, opens};
 
 fn add_one(client: &Client, sessions: &Sessions) -> JoinHandle<Result<Response, Error>> {
@@ -374,4 +374,26 @@ async fn a_failed_save_is_not_tried_again_at_the_end() {
     assert_eq!(request.save().await.unwrap().outcome, Outcome::Unchanged);
     request.respond().await;
     assert_eq!(client.get(&sessions, "n").await, Some(0));
+}
+
+/// It landed, or it did not: the record that stands there now does not tell.
+#[tokio::test]
+async fn what_an_unreadable_record_hides_is_unknown() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let gate = Gate::new();
+    let lost = Fault::LoseAnswer(StoreErrorKind::Timeout);
+    world
+        .store
+        .first(Op::Replace, [lost, Fault::HoldCall(gate.clone())]);
+    let adding = add_one(&client, &sessions);
+    gate.reached().await;
+    world
+        .store
+        .overwrite(client.handle(), vec![255; 40], world.now())
+        .await;
+    gate.open();
+    let added = adding.await.unwrap();
+    assert!(matches!(added, Err(Error::OutcomeUnknown { .. })));
 }

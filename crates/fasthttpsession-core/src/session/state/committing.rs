@@ -140,12 +140,13 @@ impl State {
             self.cookie = CookieChange::Send(*next);
         }
         base.authority.sign_in = sign_in.unwrap_or(base.authority.sign_in);
-        // Somebody may have signed in right after, in the same swap: that record is not this request's to see.
         if stored.control.sign_in == base.authority.sign_in {
             base.stored = stored;
             self.stand_on(base);
         } else {
+            // Somebody has signed in right after: that record is not this request's to see, nor its cookie to send.
             self.base = Some(base);
+            self.muted = true;
         }
         rotated
     }
