@@ -129,6 +129,9 @@ impl Secrets {
         else {
             return;
         };
+        // A clock that lags must not make the current one older than what was offered before it.
+        let offered = self.offers.iter().map(|(_, at)| *at);
+        let now = offered.fold(now, Timestamp::max);
         let replaced = std::mem::replace(&mut self.current, self.offers[at].0);
         if self.offers[at].1 <= self.since {
             self.offers[at].0 = replaced;
@@ -260,8 +263,9 @@ mod tests {
     #[test]
     fn of_two_offers_that_are_presented_by_turns_none_runs_out() {
         let mut secrets = offered();
-        for presented in [3, 2, 3, 3, 2, 2] {
-            secrets.promote(&hash(presented), at(140), RENEWAL.grace);
+        // Also if the first to be presented came to a process whose clock lags.
+        for (presented, now) in [(3, 90), (2, 140), (3, 95), (3, 140), (2, 140), (2, 140)] {
+            secrets.promote(&hash(presented), at(now), RENEWAL.grace);
             let opened = secrets.opened_by(&hash(presented), at(1_000));
             assert_eq!(opened, Some(OpenedBy::Current));
         }
