@@ -136,6 +136,7 @@ impl Manager {
             lifetimes: self.lifetimes,
             renewal: self.renewal,
             touch_after: self.touch_after,
+            silent: false,
             dates_cookies: self.transports.date_cookies(),
         }
     }
@@ -465,7 +466,10 @@ fn attempt(
         job.authority.as_ref(),
         &mut job.changes,
         view,
-        terms,
+        Terms {
+            silent: job.silent,
+            ..terms
+        },
     )?;
     if applied == Applied::Superseded {
         return Ok(Attempt::Superseded);

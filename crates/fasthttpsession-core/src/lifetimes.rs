@@ -98,6 +98,11 @@ impl TouchAfter {
 
     /// Whether it is worth moving the deadline of a session that lives `idle` without a request.
     pub(crate) fn is_due(self, from: Timestamp, to: Timestamp, idle: Duration) -> bool {
-        to > from && to.since(from) >= idle / 100 * u32::from(self.percent)
+        to > from && to.since(from) >= self.part(idle)
+    }
+
+    /// That part of `idle`.
+    pub(crate) fn part(self, idle: Duration) -> Duration {
+        idle / 100 * u32::from(self.percent)
     }
 }

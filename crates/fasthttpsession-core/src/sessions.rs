@@ -252,6 +252,7 @@ impl Manager {
             view: None,
             conflicts: 0,
             alone: false,
+            silent: true,
         });
         let Done { end, conflicts, .. } = self.commit(handle, job, Some(closure)).await;
         let outcome = match end? {

@@ -76,6 +76,8 @@ pub(crate) struct Terms {
     pub(crate) touch_after: TouchAfter,
     /// Whether a response that extends a session sends its secret once more.
     pub(crate) dates_cookies: bool,
+    /// Whether there is none.
+    pub(crate) silent: bool,
 }
 
 /// What became of a log that was applied.
@@ -248,7 +250,11 @@ impl Stored {
             return;
         }
         let idle = self.lifetimes(terms).idle;
-        let extended = terms.now.after(idle);
+        let mut extended = terms.now.after(idle);
+        if terms.dates_cookies && terms.silent {
+            // So that the next response finds a touch due, and dates the cookie.
+            extended = terms.now.after(idle - terms.touch_after.part(idle));
+        }
         if terms
             .touch_after
             .is_due(self.header.idle_deadline, extended, idle)

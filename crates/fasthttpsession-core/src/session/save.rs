@@ -74,12 +74,15 @@ impl Inner {
                 logouts,
             },
             target,
+            silent,
         ) = {
             let mut state = self.state();
             if state.changes.is_empty() && closure.is_none() {
                 return Ok(Saved::UNCHANGED);
             }
-            (state.plan(), state.target())
+            // Of a finished request, only transactions commit.
+            let silent = state.finished && closure.is_some();
+            (state.plan(), state.target(), silent)
         };
         let cut = Cut {
             inner: self,
@@ -101,6 +104,7 @@ impl Inner {
                     view,
                     conflicts: 0,
                     alone: false,
+                    silent,
                 });
                 self.swap(handle, job, next, closure, logouts).await
             }

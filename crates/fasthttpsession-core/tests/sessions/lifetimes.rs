@@ -293,6 +293,37 @@ async fn a_persistent_cookie_never_runs_out_before_the_session_of_a_busy_client(
     }
 }
 
+/// Nor if tasks that outlive their requests, or the application itself, use the session all the time.
+#[tokio::test]
+async fn what_no_response_tells_of_leaves_the_cookie_to_be_dated() {
+    for from_outside in [false, true] {
+        let world = World::new();
+        let sessions = persistent(&world);
+        let client = Client::with(&sessions, "n", 1).await;
+        let socket = client.request(&sessions).await;
+        socket.finish().await.unwrap();
+        let mut runs_out = world.now().after(HOUR);
+        for n in 0..1500 {
+            world.clock.advance(7 * SECOND);
+            if from_outside {
+                let modified = sessions.modify(client.handle(), |values| values.set("n", &n));
+                modified.await.unwrap();
+            } else {
+                let changed = socket.transact(|values| values.set("n", &n));
+                changed.await.unwrap();
+            }
+            if n % 5 != 0 {
+                continue;
+            }
+            let response = client.request(&sessions).await.respond().await;
+            if let Some(age) = response.max_age() {
+                runs_out = world.now().after(SECOND * u32::try_from(age).unwrap());
+            }
+            assert!(world.now() < runs_out, "the browser dropped the cookie");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_cookie_lasts_no_longer_than_the_session_and_400_days() {
     let world = World::new();
