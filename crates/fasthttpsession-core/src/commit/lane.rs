@@ -4,15 +4,15 @@
 //! The turn is a value that holds what is under way, and dropping it passes it on: a request that is cancelled in the middle
 //! of a commit leaves its flight to the next in line, who sends the identical swap again.
 //!
-//! A request that is neither dropped nor polled, as those of a runtime that does not run, would hold up all others. So whoever
-//! has waited for long takes the lane over. The turn that was kept is then one beside it: what it had aboard may still land, as
-//! a commit of another process may, and nobody comes aboard any more.
+//! A request that is neither dropped nor polled, as those of a runtime that does not run, would hold up all others. So a turn
+//! for which others have waited for long is taken over, by one of them or by who comes then. The turn that was kept is then one
+//! beside it: what it had aboard may still land, as a commit of another process may, and nobody comes aboard any more.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 use futures_timer::Delay;
@@ -22,8 +22,8 @@ use super::job::{Done, Flight, Job, Seat, Seats, Swap};
 use crate::record::envelope::Stored;
 use crate::token::Handle;
 
-/// How often one who waits looks whether the turn is passed on. If it is not from one look to the next, which is longer than a
-/// store should take, it takes the lane over; should the store take longer after all, two swaps meet.
+/// For how long a turn may be waited for before it is taken over, which is longer than a store should take; should the store
+/// take longer after all, two swaps meet.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often one who is aboard of a flight looks before it goes without an answer: nobody else knows what becomes of it.
 const LOOKS: u32 = 12;
@@ -61,6 +61,8 @@ impl Hasher for HandleHasher {
 struct Lane {
     /// Another number each time that it is passed on.
     turn: u64,
+    /// Since when somebody waits for that. Who is alone asks no clock.
+    since: Option<Instant>,
     waiting: VecDeque<Waiting>,
 }
 
@@ -75,7 +77,8 @@ struct Waiting {
 enum Look {
     /// Nobody does anything: it has the turn now. And its log, if it handed one in.
     TakesOver(Turn, Option<Box<Job>>),
-    Waits,
+    /// The turn is not to be taken over before so long.
+    Waits(Duration),
     /// Its log was taken from the queue, so that it is told what becomes of it.
     IsAboard,
 }
@@ -116,18 +119,19 @@ impl Lanes {
     pub(crate) async fn enter(self: &Arc<Self>, handle: Handle, job: Option<Box<Job>>) -> Reply {
         match self.queue(handle, job) {
             // Boxed, so that who is alone does not go about with room for waiting.
-            Ok((number, answer)) => Box::pin(self.wait(handle, number, answer)).await,
+            Ok((number, rest, answer)) => Box::pin(self.wait(handle, number, rest, answer)).await,
             Err((number, job)) => Reply::Turn(self.turn(handle, number, None, None), job),
         }
     }
 
-    /// Joins the queue; or, if there is none, begins it and gets the job back. And the number of who waits, or of the turn.
+    /// Joins the queue, and learns when to look; or, if there is none or its turn is to be taken over, gets the job back. And
+    /// the number of who waits, or of the turn.
     #[allow(clippy::type_complexity, reason = "it has one caller")]
     fn queue(
         &self,
         handle: Handle,
         job: Option<Box<Job>>,
-    ) -> Result<(u64, oneshot::Receiver<Reply>), (u64, Option<Box<Job>>)> {
+    ) -> Result<(u64, Duration, oneshot::Receiver<Reply>), (u64, Option<Box<Job>>)> {
         let mut shard = self.shard(handle);
         let number = shard.next_number();
         match shard.lanes.entry(handle) {
@@ -136,10 +140,14 @@ impl Lanes {
                 Err((number, job))
             }
             Entry::Occupied(mut lane) => {
+                let lane = lane.get_mut();
+                let Some(rest) = lane.rest_of(self.patience) else {
+                    lane.pass_to(number);
+                    return Err((number, job));
+                };
                 let (reply, answer) = oneshot::channel();
-                let waiting = Waiting { number, job, reply };
-                lane.get_mut().waiting.push_back(waiting);
-                Ok((number, answer))
+                lane.waiting.push_back(Waiting { number, job, reply });
+                Ok((number, rest, answer))
             }
         }
     }
@@ -149,26 +157,30 @@ impl Lanes {
         self: &Arc<Self>,
         handle: Handle,
         number: u64,
+        mut rest: Duration,
         mut answer: oneshot::Receiver<Reply>,
     ) -> Reply {
-        let (mut seen, mut aboard) = (0, 0);
+        let mut aboard = 0;
         while aboard < LOOKS {
-            match select(&mut answer, Delay::new(self.patience)).await {
+            match select(&mut answer, Delay::new(rest)).await {
                 Either::Left((Ok(reply), _)) => return reply,
                 Either::Left((Err(oneshot::Canceled), _)) => break,
                 Either::Right(_) => {}
             }
-            match self.look(handle, number, &mut seen) {
+            match self.look(handle, number) {
                 Look::TakesOver(turn, job) => return Reply::Turn(turn, job),
-                Look::Waits => {}
-                Look::IsAboard => aboard += 1,
+                Look::Waits(longer) => rest = longer,
+                Look::IsAboard => {
+                    rest = self.patience;
+                    aboard += 1;
+                }
             }
         }
         Reply::Done(Done::forsaken(handle))
     }
 
-    /// Takes the lane over for who waits under `number`, if it is still the turn that was `seen` when it last looked.
-    fn look(self: &Arc<Self>, handle: Handle, number: u64, seen: &mut u64) -> Look {
+    /// Takes the lane over for who waits under `number`, if its turn has been waited for for long enough.
+    fn look(self: &Arc<Self>, handle: Handle, number: u64) -> Look {
         let mut shard = self.shard(handle);
         let next = shard.next_number();
         let Some(lane) = shard.lanes.get_mut(&handle) else {
@@ -181,11 +193,11 @@ impl Lanes {
         let Some(place) = place else {
             return Look::IsAboard;
         };
-        if std::mem::replace(seen, lane.turn) != lane.turn {
-            return Look::Waits;
+        if let Some(rest) = lane.rest_of(self.patience) {
+            return Look::Waits(rest);
         }
-        lane.turn = next;
         let waiting = lane.waiting.remove(place);
+        lane.pass_to(next);
         drop(shard);
         // Its place for an answer is dropped outside of the lock, for that wakes whoever waits for one.
         let job = waiting.and_then(|waiting| waiting.job);
@@ -216,7 +228,8 @@ impl Lanes {
         let lane = shard.lane_of(handle, *turn)?;
         let first = lane.first();
         if first.is_some() {
-            (lane.turn, *turn) = (next, next);
+            lane.pass_to(next);
+            *turn = next;
         } else {
             shard.lanes.remove(&handle);
         }
@@ -249,8 +262,23 @@ impl Lane {
     fn new(turn: u64) -> Self {
         Self {
             turn,
+            since: None,
             waiting: VecDeque::new(),
         }
+    }
+
+    /// Gives the turn another number.
+    fn pass_to(&mut self, number: u64) {
+        self.turn = number;
+        self.since = (!self.waiting.is_empty()).then(Instant::now);
+    }
+
+    /// What is left of the `patience` of those who wait for the turn, the first of them from now on; `None` if nothing is.
+    fn rest_of(&mut self, patience: Duration) -> Option<Duration> {
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        let rest = patience.saturating_sub(now.duration_since(since));
+        (!rest.is_zero()).then_some(rest)
     }
 
     /// The logs that wait, in order.

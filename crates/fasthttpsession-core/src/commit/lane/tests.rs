@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 
 use super::super::job::Aboard;
 use super::*;
@@ -84,6 +85,13 @@ fn a_turn_that_nobody_picked_up_is_passed_on() {
     assert!(is_empty(&lanes));
 }
 
+/// As if the turn had been waited for for as long as that.
+fn lose_patience(lanes: &Lanes) {
+    let mut shard = lanes.shard(HANDLE);
+    let lane = shard.lanes.get_mut(&HANDLE).unwrap();
+    lane.since = Instant::now().checked_sub(PATIENCE);
+}
+
 /// As in a runtime that does not run.
 #[tokio::test]
 async fn who_keeps_the_turn_and_is_not_polled_is_overtaken() {
@@ -105,6 +113,31 @@ async fn who_keeps_the_turn_and_is_not_polled_is_overtaken() {
     assert!(is_empty(&lanes));
 }
 
+/// Its request gives up before it has waited for so long itself, and so did those before it.
+#[tokio::test]
+async fn who_waits_briefly_takes_over_what_others_have_waited_for_for_long() {
+    let patience = Duration::from_millis(20);
+    let lanes = Arc::new(Lanes {
+        patience,
+        ..Lanes::new()
+    });
+    let _kept = enter(&lanes).1.unwrap();
+    let mut tries = 0;
+    let turn = loop {
+        let (entering, turn) = enter(&lanes);
+        if let Some(turn) = turn {
+            break turn;
+        }
+        if let Ok(Reply::Turn(turn, None)) = timeout(patience * 3 / 4, entering).await {
+            break turn;
+        }
+        tries += 1;
+        assert!(tries < 10, "nobody ever gets the turn");
+    };
+    assert!(turn.board().is_empty());
+    assert!(lanes.shard(HANDLE).lanes[&HANDLE].waiting.is_empty());
+}
+
 #[test]
 fn who_waits_for_long_in_a_lane_that_goes_on_takes_nothing_over() {
     let lanes = Arc::new(Lanes::new());
@@ -114,12 +147,13 @@ fn who_waits_for_long_in_a_lane_that_goes_on_takes_nothing_over() {
     let (_third, none) = enter(&lanes);
     assert!(none.is_none());
     let number = lanes.shard(HANDLE).lanes[&HANDLE].waiting[1].number;
-    let mut seen = 0;
-    let mut look = || lanes.look(HANDLE, number, &mut seen);
-    assert!(matches!(look(), Look::Waits));
+    let look = || lanes.look(HANDLE, number);
+    assert!(matches!(look(), Look::Waits(_)));
+    lose_patience(&lanes);
     drop(first);
     let kept = turn(&mut second).unwrap();
-    assert!(matches!(look(), Look::Waits));
+    assert!(matches!(look(), Look::Waits(_)));
+    lose_patience(&lanes);
     assert!(matches!(look(), Look::TakesOver(_, None)));
     drop(kept);
     assert!(is_empty(&lanes));
