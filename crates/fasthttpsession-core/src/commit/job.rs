@@ -1,5 +1,6 @@
 //! What goes through a lane: jobs that wait, the flight that is under way, and how they end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_channel::oneshot;
@@ -104,11 +105,12 @@ impl Done {
 impl Flight {
     /// The first aboard who still waits. Whoever gave up is dropped, and so is who held the turn.
     pub(crate) fn next_heir(&mut self) -> Option<(u64, oneshot::Sender<Reply>)> {
-        self.seats.retain(|(seat, _)| {
-            seat.reply
-                .as_ref()
-                .is_some_and(|reply| !reply.is_canceled())
-        });
+        let waits = |(seat, _): &(Seat, Applied)| {
+            (seat.reply.as_ref()).is_some_and(|reply| !reply.is_canceled())
+        };
+        let (waiting, gone): (Aboard, Aboard) = self.seats.drain(..).partition(waits);
+        self.seats = waiting;
+        gone.into_iter().for_each(discard);
         let (first, _) = self.seats.first_mut()?;
         Some((first.number, first.reply.take()?))
     }
@@ -129,9 +131,15 @@ impl Seat {
             None => Some(done),
             Some(reply) => {
                 // Whoever gave up waiting needs no answer.
-                let _ = reply.send(Reply::Done(done));
+                let _ = reply.send(Reply::Done(done)).map_err(discard);
                 None
             }
         }
     }
+}
+
+/// Drops what a request has given up. Its closures may do anything when they are dropped: no lock is to be held, and a
+/// panic is not to go off where the logs of others are aboard.
+pub(super) fn discard<T>(given_up: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(given_up)));
 }

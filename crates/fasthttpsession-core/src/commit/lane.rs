@@ -4,9 +4,10 @@
 //! The turn is a value that holds what is under way, and dropping it passes it on: a request that is cancelled in the middle
 //! of a commit leaves its flight to the next in line, who sends the identical swap again.
 //!
-//! A request that is neither dropped nor polled, as those of a runtime that does not run, would hold up all others. So a turn
-//! for which others have waited for long is taken over, by one of them or by who comes then. The turn that was kept is then one
-//! beside it: what it had aboard may still land, as a commit of another process may, and nobody comes aboard any more.
+//! A request that is neither dropped nor polled, as those of a runtime that does not run, would hold up all others. So
+//! a turn for which others have waited for long is taken over, by one of them or by who comes then. The turn that was
+//! kept is then one beside it: what it had aboard may still land, as a commit of another process may, and nobody comes
+//! aboard any more.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
@@ -18,12 +19,12 @@ use futures_channel::oneshot;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
-use super::job::{Done, Flight, Job, Seat, Seats, Swap};
+use super::job::{Done, Flight, Job, Seat, Seats, Swap, discard};
 use crate::record::envelope::Stored;
 use crate::token::Handle;
 
-/// For how long a turn may be waited for before it is taken over, which is longer than a store should take; should the store
-/// take longer after all, two swaps meet.
+/// For how long a turn may be waited for before it is taken over, which is longer than a store should take; should the
+/// store take longer after all, two swaps meet.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often one who is aboard of a flight looks before it goes without an answer: nobody else knows what becomes of it.
 const LOOKS: u32 = 12;
@@ -124,8 +125,8 @@ impl Lanes {
         }
     }
 
-    /// Joins the queue, and learns when to look; or, if there is none or its turn is to be taken over, gets the job back. And
-    /// the number of who waits, or of the turn.
+    /// Joins the queue, and learns when to look; or, if there is none or its turn is to be taken over, gets the job
+    /// back. And the number of who waits, or of the turn.
     #[allow(clippy::type_complexity, reason = "it has one caller")]
     fn queue(
         &self,
@@ -223,16 +224,19 @@ impl Lanes {
 
     /// The first who still waits, for the turn of this number, which gets another; without one, the lane is closed.
     fn first_waiting(&self, handle: Handle, turn: &mut u64) -> Option<Waiting> {
+        let mut gone = Vec::new();
         let mut shard = self.shard(handle);
         let next = shard.next_number();
         let lane = shard.lane_of(handle, *turn)?;
-        let first = lane.first();
+        let first = lane.first(&mut gone);
         if first.is_some() {
             lane.pass_to(next);
             *turn = next;
         } else {
             shard.lanes.remove(&handle);
         }
+        drop(shard);
+        gone.into_iter().for_each(discard);
         first
     }
 
@@ -281,16 +285,19 @@ impl Lane {
         (!rest.is_zero()).then_some(rest)
     }
 
-    /// The logs that wait, in order.
-    fn board(&mut self) -> Seats {
+    /// The logs that wait, in order. Whoever gave up is `gone`, to be dropped outside of the lock.
+    fn board(&mut self, gone: &mut Vec<Waiting>) -> Seats {
         let mut boarding = Seats::new();
         if self.waiting.is_empty() {
             return boarding;
         }
         let mut staying = VecDeque::new();
         for mut waiting in self.waiting.drain(..) {
+            if waiting.reply.is_canceled() {
+                gone.push(waiting);
+                continue;
+            }
             match waiting.job.take() {
-                _ if waiting.reply.is_canceled() => {}
                 Some(job) if boarding.len() < Lanes::BATCH => {
                     boarding.push(Seat {
                         number: waiting.number,
@@ -305,9 +312,15 @@ impl Lane {
         boarding
     }
 
-    /// Who has waited longest. Whoever gave up is dropped.
-    fn first(&mut self) -> Option<Waiting> {
-        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiting| !waiting.reply.is_canceled())
+    /// Who has waited longest. Whoever gave up is `gone`, to be dropped outside of the lock.
+    fn first(&mut self, gone: &mut Vec<Waiting>) -> Option<Waiting> {
+        loop {
+            let first = self.waiting.pop_front()?;
+            if !first.reply.is_canceled() {
+                return Some(first);
+            }
+            gone.push(first);
+        }
     }
 }
 
@@ -323,9 +336,13 @@ impl Turn {
 
     /// Takes the logs that wait. Those who wait for a turn of their own go on waiting.
     pub(crate) fn board(&self) -> Seats {
+        let mut gone = Vec::new();
         let mut shard = self.lanes.shard(self.handle);
         let lane = shard.lane_of(self.handle, self.number);
-        lane.map(Lane::board).unwrap_or_default()
+        let boarding = lane.map(|lane| lane.board(&mut gone)).unwrap_or_default();
+        drop(shard);
+        gone.into_iter().for_each(discard);
+        boarding
     }
 
     /// Puts logs back to the head of the queue, in order; of whoever has the turn, if that is somebody else.
@@ -361,9 +378,10 @@ impl Turn {
         let (flight, newest) = (self.flight.take(), self.newest.take());
         let turn = self.lanes.turn(self.handle, self.number, flight, newest);
         match heir.reply.send(Reply::Turn(turn, heir.job)) {
-            Err(Reply::Turn(mut back, _)) => {
+            Err(Reply::Turn(mut back, job)) => {
                 back.passed_on = true;
                 (self.flight, self.newest) = (back.flight.take(), back.newest.take());
+                discard(job);
                 false
             }
             Err(Reply::Done(_)) | Ok(()) => true,

@@ -245,6 +245,87 @@ async fn random_cancellations_lose_and_double_nothing() {
     }
 }
 
+/// As [`add_one`]; what its closure holds panics when it is dropped.
+fn add_one_and_panic(client: &Client, sessions: &Sessions) -> JoinHandle<Result<Response, Error>> {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("a bug of the application's");
+        }
+    }
+    let (client, sessions) = (client.clone(), sessions.clone());
+    spawn(async move {
+        let (request, panics) = (client.request(&sessions).await, Panics);
+        request.update("n", move |n: &mut u64| {
+            let _ = &panics;
+            *n += 1;
+        })?;
+        request.finish().await
+    })
+}
+
+#[tokio::test]
+async fn what_a_cancelled_log_does_when_it_is_dropped_concerns_nobody_else() {
+    let (world, sessions, client) = counting().await;
+    let gate = Gate::new();
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    let (mut others, mut cancelled) = (vec![first], Vec::new());
+    // The first in the queue, and two of which one would be dropped by the panic of the other.
+    for panics in [true, false, true, true, false] {
+        if panics {
+            cancelled.push(add_one_and_panic(&client, &sessions));
+        } else {
+            others.push(add_one(&client, &sessions));
+        }
+        settle().await;
+    }
+    cancelled.iter().for_each(JoinHandle::abort);
+    settle().await;
+    gate.open();
+    for result in join(others).await {
+        result.unwrap();
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(3));
+}
+
+/// Whether the committer goes on, or leaves the flight to the next in line.
+#[tokio::test]
+async fn what_a_cancelled_log_aboard_does_when_it_is_dropped_concerns_nobody_else() {
+    for goes_on in [true, false] {
+        let (world, sessions, client) = counting().await;
+        let gates = [Gate::new(), Gate::new()];
+        let faults = gates.clone().map(Fault::HoldCall);
+        world.store.first(Op::Replace, faults);
+        let first = add_one(&client, &sessions);
+        gates[0].reached().await;
+        let leader = add_one(&client, &sessions);
+        settle().await;
+        let cancelled: Vec<_> = (0..2)
+            .map(|_| add_one_and_panic(&client, &sessions))
+            .collect();
+        settle().await;
+        let last = add_one(&client, &sessions);
+        settle().await;
+        gates[0].open();
+        first.await.unwrap().unwrap();
+        gates[1].reached().await;
+        cancelled.iter().for_each(JoinHandle::abort);
+        settle().await;
+        if goes_on {
+            gates[1].open();
+            leader.await.unwrap().unwrap();
+        } else {
+            leader.abort();
+        }
+        last.await.unwrap().unwrap();
+        assert_eq!(client.get(&sessions, "n").await, Some(5));
+    }
+}
+
 /// A request that is neither dropped nor polled, as one in a runtime that does not run.
 #[tokio::test]
 async fn a_commit_that_is_kept_and_not_polled_holds_nobody_up() {

@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::mpsc;
+use std::thread;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
 
+use super::super::change::{Change, Updater};
 use super::super::job::Aboard;
 use super::*;
 use crate::codec::Format;
@@ -201,6 +204,47 @@ fn who_gave_up_just_now_takes_neither_the_turn_nor_its_flight_along() {
     assert!(turn(&mut second).is_none());
     drop(first);
     assert!(turn(&mut second).unwrap().newest.is_some());
+}
+
+/// What it holds may be a commit under way, even of a session whose lane is behind the same lock.
+#[test]
+fn a_log_that_was_given_up_is_dropped_outside_of_the_lock() {
+    let (done, ended) = mpsc::channel();
+    // It would hang in the lock of its own thread.
+    thread::spawn(move || {
+        let lanes = Arc::new(Lanes::new());
+        let mut neighbour = [0; Handle::BYTES];
+        neighbour[0] = HANDLE.as_bytes()[0];
+        for leaves in [|turn: Turn| assert!(turn.board().is_empty()), drop] {
+            let entering = lanes.enter(Handle::from_bytes(neighbour), None);
+            let Some(Reply::Turn(held, None)) = entering.now_or_never() else {
+                panic!("it is alone");
+            };
+            let turn = enter(&lanes).1.unwrap();
+            let entering = lanes.enter(HANDLE, Some(job_that_holds(held)));
+            assert!(entering.now_or_never().is_none());
+            leaves(turn);
+            assert!(is_empty(&lanes));
+        }
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(10)).unwrap();
+}
+
+fn job_that_holds(turn: Turn) -> Box<Job> {
+    let updater: Updater = Box::new(move |_| {
+        let _ = &turn;
+        unreachable!("it was given up")
+    });
+    let key = "n".into();
+    Box::new(Job {
+        authority: None,
+        changes: vec![Change::Update { key, updater }],
+        known: stored(),
+        view: None,
+        conflicts: 0,
+        alone: false,
+    })
 }
 
 /// A flight with nobody aboard who waits.
