@@ -70,6 +70,7 @@ impl Inner {
             Plan {
                 changes,
                 view,
+                exact,
                 next,
                 logouts,
             },
@@ -91,7 +92,7 @@ impl Inner {
         };
         let saved = match target {
             // Boxed, so that the far more frequent swap does not go about with room for a creation.
-            None => Box::pin(self.create(changes, view, closure, logouts)).await,
+            None => Box::pin(self.create(changes, view, exact, closure, logouts)).await,
             Some(Target {
                 handle,
                 authority,
@@ -106,7 +107,7 @@ impl Inner {
                     alone: false,
                     silent,
                 });
-                self.swap(handle, job, next, closure, logouts).await
+                self.swap(handle, job, exact, next, closure, logouts).await
             }
         };
         mem::forget(cut);
@@ -123,6 +124,7 @@ impl Inner {
         &self,
         mut changes: Vec<Change>,
         view: Option<Values>,
+        exact: bool,
         mut closure: Option<&mut Closure<'_>>,
         logouts: u32,
     ) -> Result<Saved, Failure> {
@@ -158,7 +160,7 @@ impl Inner {
                     conflicts: 0,
                 })
             }
-            Err(failure) => Err(self.failed(failure, changes, None, logouts)),
+            Err(failure) => Err(self.failed(failure, changes, exact, None, logouts)),
         }
     }
 
@@ -167,6 +169,7 @@ impl Inner {
         &self,
         handle: Handle,
         job: Box<Job>,
+        exact: bool,
         next: Option<Box<Token>>,
         mut closure: Option<&mut Closure<'_>>,
         logouts: u32,
@@ -181,7 +184,7 @@ impl Inner {
             .commit(handle, job, closure.as_deref_mut())
             .await;
         let outcome = match end {
-            Err(failure) => return Err(self.failed(failure, changes, next, logouts)),
+            Err(failure) => return Err(self.failed(failure, changes, exact, next, logouts)),
             Ok(End::Committed { stored, applied }) => {
                 let state = self.state_since(logouts);
                 let rotated =
@@ -198,7 +201,8 @@ impl Inner {
                 Outcome::Unchanged
             }
             Ok(End::Superseded | End::Gone) if sign_in.is_some() => {
-                return Box::pin(self.create(since_login(changes), None, closure, logouts)).await;
+                let since = since_login(changes);
+                return Box::pin(self.create(since, None, false, closure, logouts)).await;
             }
             Ok(End::Superseded) => {
                 self.manager.note(Met::Superseded, handle);
@@ -218,13 +222,14 @@ impl Inner {
         &self,
         failure: Failure,
         mut changes: Vec<Change>,
+        exact: bool,
         next: Option<Box<Token>>,
         logouts: u32,
     ) -> Failure {
         if let Some(mut state) = self.state_since(logouts) {
             match failure {
                 Failure::Aborted if !state.finished => {
-                    state.restore(mem::take(&mut changes), next);
+                    state.restore(mem::take(&mut changes), next, exact);
                 }
                 _ => state.dropped(),
             }

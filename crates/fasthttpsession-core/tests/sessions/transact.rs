@@ -346,6 +346,26 @@ async fn an_update_runs_again_on_what_another_committed() {
 }
 
 #[tokio::test]
+async fn an_update_does_not_run_again_because_a_transaction_failed() {
+    let world = World::new();
+    let sessions = world.sessions();
+    for client in [Client::new(), Client::with(&sessions, "n", 1).await] {
+        let request = client.request(&sessions).await;
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&runs);
+        let add = move |n: &mut u64| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            *n += 10;
+        };
+        request.update("n", add).unwrap();
+        let failed = request.transact(|_| Err::<(), _>("no")).await;
+        assert!(matches!(failed, Err(TransactError::Aborted("no"))));
+        request.respond().await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_update_that_refuses_at_once_is_not_recorded() {
     let world = World::new();
     let sessions = world.sessions();

@@ -20,6 +20,8 @@ pub(crate) struct Target {
 pub(crate) struct Plan {
     pub(crate) changes: Vec<Change>,
     pub(crate) view: Option<Values>,
+    /// Whether the view was what `changes` make of the record.
+    pub(crate) exact: bool,
     /// Boxed, for it is rarely there and every commit's future has room for it.
     pub(crate) next: Option<Box<Token>>,
     /// [`State::logouts`].
@@ -34,12 +36,14 @@ impl State {
             Some(_) if self.finished && self.base.is_some() => self.view.take(),
             view => view.clone(),
         };
-        let view = view.filter(|_| self.exact).map(|view| view.values);
+        let exact = self.exact;
+        let view = view.filter(|_| exact).map(|view| view.values);
         // Until the commit succeeds, the view shows what the log no longer holds.
-        self.exact = self.exact && self.changes.is_empty();
+        self.exact = exact && self.changes.is_empty();
         Plan {
             changes: std::mem::take(&mut self.changes),
             view,
+            exact,
             next: self.next.take().map(Box::new),
             logouts: self.logouts,
         }
@@ -113,7 +117,7 @@ impl State {
         }
         let notes = |change: &mut Change| matches!(change, Change::Label(_) | Change::Lifetimes(_));
         let kept = changes.extract_if(.., notes).collect();
-        self.restore(kept, None);
+        self.restore(kept, None, self.exact);
     }
 
     /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
@@ -158,10 +162,17 @@ impl State {
         }
     }
 
-    /// Puts back what was planned and not committed, before what was logged since.
-    pub(crate) fn restore(&mut self, mut changes: Vec<Change>, next: Option<Box<Token>>) {
+    /// Puts back what was planned and not committed, before what was logged since. `exact` says whether the view shows
+    /// just that.
+    pub(crate) fn restore(
+        &mut self,
+        mut changes: Vec<Change>,
+        next: Option<Box<Token>>,
+        exact: bool,
+    ) {
         changes.append(&mut self.changes);
         self.changes = changes;
+        self.exact = exact;
         self.next = self.next.take().or(next.map(|next| *next));
     }
 
