@@ -7,6 +7,7 @@ use super::state::{Plan, State, Target, Touch};
 use super::{Inner, Outcome, Saved};
 use crate::commit::change::{Terms, apply};
 use crate::commit::{Applied, Change, Closure, Done, End, Failure, Job};
+use crate::error::Error;
 use crate::events::{EventKind, Met};
 use crate::record::envelope::Stored;
 use crate::store::{Store as _, Touched};
@@ -54,7 +55,11 @@ impl Inner {
                 Ok(true)
             }
             Err(error) => {
-                if let Some(mut state) = self.state_since(logouts) {
+                let mut state = self.state();
+                if let Some(left) = &mut state.left {
+                    left.asked = asked_before || may_have_applied(&error);
+                }
+                if state.logouts == logouts {
                     // With what was written after the logout.
                     let log = state.stay();
                     drop(state);
@@ -285,6 +290,10 @@ impl Drop for Cut<'_> {
             state.cut(self.secret);
         }
     }
+}
+
+fn may_have_applied(error: &Error) -> bool {
+    matches!(error, Error::Store { source, .. } if source.may_have_applied())
 }
 
 /// Sign-in is a boundary: what was logged before the first belongs to the session that was lost.

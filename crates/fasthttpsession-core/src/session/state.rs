@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) logouts: u32,
     /// The session whose secret a save was to replace that nobody waited for: whether it did is not known.
     pub(crate) unsure: Option<Handle>,
+    /// Whether the store was asked to destroy the session, and may have done so.
+    asked: bool,
     pub(crate) cookie: CookieChange,
     /// By which transports the session came in; none for a visitor.
     pub(crate) came: Ways,
@@ -71,7 +73,7 @@ pub(crate) struct Left {
     pub(crate) base: Base,
     muted: bool,
     unsure: Option<Handle>,
-    /// Whether the store was asked to destroy it.
+    /// Whether the store was asked to destroy it, and may have done so.
     pub(crate) asked: bool,
 }
 
@@ -135,6 +137,7 @@ impl State {
             left: None,
             logouts: 0,
             unsure: None,
+            asked: false,
             cookie: CookieChange::Keep,
             came,
             muted: false,

@@ -378,6 +378,37 @@ async fn a_logout_that_failed_can_be_tried_again() {
     assert_eq!(world.records().await, 0);
 }
 
+/// The session was destroyed by the first, so the second finds it gone.
+#[tokio::test]
+async fn a_logout_after_one_without_an_answer_clears_the_cookie() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    let lost = std::iter::repeat_with(|| Fault::LoseAnswer(StoreErrorKind::Timeout));
+    world.store.first(Op::Delete, lost.take(4));
+    request.logout().unwrap();
+    assert!(request.save().await.is_err());
+    request.logout().unwrap();
+    assert!(request.respond().await.removes_cookie());
+}
+
+/// A parallel response may have brought a new one meanwhile.
+#[tokio::test]
+async fn a_logout_after_one_that_was_refused_clears_no_cookie_of_another() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    let refused = [Fault::Refuse(StoreErrorKind::Unavailable)];
+    world.store.first(Op::Delete, refused);
+    request.logout().unwrap();
+    assert!(request.save().await.is_err());
+    assert!(end(&world, &client).await);
+    request.logout().unwrap();
+    assert_eq!(request.respond().await.cookie(), None);
+}
+
 #[tokio::test]
 async fn a_logout_while_another_fails_is_made_at_the_end() {
     let world = World::new();

@@ -75,12 +75,12 @@ impl State {
         }
     }
 
-    /// Takes in that the session was not destroyed that the request has logged out of: it stands on it again. Returns what
-    /// was written since, which is dropped.
+    /// Takes in that nobody knows the session to be destroyed that the request has logged out of: it stands on it again.
+    /// Returns what was written since, which is dropped.
     pub(crate) fn stay(&mut self) -> Vec<Change> {
         let log = self.plan().changes;
         if let Some(left) = self.left.take() {
-            (self.muted, self.unsure) = (left.muted, left.unsure);
+            (self.muted, self.unsure, self.asked) = (left.muted, left.unsure, left.asked);
             self.stand_on(left.base);
         }
         log

@@ -95,7 +95,7 @@ impl State {
                 base,
                 muted: self.muted,
                 unsure: self.unsure,
-                asked: false,
+                asked: self.asked,
             })),
             None => self.left.take(),
         };
