@@ -116,6 +116,11 @@ impl Lanes {
         }
     }
 
+    /// For how long one waits whose answer only somebody else has, who may never go on.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.patience * LOOKS
+    }
+
     /// Waits until somebody has committed `job`, or for the turn to do so; without a job, for the turn.
     pub(crate) async fn enter(self: &Arc<Self>, handle: Handle, job: Option<Box<Job>>) -> Reply {
         match self.queue(handle, job) {

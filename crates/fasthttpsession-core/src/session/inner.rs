@@ -3,14 +3,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use futures_util::lock::Mutex as AsyncMutex;
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
+use futures_util::lock::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use super::state::State;
 use super::{Outcome, Saved, raise};
 use crate::error::Error;
 use crate::exchange::{HeaderEdit, Presented};
 use crate::sessions::Manager;
+use crate::store::{StoreError, StoreErrorKind};
 use crate::transport::Way;
 
 /// What an exchange and the sessions that it handed out share.
@@ -113,7 +117,11 @@ impl Inner {
     /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
     /// loaded.
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        let _turn = self.turn.lock().await;
+        let longest = self.manager.lanes.longest_wait();
+        let Some(_turn) = turn_within(longest, &self.turn).await else {
+            self.state().finished = true;
+            return Err(does_not_end());
+        };
         let may_fail = {
             let mut state = self.state();
             if std::mem::replace(&mut state.finished, true) {
@@ -181,5 +189,45 @@ impl Inner {
             .expect("a session is handed out once it is loaded");
         // No closure of the application runs under this lock, and no change leaves it half-way.
         state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The turn, once it is free; `None` if it is not within `limit`. A handler may leave a future that has it to the body
+/// of its response, which nobody polls before the request is finished.
+async fn turn_within(limit: Duration, turn: &AsyncMutex<()>) -> Option<AsyncMutexGuard<'_, ()>> {
+    if let Some(free) = turn.try_lock() {
+        return Some(free);
+    }
+    // Boxed, so that who need not wait does not go about with room for it.
+    match Box::pin(select(turn.lock(), Delay::new(limit))).await {
+        Either::Left((free, _)) => Some(free),
+        Either::Right(_) => None,
+    }
+}
+
+fn does_not_end() -> Error {
+    let reason = "a save or transact of the same request does not end; is its future kept without being polled?";
+    Error::store("commit")(StoreError::new(StoreErrorKind::Timeout, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_that_is_kept_is_waited_for_but_not_for_ever() {
+        let turn = AsyncMutex::new(());
+        let kept = turn.try_lock().unwrap();
+        assert!(
+            turn_within(Duration::from_millis(10), &turn)
+                .await
+                .is_none()
+        );
+        let mut waits = Box::pin(turn_within(Duration::from_secs(600), &turn));
+        assert!(waits.as_mut().now_or_never().is_none());
+        drop(kept);
+        assert!(waits.await.is_some());
     }
 }
