@@ -244,6 +244,7 @@ fn job_that_holds(turn: Turn) -> Box<Job> {
         view: None,
         conflicts: 0,
         alone: false,
+        silent: false,
     })
 }
 
