@@ -1,6 +1,8 @@
 //! How values become bytes: one of the built-in formats for each value, or a pair of the application's own functions
 //! over the whole map.
 
+mod json;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -26,17 +28,21 @@ pub(crate) enum Kind {
 
 impl Codec {
     /// JSON. The default: everything can read it.
+    ///
+    /// What is nested more than 127 deep can't be read, and is refused. **It has no NaN and no infinity**: they are
+    /// written as `null`, which is read as an `Option` but not as a number.
     pub fn json() -> Self {
         Self(Kind::Each(Format::Json))
     }
 
-    /// `MessagePack` with field names, so that a struct may gain fields.
+    /// `MessagePack` with field names, so that a struct may gain fields. What is nested more than 1023 deep is written,
+    /// and can't be read.
     #[cfg(feature = "messagepack")]
     pub fn message_pack() -> Self {
         Self(Kind::Each(Format::MessagePack))
     }
 
-    /// CBOR (RFC 8949).
+    /// CBOR (RFC 8949). What is nested more than 256 deep is written, and can't be read.
     #[cfg(feature = "cbor")]
     pub fn cbor() -> Self {
         Self(Kind::Each(Format::Cbor))
@@ -46,6 +52,9 @@ impl Codec {
     /// before is read as such, and a commit to a session that has something else in it (bytes, keys that are no strings)
     /// fails with [`Error::Decode`](crate::Error::Decode). `name` (1 to 64 bytes) is written into each record, so that it
     /// finds its function again; a process that was not given the codec of that name can't read the record.
+    ///
+    /// Values may be nested 127 deep, so the map is up to 128. [`Limits`](crate::Limits) count the values as JSON, and
+    /// not what `encode` makes of them; more than 1 GiB is [`Error::TooLarge`](crate::Error::TooLarge).
     pub fn map<E: Into<Box<dyn StdError + Send + Sync>>>(
         name: &str,
         encode: impl Fn(&Map<String, Value>) -> Result<Vec<u8>, E> + Send + Sync + 'static,
@@ -114,7 +123,7 @@ impl Format {
         // Most values are small, and get one allocation of their size.
         let mut out = SmallVec::<[u8; 128]>::new();
         match self {
-            Self::Json => serde_json::to_writer(&mut out, value)?,
+            Self::Json => json::write(&mut out, value)?,
             #[cfg(feature = "messagepack")]
             Self::MessagePack => rmp_serde::encode::write_named(&mut out, value)?,
             #[cfg(feature = "cbor")]
