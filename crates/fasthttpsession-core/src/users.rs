@@ -39,7 +39,8 @@ pub struct UserSession {
     pub created_at: Timestamp,
     /// When it was last used, as far as its idle deadline tells: that one moves once
     /// [a part of the idle lifetime](crate::SessionsBuilder::touch_after_percent) has passed, so that this is up to as
-    /// much too early.
+    /// much too early. Where the idle lifetime was another one then, it is wrong by the difference, but never in the
+    /// future.
     pub last_seen: Timestamp,
     /// When it ends unless it is used before.
     pub idle_deadline: Timestamp,
@@ -74,11 +75,11 @@ impl Users {
     /// # Errors
     /// [`Error::Store`]; [`Error::InvalidText`] when no principal can have that name.
     pub async fn sessions_of(&self, principal: &str) -> Result<Vec<UserSession>, Error> {
-        let mut sessions: Vec<_> = self
-            .records_of(principal)
-            .await?
+        let records = self.records_of(principal).await?;
+        let now = self.0.manager().clock.now();
+        let mut sessions: Vec<_> = records
             .into_iter()
-            .map(|(handle, record)| self.describe(handle, record))
+            .map(|(handle, record)| self.describe(handle, record, now))
             .collect();
         sessions.sort_by_key(|session| (std::cmp::Reverse(session.last_seen), session.handle));
         Ok(sessions)
@@ -156,7 +157,7 @@ impl Users {
     }
 
     /// A record that can't be read is listed too, or its user could not end it.
-    fn describe(&self, handle: Handle, record: Record) -> UserSession {
+    fn describe(&self, handle: Handle, record: Record, now: Timestamp) -> UserSession {
         let manager = self.0.manager();
         let Header {
             created_at,
@@ -170,10 +171,12 @@ impl Users {
             .ok()
             .and_then(|stored| stored.control.lifetimes);
         let idle = own.unwrap_or(manager.lifetimes).idle;
+        let last_seen = earlier(idle_deadline, idle).max(created_at);
         UserSession {
             handle,
             created_at,
-            last_seen: earlier(idle_deadline, idle).max(created_at),
+            // The deadline may have been set by a longer lifetime than is known here.
+            last_seen: last_seen.min(now),
             idle_deadline,
             absolute_deadline,
             label,

@@ -60,6 +60,21 @@ async fn lifetimes_of_its_own_do_not_shift_when_a_session_was_last_seen() {
 }
 
 #[tokio::test]
+async fn a_session_was_never_last_seen_in_the_future() {
+    let world = World::new();
+    let long = world
+        .builder()
+        .lifetimes(Lifetimes::new(DAY, DAY))
+        .build()
+        .unwrap();
+    Client::signed_in(&long, "ada").await;
+    world.clock.advance(MINUTE);
+    let short = world.sessions();
+    let listed = short.users().unwrap().sessions_of("ada").await.unwrap();
+    assert_eq!(listed[0].last_seen, world.now());
+}
+
+#[tokio::test]
 async fn one_that_is_ended_is_gone_at_its_next_request_on_every_node() {
     let world = World::new();
     let (here, there) = (world.sessions(), world.sessions());
