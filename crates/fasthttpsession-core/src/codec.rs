@@ -140,7 +140,10 @@ impl Format {
             #[cfg(feature = "messagepack")]
             Self::MessagePack => Ok(rmp_serde::from_slice(bytes).map_err(Misfit::of)?),
             #[cfg(feature = "cbor")]
-            Self::Cbor => Ok(ciborium::from_reader(bytes).map_err(Misfit::of)?),
+            Self::Cbor => Ok(ciborium::from_reader(bytes).map_err(|error| match error {
+                ciborium::de::Error::Semantic(_, said) => Misfit::of(said),
+                _ => Misfit::Form,
+            })?),
             #[cfg(not(all(feature = "messagepack", feature = "cbor")))]
             off => Err(FormatOff(off).into()),
         }
@@ -148,7 +151,7 @@ impl Format {
 }
 
 /// Why a value can't be decoded: of what serde says, the part that names the type alone. The rest quotes the value, which
-/// is not to be printed.
+/// is not to be printed, whatever it looks like.
 #[derive(Debug, thiserror::Error)]
 enum Misfit {
     #[error("it has no field {0:?}")]
@@ -160,8 +163,8 @@ enum Misfit {
 impl Misfit {
     fn of(error: impl fmt::Display) -> Self {
         let said = error.to_string();
-        let field = said.split_once("missing field `");
-        let field = field.and_then(|(_, rest)| rest.split_once('`'));
+        let rest = said.strip_prefix("missing field `");
+        let field = rest.and_then(|rest| rest.split_once('`'));
         field.map_or(Self::Form, |(field, _)| Self::Missing(field.into()))
     }
 }
