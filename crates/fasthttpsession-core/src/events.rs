@@ -94,8 +94,9 @@ impl fmt::Debug for Events {
 
 impl Sessions {
     /// What happens to sessions through this manager and its clones from now on; of other processes, nothing. At most
-    /// `capacity` events wait to be taken (and a few more); those that come when there is no room are left out and
-    /// [counted](Events::missed), so that a listener that hangs costs some memory and nothing else.
+    /// `capacity` events wait to be taken (and a few more), and never more than about a million; those that come when
+    /// there is no room are left out and [counted](Events::missed), so that a listener that hangs costs some memory and
+    /// nothing else.
     pub fn events(&self, capacity: usize) -> Events {
         self.manager().listeners.add(capacity)
     }
@@ -115,8 +116,11 @@ struct Listener {
 }
 
 impl Listeners {
+    /// The channel panics when it is to hold far more.
+    const MAX_CAPACITY: usize = 1 << 20;
+
     fn add(&self, capacity: usize) -> Events {
-        let (sender, queue) = channel(capacity);
+        let (sender, queue) = channel(capacity.min(Self::MAX_CAPACITY));
         let missed = Arc::new(AtomicU64::new(0));
         let listener = Listener {
             queue: sender,

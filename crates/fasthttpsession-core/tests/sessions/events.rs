@@ -287,3 +287,12 @@ async fn everything_that_happens_is_counted() {
         assert!(*count > 0);
     }
 }
+
+#[tokio::test]
+async fn as_many_may_wait_as_memory_holds() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut events = sessions.events(usize::MAX);
+    let client = Client::with(&sessions, "n", 1).await;
+    assert_eq!(told(&mut events), [(EventKind::Created, client.handle())]);
+}
