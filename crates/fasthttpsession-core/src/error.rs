@@ -259,6 +259,14 @@ pub enum BuildError {
         /// The smallest value taken.
         least: usize,
     },
+    /// A limit beyond what a record has room for.
+    #[error("limits: {what} has to be at most {most}")]
+    LimitTooHigh {
+        /// The field.
+        what: &'static str,
+        /// The largest value taken.
+        most: usize,
+    },
     /// Cookie attributes that contradict each other or that browsers refuse.
     #[error("cookie: {reason}")]
     Cookie {

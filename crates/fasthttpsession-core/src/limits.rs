@@ -12,7 +12,7 @@ use crate::values::Size;
 )]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most bytes that a session's encoded values may take, keys included. Default 65 536.
+    /// The most bytes that a session's encoded values may take, keys included; 256 to 2^30. Default 65 536.
     pub record_bytes: usize,
     /// The most values that a session may have. Default 1 024.
     pub values: usize,

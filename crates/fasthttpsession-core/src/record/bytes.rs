@@ -33,6 +33,8 @@ impl Record {
     pub const ABSOLUTE_DEADLINE_AT: usize = 32;
     /// How many bytes come before the principal.
     const FIXED_BYTES: usize = 40;
+    /// The most bytes that a record's values may take, so that the length of its body has room.
+    pub(crate) const MAX_VALUES_BYTES: usize = 1 << 30;
 
     /// The whole record as bytes, for stores that keep one value a key. [`from_bytes`](Self::from_bytes) reads them.
     ///
@@ -42,7 +44,7 @@ impl Record {
     ///
     /// # Panics
     ///
-    /// If the body has 4 GiB or more, which [`Limits`](crate::Limits) keeps from being.
+    /// If the body has 4 GiB or more, which no session's has: values take 1 GiB at most.
     pub fn to_bytes(&self) -> Vec<u8> {
         let Header {
             version,

@@ -242,6 +242,12 @@ fn write_map(codec: &MapCodec, values: &Values, out: &mut Vec<u8>) -> Result<(),
         name: codec.name.clone(),
         source: source.into(),
     })?;
+    if bytes.len() > Record::MAX_VALUES_BYTES {
+        return Err(Error::TooLarge {
+            bytes: bytes.len(),
+            limit: Record::MAX_VALUES_BYTES,
+        });
+    }
     out.push(WHOLE_MAP);
     out.push(wire::short_len(codec.name.len()));
     out.extend_from_slice(codec.name.as_bytes());

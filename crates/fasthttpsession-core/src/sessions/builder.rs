@@ -17,6 +17,7 @@ use crate::events::Listeners;
 use crate::lifetimes::{Lifetimes, TouchAfter};
 use crate::limits::Limits;
 use crate::random::{Fill, Generator};
+use crate::record::Record;
 use crate::store::AnyStore;
 use crate::time::{Clock, SystemClock, whole_millis};
 use crate::token::codec::{TokenCodec, TokenCodecs};
@@ -231,7 +232,12 @@ impl SessionsBuilder {
                 Ok(())
             }
         };
-        least("record_bytes", self.limits.record_bytes, 256)?;
+        let what = "record_bytes";
+        least(what, self.limits.record_bytes, 256)?;
+        if self.limits.record_bytes > Record::MAX_VALUES_BYTES {
+            let most = Record::MAX_VALUES_BYTES;
+            return Err(BuildError::LimitTooHigh { what, most });
+        }
         least("values", self.limits.values, 1)
     }
 

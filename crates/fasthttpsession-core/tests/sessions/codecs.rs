@@ -213,6 +213,22 @@ async fn a_map_codec_that_fails_is_an_error_and_the_record_stays() {
 }
 
 #[tokio::test]
+async fn a_map_codec_that_makes_far_too_much_of_the_values_is_an_error() {
+    let world = World::new();
+    let inflating = Codec::map(
+        "inflating",
+        |_| Ok::<_, String>(vec![0; (1 << 30) + 1]),
+        |_| Ok(serde_json::Map::default()),
+    );
+    let sessions = world.builder().codec(inflating).build().unwrap();
+    let request = Client::new().request(&sessions).await;
+    request.set("n", &1).unwrap();
+    let error = request.finish().await.err().unwrap();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    assert_eq!(world.records().await, 0);
+}
+
+#[tokio::test]
 async fn a_map_codec_that_panics_harms_nobody_else() {
     use futures_util::FutureExt as _;
     let world = World::new();

@@ -182,6 +182,16 @@ fn settings_that_contradict_each_other_are_refused_when_building() {
         let built = builder().limits(limits).build();
         assert!(matches!(built, Err(BuildError::Limit { .. })));
     }
+    let most = 1 << 30;
+    for bytes in [most + 1, usize::MAX] {
+        let limits = Limits::default().record_bytes(bytes);
+        let built = builder().limits(limits).build();
+        assert!(
+            matches!(built, Err(BuildError::LimitTooHigh { most: found, .. }) if found == most)
+        );
+    }
+    let limits = Limits::default().record_bytes(most).values(usize::MAX);
+    builder().limits(limits).build().unwrap();
 }
 
 /// "Duplicate cookies of the session's name are each tried: first that opens a session, at most 4".
