@@ -61,7 +61,7 @@ impl Clock for SystemClock {
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Timestamp(whole_millis(since_epoch))
+        Timestamp::from_millis(whole_millis(since_epoch))
     }
 }
 
@@ -89,9 +89,13 @@ impl ManualClock {
         Self::at(SystemClock.now())
     }
 
-    /// Moves the time forward by `span`.
+    /// Moves the time forward by `span`, to [`Timestamp::MAX`] at most.
     pub fn advance(&self, span: Duration) {
-        self.0.fetch_add(whole_millis(span), Ordering::SeqCst);
+        let later = |now| Some(Timestamp(now).after(span).0);
+        // It always says what comes next, so this can't fail.
+        let _ = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 }
 
@@ -103,4 +107,18 @@ impl Clock for ManualClock {
 
 pub(crate) fn whole_millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_stops_at_the_last_moment_and_never_goes_back() {
+        let clock = ManualClock::at(Timestamp::from_millis(1_000));
+        for span in [Duration::MAX, Duration::from_millis(1), Duration::MAX] {
+            clock.advance(span);
+            assert_eq!(clock.now(), Timestamp::MAX);
+        }
+    }
 }
