@@ -189,13 +189,16 @@ impl CookieWriter {
                 "the name has letters, digits and !#$%&'*+-.^_`|~ only, and at least one",
             );
         }
-        if ["__host-", "__secure-"]
+        if ["__host-", "__http-", "__secure-"]
             .iter()
             .any(|prefix| cookie.name.to_ascii_lowercase().starts_with(prefix))
         {
             return refuse(
-                "the name is given without a prefix; the one that fits is put before it",
+                "the name has to come without a prefix; the one that fits is put before it",
             );
+        }
+        if !cookie.http_only && name.to_ascii_lowercase().starts_with("__host-http-") {
+            return refuse("a name that becomes __Host-Http- needs HttpOnly");
         }
         if name.len() + longest > Self::MAX_NAME_AND_VALUE {
             return refuse("the name and a token have at most 4096 bytes together");

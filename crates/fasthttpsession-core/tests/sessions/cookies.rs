@@ -130,6 +130,10 @@ fn cookies_that_browsers_refuse_are_refused_when_building() {
         Cookie::new("__Host-id"),
         Cookie::insecure("__host-id"),
         Cookie::insecure("__SECURE-id"),
+        Cookie::insecure("__Http-id"),
+        Cookie::new("__hTTP-id"),
+        Cookie::new("Http-id").http_only(false),
+        Cookie::new("hTTP-id").http_only(false),
         Cookie::new(&"n".repeat(4096)),
         Cookie::new("id").path("shop"),
         Cookie::new("id").path(""),
@@ -149,6 +153,8 @@ fn cookies_that_browsers_refuse_are_refused_when_building() {
         assert!(matches!(built, Err(BuildError::Cookie { .. })), "{shown}");
     }
     with_cookie(Cookie::new(&"n".repeat(3000))).unwrap();
+    with_cookie(Cookie::new("Http-id")).unwrap();
+    with_cookie(Cookie::new("Http-id").path("/shop").http_only(false)).unwrap();
 }
 
 #[test]
