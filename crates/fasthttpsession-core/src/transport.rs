@@ -19,7 +19,7 @@ use crate::token::codec::{TokenCodecs, TokenText};
 /// | [`query`](Self::query) | the URL's query | nothing: see there | nothing | none, for caches go by the URL |
 ///
 /// A request's tokens are tried in the order of the transports; what is no token, or opens nothing, hides none that comes
-/// after it. At most four are looked up.
+/// after it. At most four are looked up, of at most 16 by each transport that look like one.
 ///
 /// * **A session goes out the way it came in**: a new token, or a removal, by each transport that presented the session.
 ///   Who came with a header gets no cookie.
@@ -138,8 +138,9 @@ pub(crate) enum Notice {
 }
 
 impl Transports {
-    /// How many values of each transport are kept for a closer look.
-    const MAX_TEXTS: usize = 4;
+    /// How many values of each transport are kept for a closer look. More than are looked up, for some that look like
+    /// tokens are none.
+    const MAX_TEXTS: usize = 16;
     const BEARER: &str = "Bearer ";
 
     pub(crate) fn new(

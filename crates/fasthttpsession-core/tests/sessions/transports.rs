@@ -336,6 +336,34 @@ async fn what_can_not_be_read_in_one_place_hides_nothing_in_another() {
 }
 
 #[tokio::test]
+async fn what_only_looks_like_a_token_hides_none_in_the_same_place() {
+    let world = World::new();
+    let good = token(&with(&world, all_three())).await;
+    let shaped = format!("{}.?", "A".repeat(22));
+    let sessions = with(&world, all_three());
+    for bad in [4, 15] {
+        let pairs = |name: &str, between: &str| {
+            let mut pairs = vec![format!("{name}{shaped}"); bad];
+            pairs.push(format!("{name}{good}"));
+            pairs.join(between)
+        };
+        let cookie = [("cookie", pairs("__Host-id=", "; "))];
+        let mut headers = vec![(NAME, shaped.clone()); bad];
+        headers.push((NAME, good.clone()));
+        let query = pairs("s=", "&");
+        for exchange in [
+            sessions.begin(cookie, None),
+            sessions.begin(headers, None),
+            sessions.begin([("host", "example.org")], Some(&query)),
+        ] {
+            world.store.heal();
+            assert!(!exchange.session().await.unwrap().is_new(), "{bad}");
+            assert_eq!(world.store.count(Op::Load), 1);
+        }
+    }
+}
+
+#[tokio::test]
 async fn tokens_are_tried_in_the_order_of_the_transports_and_four_at_most() {
     let world = World::new();
     let (one, other) = (
