@@ -75,7 +75,7 @@ pub enum Error {
     InvalidText(#[from] InvalidText),
     /// Lifetimes that no session can have.
     #[error(
-        "a session's lifetimes are at least a millisecond, and the idle one is at most the absolute one"
+        "a session's lifetimes have to be at least a millisecond, and the idle one no longer than the absolute one"
     )]
     InvalidLifetimes,
     /// The values would take more bytes than [`Limits::record_bytes`](crate::Limits::record_bytes).
@@ -229,7 +229,7 @@ pub enum Unreadable {
 pub enum BuildError {
     /// Lifetimes of zero, or an idle lifetime over the absolute one.
     #[error(
-        "lifetimes: each is at least a millisecond, and idle ({idle_ms} ms) is at most absolute ({absolute_ms} ms)"
+        "lifetimes: each has to be at least a millisecond, and idle ({idle_ms} ms) no longer than absolute ({absolute_ms} ms)"
     )]
     Lifetimes {
         /// The idle lifetime in milliseconds.
@@ -238,13 +238,13 @@ pub enum BuildError {
         absolute_ms: u64,
     },
     /// A touch threshold outside 0 to 50 %.
-    #[error("touch_after_percent is at most 50, not {percent}")]
+    #[error("touch_after_percent has to be at most 50, not {percent}")]
     TouchAfter {
         /// The percentage given.
         percent: u8,
     },
     /// A renewal period that is not longer than its grace.
-    #[error("renew_every ({every_ms} ms) is longer than renew_grace ({grace_ms} ms)")]
+    #[error("renew_every ({every_ms} ms) has to be longer than renew_grace ({grace_ms} ms)")]
     Renewal {
         /// The renewal period in milliseconds.
         every_ms: u64,
@@ -252,7 +252,7 @@ pub enum BuildError {
         grace_ms: u64,
     },
     /// A limit that would make sessions unusable.
-    #[error("limits: {what} is at least {least}")]
+    #[error("limits: {what} has to be at least {least}")]
     Limit {
         /// The field.
         what: &'static str,
@@ -294,7 +294,7 @@ pub enum BuildError {
         reason: &'static str,
     },
     /// A map codec without a usable name, or two of one name.
-    #[error("codec {name:?}: a name has 1 to 64 bytes and is given once")]
+    #[error("codec {name:?}: a name has to have 1 to 64 bytes, and may be given once only")]
     Codec {
         /// The name.
         name: String,
