@@ -14,11 +14,11 @@ use crate::token::Handle;
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store failed.
+    /// The store failed. A "commit" certainly did not land. A "create" may have left a record that no token opens, and a
+    /// "delete" may have landed: both can be made again.
     #[error("could not {operation} the session: {source}")]
     Store {
-        /// What was being done: "load", "create", "commit", "touch", "delete",
-        /// "list", "check".
+        /// What was being done: "load", "create", "commit", "delete", "list", "check".
         operation: &'static str,
         /// What the store said.
         source: StoreError,
@@ -102,7 +102,8 @@ pub enum Error {
         /// How often another commit was first.
         conflicts: u32,
     },
-    /// The store did not answer, and what it holds now does not tell whether the commit landed.
+    /// The store did not answer, and what it holds now does not tell whether the commit landed. To make it again may
+    /// make it twice.
     #[error("it is unknown whether the commit to session {handle} landed")]
     OutcomeUnknown {
         /// Whose record.
@@ -143,6 +144,10 @@ pub enum Error {
 
 impl Error {
     /// Whether the same request may succeed later without anybody changing anything.
+    ///
+    /// It does not say that nothing was done. After [`OutcomeUnknown`](Self::OutcomeUnknown) the commit may have
+    /// landed: an increment that is made again may count twice. After [`Store`](Self::Store) and
+    /// [`Contention`](Self::Contention), the others, it certainly did not.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store { source, .. } => source.is_retryable(),
@@ -152,8 +157,8 @@ impl Error {
     }
 
     /// The HTTP status that suits a response made in place of the handler's: 503 for what may pass, 413 for a session
-    /// that outgrew its limits, 409 for a refused update, 403 for a request of another site,
-    /// 500 for the rest.
+    /// that outgrew its limits, 409 for a refused update and for a session that ended meanwhile, 403 for a request of
+    /// another site, 500 for the rest.
     pub fn status(&self) -> u16 {
         match self {
             _ if self.is_retryable() => 503,
