@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// How values are written. Each value keeps the format it was written in until it is written again, so a record
-/// stays readable after the codec was changed.
+/// stays readable after the codec was changed: by programs that have the feature of both formats. Before one begins to
+/// write `MessagePack` or CBOR, all that share its store have `messagepack` or `cbor`.
 #[derive(Clone)]
 pub struct Codec(pub(crate) Kind);
 
@@ -171,7 +172,10 @@ impl Misfit {
 
 /// A value is in a format that was not compiled in.
 #[derive(Debug, thiserror::Error)]
-#[error("it is in {0:?}, which this program was built without: turn on the feature of that name")]
+#[error(
+    "it is in {0:?}, which this program was built without: turn on the feature `{feature}`",
+    feature = format!("{_0:?}").to_lowercase()
+)]
 #[cfg(not(all(feature = "messagepack", feature = "cbor")))]
 struct FormatOff(Format);
 

@@ -106,7 +106,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// How values are written from now on. Default [`Codec::json`]. The built-in ones are always readable.
+    /// How values are written from now on. Default [`Codec::json`]. What another built-in one wrote is read all the
+    /// same, by programs that have its feature (`messagepack`, `cbor`): deploy that everywhere before you switch.
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
         self

@@ -119,7 +119,9 @@ async fn numbers_come_back_bit_for_bit_whatever_else_is_changed() {
     for codec in built_in().into_iter().chain([reversed("upside-down")]) {
         let sessions = world.builder().codec(codec.clone()).build().unwrap();
         let mut client = Client::new();
-        client.visit(&sessions, |s| s.set("numbers", &numbers)).await;
+        client
+            .visit(&sessions, |s| s.set("numbers", &numbers))
+            .await;
         for _ in 0..2 {
             client
                 .visit(&sessions, |s| s.update(VISITS, |visits| *visits += 1))
