@@ -48,7 +48,9 @@ pub(crate) use self::subkey::Signer;
 ///    of a removed key is unknown, and its user has to sign in; a record of a removed key can't be read
 ///    ([`Unreadable::UnknownKey`]), and is there again once the key is.
 ///
-/// A key that has leaked is removed at once, which ends the sessions whose tokens it signed or encrypted.
+/// A key that has leaked is removed at once, which ends the sessions whose tokens it signed or encrypted. Those whose
+/// *records* it encrypted answer [`Error::Unreadable`] (500) until they expire; [`Sessions::end`] ends one without
+/// reading it.
 ///
 /// # What is done with them
 ///
@@ -57,6 +59,8 @@ pub(crate) use self::subkey::Signer;
 /// memory when dropped, as are the bytes they were read from, and are printed by nothing: `Debug` shows ids.
 ///
 /// [`Unreadable::UnknownKey`]: crate::Unreadable::UnknownKey
+/// [`Error::Unreadable`]: crate::Error::Unreadable
+/// [`Sessions::end`]: crate::Sessions::end
 #[derive(Clone)]
 pub struct Keys(Arc<[Key]>);
 
