@@ -40,6 +40,10 @@ impl Session {
     ///
     /// So forms work for visitors without storing anything, and without a token in any browser of today.
     ///
+    /// Over HTTP/2 there may be no `Host` among the headers: then add `("host", authority)` from the URI. Without it,
+    /// and behind a proxy that puts another in its place, a browser that sends `Origin` and no `Sec-Fetch-Site` needs a
+    /// token.
+    ///
     /// ```
     /// # use fasthttpsession_core::{Error, Session};
     /// # fn example(session: &Session) -> Result<(), Error> {
