@@ -41,6 +41,8 @@ pub use typed::{OldValue, SessionValue, Typed};
 /// After the request is finished, reads still answer from what was last seen, writes return [`Error::Finished`], and
 /// only [`transact`](Self::transact) and [`is_alive`](Self::is_alive) reach the store: that is what long-lived tasks
 /// (server-sent events, web sockets) use.
+///
+/// Handlers of axum and actix-web take the extractor `Session` of their framework's module, which derefs to this one.
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Inner>);
 
@@ -52,6 +54,8 @@ impl Session {
     }
 
     /// Sets `key` to `value`. Requests that set the same key at once: the last one to commit wins, for that key alone.
+    ///
+    /// In [JSON](crate::Codec::json), NaN and infinities become `null`, which can't be read as a number.
     pub fn set<T: Serialize + ?Sized>(
         &self,
         key: impl ValueKey<T>,
@@ -156,7 +160,8 @@ impl Session {
         self.state().values().keys().map(str::to_owned).collect()
     }
 
-    /// All values with their keys, sorted by key, each decoded as `T` (`serde_json::Value` takes any).
+    /// All values with their keys, sorted by key, each decoded as `T`. `serde_json::Value` takes what JSON can express:
+    /// all but what `MessagePack` and CBOR have beside it, as bytes.
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
         self.state().values().entries()
     }
@@ -233,8 +238,12 @@ impl Session {
         self.header(|header| header.absolute_deadline)
     }
 
-    /// Gives this session lifetimes of its own. They stay until another principal signs in to it, so a handler that signs
-    /// somebody in sets them after that.
+    /// Gives this session lifetimes of its own, with the commit: the idle one from then, the absolute one from the
+    /// sign-in (or re-authentication, or else creation). While there is no record, they wait for one. They stay until
+    /// another principal signs in to it, so a handler that signs somebody in sets them after that.
+    ///
+    /// # Errors
+    /// [`Error::InvalidLifetimes`], [`Error::Finished`].
     pub fn set_lifetimes(&self, lifetimes: Lifetimes) -> Result<(), Error> {
         if !lifetimes.are_possible() {
             return Err(Error::InvalidLifetimes);
@@ -256,19 +265,26 @@ impl Session {
         self.state().label().cloned()
     }
 
-    /// Notes something about the session (a device, an address) for lists of sessions: 1 to 255 bytes.
+    /// Notes something about the session (a device, an address) for lists of sessions: 1 to 255 bytes without control
+    /// characters. While there is no record, it waits for one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidText`] for any other text; [`Error::Finished`].
     pub fn set_label(&self, label: &str) -> Result<(), Error> {
         let label = Label::new(label)?;
         self.state().writable()?.set_label(label);
         Ok(())
     }
 
-    /// Signs `principal` (1 to 255 bytes) in: binds it, gives a new secret, kills every older one, and resets both
-    /// deadlines. Values, label and the session's own lifetimes stay, unless it belonged to another principal: then it
-    /// starts empty.
+    /// Signs `principal` (1 to 255 bytes without control characters) in: binds it, gives a new secret, kills every
+    /// older one, and resets both deadlines. Values, label and the session's own lifetimes stay, unless it belonged to
+    /// another principal: then it starts empty.
     ///
     /// Requests that were under way before change nothing after it. If the session ended or somebody signed in to it
     /// meanwhile, what was logged before `login` is dropped and a fresh session is made.
+    ///
+    /// # Errors
+    /// [`Error::InvalidText`] for any other text; [`Error::Random`], [`Error::Finished`].
     pub fn login(&self, principal: &str) -> Result<(), Error> {
         let principal = Principal::new(principal)?;
         let generator = &self.0.manager.generator;
@@ -284,8 +300,9 @@ impl Session {
     }
 
     /// Signs out: destroys the session at the store, whoever may have signed in to it meanwhile, and takes its cookie
-    /// away. Whatever was written before in this request is dropped; what is written after begins a new session. If the store
-    /// fails, the session is what it was when the request began, or last saved.
+    /// away, unless the session was gone already: then the client may have another one's. Whatever was written before in
+    /// this request is dropped; what is written after begins a new session. If the store fails, the session is what it
+    /// was when the request began, or last saved.
     pub fn logout(&self) -> Result<(), Error> {
         let log = self.state().writable()?.logout();
         // Outside of the lock, for its closures may do anything when they are dropped.
@@ -293,12 +310,14 @@ impl Session {
         Ok(())
     }
 
-    /// Gives the session a new secret and kills every older one. For changes of privilege.
+    /// Gives the session a new secret and kills every older one. For changes of privilege. Does nothing while there is
+    /// no record, which gets a fresh one anyway.
     pub fn rotate(&self) -> Result<(), Error> {
         self.replace_secret(|secret| Change::Rotate { secret })
     }
 
-    /// States that the principal proved itself again: a new secret, and both deadlines reset.
+    /// States that the principal proved itself again: a new secret, and both deadlines reset. Does nothing while there
+    /// is no record.
     pub fn reauthenticated(&self) -> Result<(), Error> {
         self.replace_secret(|secret| Change::Reauthenticate { secret })
     }
@@ -321,7 +340,8 @@ impl Session {
     /// before.
     ///
     /// On a conflict the closure runs again on the values as they are then; the `R` of the run that was committed comes
-    /// back. `Err` writes nothing. Of N requests that take a single-use value out, exactly one gets it.
+    /// back. `Err` writes nothing, and leaves what was written before to the next commit; after an error of the store,
+    /// that is dropped. Of N requests that take a single-use value out, exactly one gets it.
     ///
     /// Works after the request is finished, for long-lived tasks; it then reads the record first. A closure that
     /// changes nothing writes nothing: it saw the session as it was last read.

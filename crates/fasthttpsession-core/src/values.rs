@@ -64,7 +64,8 @@ impl Values {
             .transpose()
     }
 
-    /// Sets `key` (1 to 255 bytes) to `value`.
+    /// Sets `key` (1 to 255 bytes) to `value`. In [JSON](crate::Codec::json), NaN and infinities become `null`, which
+    /// can't be read as a number.
     ///
     /// # Errors
     /// [`Error::Encode`], [`Error::InvalidKey`], and [`Error::TooLarge`] or [`Error::TooManyValues`] past the
@@ -111,7 +112,8 @@ impl Values {
         self.merged().map(|entry| entry.name())
     }
 
-    /// All values with their keys, sorted by key, each decoded as `T` (`serde_json::Value` takes any).
+    /// All values with their keys, sorted by key, each decoded as `T`. `serde_json::Value` takes what JSON can express:
+    /// all but what `MessagePack` and CBOR have beside it, as bytes.
     ///
     /// # Errors
     /// [`Error::Decode`] for the first that is of another type.
