@@ -54,13 +54,13 @@ impl FromStr for Address {
         if text.starts_with('/') {
             return Ok(Self::unix(text));
         }
-        let (host, port) = split_port(text).ok_or_else(|| invalid(text))?;
+        let (host, port) = split_port(text).ok_or_else(invalid)?;
         if host.is_empty()
             || host
                 .chars()
                 .any(|c| c.is_whitespace() || "/@?,".contains(c))
         {
-            return Err(invalid(text));
+            return Err(invalid());
         }
         Ok(Self::tcp(host, port))
     }
@@ -103,10 +103,10 @@ fn port(text: &str) -> Option<u16> {
     digits.parse().ok().filter(|port| all_digits && *port > 0)
 }
 
-fn invalid(text: &str) -> Error {
-    let sentence = format!(
-        "{text:?} is no address of a memcached server: one is host:port, [address]:port or the path of a socket"
-    );
+/// Does not show what was read: it may be a part of a password that was not encoded.
+fn invalid() -> Error {
+    let sentence =
+        "an address of a memcached server is host:port, [address]:port or the path of a socket";
     Error::new(ErrorKind::Invalid, sentence)
 }
 
@@ -128,6 +128,14 @@ mod tests {
             let address: Address = text.parse().expect(text);
             assert_eq!(address.to_string(), written);
             assert_eq!(written.parse::<Address>().expect(written), address);
+        }
+    }
+
+    #[test]
+    fn an_error_shows_nothing_that_may_be_a_password() {
+        for text in ["web:s3cret@cache-1", "web:s3cret", "s3cret@cache-1"] {
+            let error = text.parse::<Address>().expect_err(text);
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
         }
     }
 

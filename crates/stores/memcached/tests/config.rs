@@ -96,6 +96,22 @@ fn what_can_not_be_read_is_refused() {
     file.expect_err("a host has no spaces");
 }
 
+#[test]
+fn a_password_where_a_server_should_be_is_not_shown() {
+    let servers = "web:s3cret@cache-1";
+    let program = MemcachedConfig::new(servers).expect_err("it is no server");
+    let url = MemcachedConfig::from_url("memcached://web:s3cret").expect_err("it is no server");
+    let file = serde_json::from_str::<MemcachedConfig>(&format!(r#"{{"servers": "{servers}"}}"#));
+    let file = file.expect_err("it is no server");
+    for shown in [
+        format!("{program} {program:?}"),
+        format!("{url} {url:?}"),
+        format!("{file} {file:?}"),
+    ] {
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn settings_that_do_not_fit_each_other_are_refused() {
     let config = || MemcachedConfig::new("127.0.0.1:1").expect("it is an address");
