@@ -18,9 +18,9 @@ use crate::tls::Tls;
 
 /// A client of one or several servers. Clones are the same client; with the last one its connections are closed.
 ///
-/// See the [crate's page](crate). Every method answers within the [timeout](ClientConfig::timeout), may be called by
-/// many tasks at once, and may be dropped half-way: the command was then carried out or not, and nobody gets its
-/// answer.
+/// See the [crate's page](crate). Every method answers within the [timeout](ClientConfig::timeout), unless it waits for
+/// [another runtime](Self::again) that does not run; may be called by many tasks at once; and may be dropped half-way:
+/// the command was then carried out or not, and nobody gets its answer.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -84,8 +84,8 @@ impl Client {
     }
 
     /// A client of the same servers, with connections of its own. Those of a client are made in the tokio runtime that
-    /// first needs them, which drives them, and end with it: a program that has several runtimes had better have a client
-    /// for each.
+    /// first needs them, which drives them, and end with it; then others are made where they are needed next. So a program
+    /// that has several runtimes had better have a client for each.
     #[must_use]
     pub fn again(&self) -> Self {
         let again = |links: &Vec<Link>| links.iter().map(Link::again).collect();

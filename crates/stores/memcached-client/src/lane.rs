@@ -1,6 +1,7 @@
 //! The requests that wait for a connection: bounded in number and size, each with a deadline.
 
 use std::collections::VecDeque;
+use std::mem::{replace, take};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +13,8 @@ use crate::config::Limits;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Answer, Request};
 
-/// What one connection to a server has to do. Outlives the connection: the next one goes on with what waits.
+/// What one connection to a server has to do. Outlives the connection: the next one goes on with what waits. Outlives
+/// also the task that serves it, which ends with its runtime.
 pub(crate) struct Lane {
     server: Address,
     limits: Limits,
@@ -30,7 +32,13 @@ struct State {
     waiting: VecDeque<Waiting>,
     /// Why requests are refused at once; `None` while they are not.
     down: Option<Error>,
+    /// Whether there is a [`Service`].
+    served: bool,
 }
+
+/// Belongs to the task that serves a lane. When it is dropped, those who wait are told, and the next who asks has the
+/// lane served anew.
+pub(crate) struct Service(Arc<Lane>);
 
 /// What has no answer from the server yet, waiting or sent, whether somebody still waits for it or not.
 #[derive(Default)]
@@ -83,23 +91,28 @@ impl Lane {
         self.limits
     }
 
-    /// Queues `request` up, and waits for its answer, which comes in time.
-    pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {
+    /// Queues `request` up, has `serve` begin to serve the lane unless somebody does, and waits for the answer, which
+    /// comes in time.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        request: Request,
+        serve: impl FnOnce(Service),
+    ) -> Result<Answer, Error> {
         let _asking = Asking::begin(&self.asking);
         let doing = request.doing();
         let answer = self
-            .submit(request)
+            .submit(request, serve)
             .map_err(|error| error.at(&self.server).doing(doing))?;
-        answer.await.unwrap_or_else(|_| {
-            let sentence = "the runtime that spoke to it has stopped";
-            Err(Error::new(ErrorKind::Disconnected, sentence)
-                .sent()
-                .at(&self.server)
-                .doing(doing))
-        })
+        answer
+            .await
+            .unwrap_or_else(|_| Err(stopped().sent().at(&self.server).doing(doing)))
     }
 
-    fn submit(&self, request: Request) -> Result<oneshot::Receiver<Result<Answer, Error>>, Error> {
+    fn submit(
+        self: &Arc<Self>,
+        request: Request,
+        serve: impl FnOnce(Service),
+    ) -> Result<oneshot::Receiver<Result<Answer, Error>>, Error> {
         let mut state = self.lock();
         if let Some(error) = &state.down {
             return Err(error.clone());
@@ -118,8 +131,12 @@ impl Lane {
             caller,
             share,
         });
+        let served = replace(&mut state.served, true);
         drop(state);
         self.arrival.notify_one();
+        if !served {
+            serve(Service(Arc::clone(self)));
+        }
         Ok(receiver)
     }
 
@@ -192,7 +209,7 @@ impl Lane {
     pub(crate) fn shut(&self, error: &Error) {
         let mut state = self.lock();
         state.down = Some(error.clone());
-        for waiting in std::mem::take(&mut state.waiting) {
+        for waiting in take(&mut state.waiting) {
             waiting.caller.tell(Err(error.clone()));
         }
     }
@@ -205,6 +222,21 @@ impl Lane {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that runs under this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service {
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.0
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let left = take(&mut *self.0.lock());
+        for waiting in left.waiting {
+            waiting.caller.tell(Err(stopped()));
+        }
     }
 }
 
@@ -236,6 +268,11 @@ impl Caller {
         let sentence = "it was not ready to take the request in time";
         self.tell(Err(Error::new(ErrorKind::Timeout, sentence)));
     }
+}
+
+fn stopped() -> Error {
+    let sentence = "the runtime that spoke to it has stopped";
+    Error::new(ErrorKind::Disconnected, sentence)
 }
 
 impl Load {

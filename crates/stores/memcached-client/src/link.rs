@@ -1,25 +1,27 @@
 //! One connection to a server, made again whenever it is needed and gone.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::address::Address;
 use crate::config::Limits;
 use crate::error::Error;
-use crate::lane::Lane;
+use crate::lane::{Lane, Service};
 use crate::pipe::Pipe;
 use crate::request::{Answer, Request};
 use crate::stream::{Connected, Connector};
 
-/// A connection that is made when it is needed, by the runtime that needs it first. Dropping it closes it.
+/// A connection that is made when it is needed, by the runtime that needs it first; once that has ended, by the next.
+/// Dropping it closes it.
 pub(crate) struct Link {
     lane: Arc<Lane>,
     connector: Connector,
-    task: OnceLock<JoinHandle<()>>,
+    /// The task that serves the lane, or did last.
+    task: Mutex<Option<AbortHandle>>,
 }
 
 impl Link {
@@ -27,7 +29,7 @@ impl Link {
         Self {
             lane: Arc::new(Lane::new(server, limits)),
             connector,
-            task: OnceLock::new(),
+            task: Mutex::default(),
         }
     }
 
@@ -38,15 +40,21 @@ impl Link {
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {
-        self.task
-            .get_or_init(|| tokio::spawn(run(Arc::clone(&self.lane), self.connector.clone())));
-        self.lane.ask(request).await
+        self.lane.ask(request, |service| self.begin(service)).await
+    }
+
+    fn begin(&self, service: Service) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: where a runtime is ending, the task may be over already and another begun.
+        let serving = tokio::spawn(run(service, self.connector.clone()));
+        *task = Some(serving.abort_handle());
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if let Some(task) = self.task.get() {
+        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task {
             task.abort();
         }
     }
@@ -54,16 +62,17 @@ impl Drop for Link {
 
 /// Connects when somebody asks, and after a failure by itself, again and again. Until that succeeds everybody is
 /// refused at once, so that a dead server costs a wait to those only who find it dead.
-async fn run(lane: Arc<Lane>, connector: Connector) {
+async fn run(service: Service, connector: Connector) {
+    let lane = service.lane();
     let mut failures = 0;
     loop {
         if failures == 0 {
             lane.has_waiting().await;
         }
-        let (of_use, error) = match connect(&lane, &connector).await {
+        let (of_use, error) = match connect(lane, &connector).await {
             Ok(connected) => {
                 lane.open();
-                Pipe::new(connected, &lane).work().await
+                Pipe::new(connected, lane).work().await
             }
             Err(error) => (false, error),
         };

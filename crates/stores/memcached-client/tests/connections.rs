@@ -8,7 +8,9 @@ use bytes::Bytes;
 use fasthttpsession_memcached_client::{Error, ErrorKind, Expiry};
 use fasthttpsession_servers::{Memcached, MemcachedServer};
 use support::{Fake, LONG, add, client, config, until_it_answers, value};
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_requests_share_one_connection_and_each_gets_its_own_reply() {
@@ -132,6 +134,48 @@ async fn a_cut_connection_says_that_the_request_may_have_been_carried_out() {
     assert_eq!(error.kind(), ErrorKind::Disconnected);
     assert!(error.may_have_applied());
     assert!(error.to_string().contains(&fake.address()), "{error}");
+}
+
+#[test]
+fn a_client_outlives_the_runtime_that_it_was_first_used_in() {
+    let server = Memcached::start();
+    let client = client(&server);
+    for _ in 0..3 {
+        let got = runtime().block_on(async { timeout(LONG, client.get("key")).await });
+        let got = got.expect("there is always an answer");
+        assert_eq!(got.expect("the server is there"), None);
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_runtime_that_ends_is_told() {
+    let first = runtime();
+    let fake = first.block_on(Fake::new());
+    let client = fake.client();
+    // The first one connects, and nobody answers its greeting.
+    first.block_on(async {
+        let asked = timeout(Duration::from_millis(1), client.get("key")).await;
+        asked.expect_err("nobody answers");
+    });
+    runtime().block_on(async {
+        let mut asked = std::pin::pin!(client.get("key"));
+        tokio::select! {
+            biased;
+            _ = &mut asked => panic!("nobody answers"),
+            () = yield_now() => {}
+        }
+        first.shutdown_background();
+        let answer = timeout(LONG, asked).await;
+        let error = answer.expect("there is always an answer");
+        let error = error.expect_err("nobody answers");
+        assert_eq!(error.kind(), ErrorKind::Disconnected);
+        assert!(!error.may_have_applied());
+    });
+}
+
+fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("there is room for one")
 }
 
 #[tokio::test]
