@@ -36,7 +36,7 @@ pub enum ErrorKind {
     OutOfMemory,
     /// The server wants a name and a password, or others than it was given.
     Authentication,
-    /// The server refused the request.
+    /// The server refused the request; or somebody between, who may have passed it on.
     Refused,
     /// The server answered what it may not. The connection was closed.
     Protocol,

@@ -210,7 +210,12 @@ fn refused(refusal: Refusal, text: &str) -> Error {
         Refusal::Server if text.starts_with("out of memory") => ErrorKind::OutOfMemory,
         _ => ErrorKind::Refused,
     };
-    Error::new(kind, format!("it answered: {}", text.escape_debug()))
+    let error = Error::new(kind, format!("it answered: {}", text.escape_debug()));
+    match (refusal, kind) {
+        // What stands between may say so when it has passed the request on.
+        (Refusal::Server, ErrorKind::Refused) => error.sent(),
+        _ => error,
+    }
 }
 
 #[cfg(test)]

@@ -136,6 +136,33 @@ async fn a_cut_connection_says_that_the_request_may_have_been_carried_out() {
     assert!(error.to_string().contains(&fake.address()), "{error}");
 }
 
+/// What stands between may say so of a request that it has passed on.
+#[tokio::test]
+async fn a_refusal_that_memcached_does_not_know_leaves_open_whether_the_request_was_carried_out() {
+    let fake = Fake::new().await;
+    let client = fake.client();
+    let refusals = [
+        ("SERVER_ERROR backend failure", true),
+        ("SERVER_ERROR out of memory storing object", false),
+        ("SERVER_ERROR object too large for cache", false),
+    ];
+    let asked = tokio::spawn(async move {
+        for (refusal, may_have_applied) in refusals {
+            let added = client.add("key", Bytes::new(), Expiry::NEVER).await;
+            let error = added.expect_err(refusal);
+            assert_eq!(error.may_have_applied(), may_have_applied, "{refusal}");
+        }
+    });
+    let mut wire = fake.accept().await;
+    for (refusal, _) in refusals {
+        // The command, and its value.
+        wire.line().await;
+        wire.line().await;
+        wire.say(&format!("{refusal}\r\n")).await;
+    }
+    asked.await.expect("it does not panic");
+}
+
 #[test]
 fn a_client_outlives_the_runtime_that_it_was_first_used_in() {
     let server = Memcached::start();
