@@ -25,7 +25,7 @@ const SHARDS: usize = 16;
 /// What is noted until the old half of a shard is forgotten, in bytes. A shard has two halves.
 const HALF_SHARD: usize = (16 << 20) / SHARDS / 2;
 
-/// About as much as a record without its body takes here.
+/// About as much as a record takes here without its body and its texts.
 const ENTRY: usize = 256;
 
 #[derive(Default)]
@@ -102,7 +102,13 @@ impl Shard {
 
 impl Current {
     fn size(&self) -> usize {
-        ENTRY + self.record.body.len()
+        let header = &self.record.header;
+        let principal = header
+            .principal
+            .as_ref()
+            .map_or(0, |text| text.as_str().len());
+        let label = header.label.as_ref().map_or(0, |text| text.as_str().len());
+        ENTRY + self.record.body.len() + principal + label
     }
 
     fn is_newer_than(&self, other: &Self) -> bool {
@@ -113,7 +119,7 @@ impl Current {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use fasthttpsession_core::{Header, Timestamp};
+    use fasthttpsession_core::{Header, Label, Principal, Timestamp};
 
     use super::*;
 
@@ -158,6 +164,22 @@ mod tests {
         }
         let kept = (0..10_000).filter(|number| seen.take(handle(*number)).is_some());
         let bytes = kept.count() * body;
+        assert!((4 << 20..16 << 20).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
+    fn whose_a_session_is_and_its_label_count() {
+        let seen = Seen::default();
+        let text = "x".repeat(255);
+        for number in 0..100_000 {
+            let mut current = current(1, 0);
+            let header = &mut current.record.header;
+            header.principal = Some(Principal::new(&text).expect("it is short enough"));
+            header.label = Some(Label::new(&text).expect("it is short enough"));
+            seen.note(handle(number), current);
+        }
+        let kept = (0..100_000).filter(|number| seen.take(handle(*number)).is_some());
+        let bytes = kept.count() * 2 * text.len();
         assert!((4 << 20..16 << 20).contains(&bytes), "{bytes}");
     }
 
