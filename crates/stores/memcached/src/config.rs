@@ -155,7 +155,9 @@ impl MemcachedConfig {
     pub async fn open(self) -> Result<MemcachedStore, StoreError> {
         let client = self.client()?;
         let (prefix, limit) = (&self.prefix, self.max_record_bytes);
-        let store = MemcachedStore::new(client, prefix, limit, self.response_timeout);
+        // Zero counts as a millisecond, as with the client.
+        let patience = self.response_timeout.max(Duration::from_millis(1));
+        let store = MemcachedStore::new(client, prefix, limit, patience);
         let answers = store.ping().await;
         let some_answer = answers.iter().any(Result::is_ok);
         let failed = answers.into_iter().filter_map(Result::err);
