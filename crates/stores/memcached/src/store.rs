@@ -310,9 +310,7 @@ impl Inner {
 
     /// A creation that one of several servers could not make may succeed on another.
     fn placed(&self, error: StoreError) -> StoreError {
-        use StoreErrorKind::{Full, Timeout, Unavailable};
-        let by_server = matches!(error.kind(), Full | Timeout | Unavailable);
-        if by_server && self.servers.len() > 1 {
+        if error.is_retryable() && self.servers.len() > 1 {
             error.of_one_server()
         } else {
             error
