@@ -20,10 +20,10 @@ pub(crate) enum Place {
     Unix(PathBuf),
 }
 
-impl Address {
-    /// The port of a host that is given without one.
-    pub const DEFAULT_PORT: u16 = 11211;
+/// The port of a host that is given without one.
+const DEFAULT_PORT: u16 = 11211;
 
+impl Address {
     /// A host by name or number.
     pub fn tcp(host: &str, port: u16) -> Self {
         Self(Arc::new(Place::Tcp {
@@ -89,14 +89,14 @@ fn split_port(text: &str) -> Option<(&str, u16)> {
     }
     match text.find(':') {
         Some(colon) => Some((&text[..colon], port(&text[colon..])?)),
-        None => Some((text, Address::DEFAULT_PORT)),
+        None => Some((text, DEFAULT_PORT)),
     }
 }
 
 /// Reads `:port`, or nothing.
 fn port(text: &str) -> Option<u16> {
     if text.is_empty() {
-        return Some(Address::DEFAULT_PORT);
+        return Some(DEFAULT_PORT);
     }
     let digits = text.strip_prefix(':')?;
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
