@@ -57,8 +57,6 @@ pub(crate) struct Waiting {
 /// Who waits for an answer, and until when.
 pub(crate) struct Caller {
     pub(crate) deadline: Instant,
-    server: Address,
-    doing: &'static str,
     answer: oneshot::Sender<Result<Answer, Error>>,
 }
 
@@ -100,12 +98,11 @@ impl Lane {
     ) -> Result<Answer, Error> {
         let _asking = Asking::begin(&self.asking);
         let doing = request.doing();
-        let answer = self
-            .submit(request, serve)
-            .map_err(|error| error.at(&self.server).doing(doing))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(stopped().sent().at(&self.server).doing(doing)))
+        let answered = match self.submit(request, serve) {
+            Ok(answer) => answer.await.unwrap_or_else(|_| Err(stopped().sent())),
+            Err(error) => Err(error),
+        };
+        answered.map_err(|error| error.at(&self.server).doing(doing))
     }
 
     fn submit(
@@ -122,8 +119,6 @@ impl Lane {
         let caller = Caller {
             // Under the lock, so that deadlines are in order.
             deadline: Instant::now() + self.limits.timeout,
-            server: self.server.clone(),
-            doing: request.doing(),
             answer,
         };
         state.waiting.push_back(Waiting {
@@ -255,7 +250,6 @@ impl Drop for Asking<'_> {
 
 impl Caller {
     pub(crate) fn tell(self, answer: Result<Answer, Error>) {
-        let answer = answer.map_err(|error| error.at(&self.server).doing(self.doing));
         // Whoever gave up needs no answer.
         let _ = self.answer.send(answer);
     }
