@@ -35,6 +35,9 @@ pub mod your_own_store {}
 #[doc = include_str!("../guide/testing.md")]
 pub mod testing {}
 #[doc = include_str!("../guide/operations.md")]
+/// ```
+#[doc = include_str!("../guide/unreadable.rs")]
+/// ```
 pub mod operations {}
 #[doc = include_str!("../guide/from_go.md")]
 pub mod from_go {}

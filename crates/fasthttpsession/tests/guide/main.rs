@@ -1,0 +1,5 @@
+//! What the guide shows does what the guide says.
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+mod browser;
+mod unreadable;
