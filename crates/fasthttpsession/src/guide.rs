@@ -5,7 +5,8 @@
 //! | [`getting_started`] | a session in an axum application, and in any other server |
 //! | [`choosing_a_store`] | which one, and what each promises |
 //! | [`concurrency`] | what two requests at once may rely on |
-//! | [`security`] | what is on, and what to turn on: tokens, keys, forms |
+//! | [`security`] | what is on, and what to turn on: tokens, keys |
+//! | [`forms`] | a form that no other site sends, and a word for the next page |
 //! | [`signing_in`] | signing in and out, devices, changed passwords |
 //! | [`your_own_store`] | the contract, and a whole store |
 //! | [`testing`] | an application on memory, with a clock of its own |
@@ -21,6 +22,14 @@ pub mod choosing_a_store {}
 pub mod concurrency {}
 #[doc = include_str!("../guide/security.md")]
 pub mod security {}
+/// A form that no other site makes a browser send, and a word that the next page shows once ("flash"). In axum:
+///
+/// ```no_run
+#[doc = include_str!("../guide/forms.rs")]
+/// ```
+///
+#[doc = include_str!("../guide/forms.md")]
+pub mod forms {}
 #[doc = include_str!("../guide/signing_in.md")]
 pub mod signing_in {}
 /// Writing a store: five operations, each atomic for one handle. [`Store`](crate::Store) has the contract; here is a whole

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 mod browser;
+mod forms;
 mod unreadable;
