@@ -43,7 +43,7 @@
 //! | --- | --- |
 //! | `memory` (default) | `MemoryStore`, and `connect("memory:")` |
 //! | `sqlite` | `SqliteStore`, and `connect("sqlite:…")` |
-//! | `file` | `FileStore`, and `connect("file:…")` |
+//! | `file` | `FileStore`, and `connect("file:…")`; on Unix alone |
 //! | `postgres` | `PostgresStore`, and `connect("postgres://…")` |
 //! | `mysql` | `MysqlStore`, and `connect("mysql://…")`, for MariaDB too |
 //! | `redis` | `RedisStore`, and `connect("redis://…")`, for Valkey, Cluster and Sentinel too |
