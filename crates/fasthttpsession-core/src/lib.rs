@@ -11,26 +11,31 @@
 //! # Any server in twenty lines
 //!
 //! ```
-//! use fasthttpsession_core::{Error, HeaderEdit, Sessions};
+//! use fasthttpsession_core::{Error, Exchange, HeaderEdit, Sessions};
 //!
-//! /// Counts visits; `headers` are the request's, the result is the body and the headers to send.
-//! async fn handle(
-//!     sessions: &Sessions,
-//!     headers: &[(&str, &str)],
-//! ) -> Result<(String, Vec<HeaderEdit>), Error> {
+//! /// Counts visits; `headers` are the request's, the result is the status, the body and the headers to send.
+//! async fn handle(sessions: &Sessions, headers: &[(&str, &str)]) -> (u16, String, Vec<HeaderEdit>) {
 //!     let exchange = sessions.begin(headers.iter().copied(), None);
+//!     match answer(&exchange).await {
+//!         Ok((body, edits)) => (200, body, edits),
+//!         // What was saved on the way is committed, and the client has to learn of its token.
+//!         Err(error) => (error.status(), String::new(), exchange.abandon()),
+//!     }
+//! }
+//!
+//! async fn answer(exchange: &Exchange) -> Result<(String, Vec<HeaderEdit>), Error> {
 //!     let session = exchange.session().await?;
 //!     session.update("visits", |visits: &mut u64| *visits += 1)?;
 //!     let body = format!("visit number {}", session.get::<u64>("visits")?.unwrap_or_default());
 //!     Ok((body, exchange.finish().await?))
 //! }
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Error> {
+//! # async fn main() {
 //! # let sessions = Sessions::new(fasthttpsession_memory::MemoryStore::new());
-//! # let (body, edits) = handle(&sessions, &[("host", "example.org")]).await?;
-//! # assert_eq!(body, "visit number 1");
+//! # let (status, body, edits) = handle(&sessions, &[("host", "example.org")]).await;
+//! # assert_eq!((status, &*body), (200, "visit number 1"));
 //! # assert!(matches!(&edits[1], HeaderEdit::SetCookie { name, .. } if name == "__Host-id"));
-//! # Ok(()) }
+//! # }
 //! ```
 //!
 //! # Values
