@@ -271,6 +271,18 @@ async fn without_a_middleware_they_say_so() {
     }
 }
 
+#[test]
+#[should_panic(expected = "visible ASCII")]
+fn a_page_that_no_header_can_carry_is_refused() {
+    SignInAt::new("/login\r\nset-cookie: a=b");
+}
+
+#[test]
+#[should_panic(expected = "visible ASCII")]
+fn a_page_that_is_not_encoded_is_refused() {
+    SignInAt::new("/é");
+}
+
 fn pages(config: &mut ServiceConfig) {
     config
         .route("/login", web::get().to(login))

@@ -256,6 +256,12 @@ fn a_page_that_no_header_can_carry_is_refused() {
     SignInAt::new("/login\r\nset-cookie: a=b");
 }
 
+#[test]
+#[should_panic(expected = "visible ASCII")]
+fn a_page_that_is_not_encoded_is_refused() {
+    SignInAt::new("/é");
+}
+
 async fn profile(user: SignedIn) -> String {
     user.as_str().to_owned()
 }

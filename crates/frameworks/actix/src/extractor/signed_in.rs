@@ -82,10 +82,12 @@ impl SignInAt {
     /// The path or the URL of the page.
     ///
     /// # Panics
-    /// If `page` has characters other than visible ASCII, which no header can carry.
+    /// If `page` has characters other than visible ASCII, of which all URLs are made.
     pub fn new(page: &str) -> Self {
+        let visible = page.bytes().all(|byte| byte.is_ascii_graphic());
+        assert!(visible, "the page's URL is visible ASCII");
         Self {
-            page: HeaderValue::from_str(page).expect("the page's URL is visible ASCII"),
+            page: HeaderValue::from_str(page).expect("visible ASCII is a header's value"),
             marker: PhantomData,
         }
     }
