@@ -55,6 +55,41 @@ async fn a_request_that_is_dropped_commits_nothing() {
 }
 
 #[actix_web::test]
+async fn what_answers_in_place_of_a_handler_that_it_drops_commits_under_the_middleware_but_not_around_it()
+ {
+    async fn out_of_time(
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        let answered = request.request().clone();
+        assert!(next.call(request).now_or_never().is_none());
+        let answer = HttpResponse::RequestTimeout().finish();
+        Ok(ServiceResponse::new(answered, answer))
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let middleware = SessionMiddleware::new(sessions.clone());
+    let handler = async |session: Session| {
+        session.set("a", &2).unwrap();
+        std::future::pending::<HttpResponse>().await
+    };
+    let around = web::resource("/")
+        .wrap(middleware.clone())
+        .wrap(from_fn(out_of_time));
+    let under = web::resource("/")
+        .wrap(from_fn(out_of_time))
+        .wrap(middleware);
+    let around = init_service(App::new().service(around.get(handler))).await;
+    let response = call_service(&around, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(value(&sessions, &token).await, Some(1));
+    let under = init_service(App::new().service(under.get(handler))).await;
+    let response = call_service(&under, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(value(&sessions, &token).await, Some(2));
+}
+
+#[actix_web::test]
 async fn a_handler_has_the_session_in_hand_without_loading_it() {
     let (store, sessions) = fragile();
     store.breaks();

@@ -9,6 +9,7 @@ use fasthttpsession_core::{Error, ManualClock, Session, Sessions};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 use fasthttpsession_tower::{RequestSession, SessionFailed, SessionLayer};
+use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -46,9 +47,37 @@ async fn a_future_that_is_dropped_commits_nothing() {
             .layer(handler)
             .oneshot(request(&token)),
     );
-    assert!(futures_util::FutureExt::now_or_never(&mut response).is_none());
+    assert!((&mut response).now_or_never().is_none());
     drop(response);
     assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
+#[tokio::test]
+async fn what_answers_in_place_of_a_future_that_it_drops_commits_under_the_layer_but_not_around_it()
+{
+    async fn out_of_time(
+        service: impl Service<Request<()>, Response = Response<()>, Error = Infallible>,
+        request: Request<()>,
+    ) -> Result<Response<()>, Infallible> {
+        assert!(service.oneshot(request).now_or_never().is_none());
+        let mut answer = Response::new(());
+        *answer.status_mut() = StatusCode::REQUEST_TIMEOUT;
+        Ok(answer)
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let layer = SessionLayer::new(sessions.clone());
+    let handler = service_fn(|request: Request<()>| async move {
+        session(&request).await.unwrap().set("a", &2).unwrap();
+        std::future::pending::<Result<Response<()>, Infallible>>().await
+    });
+    let answer = out_of_time(layer.layer(handler), request(&token)).await;
+    assert_eq!(answer.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(value(&sessions, &token).await, Some(1));
+    let timed = layer.layer(service_fn(|request| out_of_time(handler, request)));
+    let answer = timed.oneshot(request(&token)).await;
+    assert_eq!(answer.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(value(&sessions, &token).await, Some(2));
 }
 
 #[tokio::test]
