@@ -43,9 +43,9 @@ impl<M: 'static> ResponseError for Explained<M> {
     fn error_response(&self) -> HttpResponse {
         let mut response = self.error.error_response();
         if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {
-            response = error_response(&*self.on_error, &cause);
+            response = error_response(&*self.on_error, &cause, &mut response);
         }
-        headers::apply(self.edits.clone(), response.headers_mut());
+        headers::tell(self.edits.clone(), &mut response);
         response
     }
 }

@@ -9,6 +9,8 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use fasthttpsession_core::{Error, TransactError};
 
+use crate::headers;
+
 /// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
 ///
 /// The middleware that has the marker `M` sees it pass, answers as it would answer an error of its own, and commits
@@ -160,9 +162,15 @@ pub(crate) fn no_detail(error: &Error) -> HttpResponse {
     HttpResponse::new(status(error))
 }
 
-pub(crate) fn error_response(on_error: &OnError, error: &Error) -> HttpResponse {
+/// The answer to an error in place of a response. It is never cached.
+pub(crate) fn error_response<B>(
+    on_error: &OnError,
+    error: &Error,
+    replaced: &mut HttpResponse<B>,
+) -> HttpResponse {
     let mut response = on_error(error);
     never_cached(response.headers_mut());
+    headers::tell_again(replaced, &mut response);
     response
 }
 

@@ -2,17 +2,50 @@
 
 use std::borrow::Cow;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use fasthttpsession_core::HeaderEdit;
 
-pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
+/// What middleware has told the client about its tokens, in the extensions of the response that does. Middleware around it
+/// that answers an error in place of the response has to tell it too.
+struct Told(Vec<HeaderEdit>);
+
+/// Applies `edits`, and keeps them with the response if they are about a token.
+pub(crate) fn tell<B>(edits: Vec<HeaderEdit>, response: &mut HttpResponse<B>) {
+    apply(&edits, response.headers_mut());
+    if !edits.iter().any(is_about_a_token) {
+        return;
+    }
+    let mut extensions = response.extensions_mut();
+    match extensions.get_mut::<Told>() {
+        Some(Told(all)) => all.extend(edits),
+        None => _ = extensions.insert(Told(edits)),
+    }
+}
+
+/// Tells by `response` what was told by the one that it is in place of.
+pub(crate) fn tell_again<B>(replaced: &mut HttpResponse<B>, response: &mut HttpResponse) {
+    let told = replaced.extensions_mut().remove();
+    if let Some(Told(edits)) = told {
+        tell(edits, response);
+    }
+}
+
+fn is_about_a_token(edit: &HeaderEdit) -> bool {
+    matches!(
+        edit,
+        HeaderEdit::SetCookie { .. } | HeaderEdit::SetHeader { .. }
+    )
+}
+
+fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
     for edit in edits {
         match edit {
-            HeaderEdit::SetCookie { name, value } => set_cookie(headers, &name, &value),
-            HeaderEdit::SetHeader { name, value } => set_header(headers, &name, &value),
+            HeaderEdit::SetCookie { name, value } => set_cookie(headers, name, value),
+            HeaderEdit::SetHeader { name, value } => set_header(headers, name, value),
             HeaderEdit::Append { name, value } => append(headers, name, value),
             HeaderEdit::Default { name, value } => {
-                if !headers.contains_key(name) {
+                if !headers.contains_key(*name) {
                     headers.insert(
                         HeaderName::from_static(name),
                         HeaderValue::from_static(value),
@@ -54,7 +87,7 @@ fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
 }
 
 /// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
-fn append(headers: &mut HeaderMap, name: &'static str, value: Cow<'static, str>) {
+fn append(headers: &mut HeaderMap, name: &'static str, value: &Cow<'static, str>) {
     let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
     let present = headers
         .get_all(name)

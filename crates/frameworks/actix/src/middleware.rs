@@ -200,12 +200,12 @@ async fn finish<B, M: 'static>(
     };
     match committed {
         Ok(edits) => {
-            headers::apply(edits, response.headers_mut());
+            headers::tell(edits, response.response_mut());
             response.map_into_left_body()
         }
         Err(error) => {
-            let mut answer = error_response(on_error, &error);
-            headers::apply(exchange.abandon(), answer.headers_mut());
+            let mut answer = error_response(on_error, &error, response.response_mut());
+            headers::tell(exchange.abandon(), &mut answer);
             response.into_response(answer).map_into_right_body()
         }
     }

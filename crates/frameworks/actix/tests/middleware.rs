@@ -1,6 +1,7 @@
 //! What is told of the middleware that no HTTP client can see: error functions, other middleware, tasks.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
+use std::future::ready;
 use std::sync::Mutex;
 
 use actix_http::Request;
@@ -13,7 +14,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service, read_body, try_call_service};
 use actix_web::{App, FromRequest, Handler, HttpResponse, Responder, ResponseError, rt, web};
 use fasthttpsession_actix::{RequestSession, Session, SessionFailed, SessionMiddleware, SignedIn};
-use fasthttpsession_core::{Error, Sessions};
+use fasthttpsession_core::{Cookie, Error, Sessions, Store};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 use futures_util::FutureExt;
@@ -465,6 +466,79 @@ async fn a_failure_of_one_middleware_is_answered_by_that_one() {
 }
 
 #[actix_web::test]
+async fn what_an_inner_one_committed_reaches_the_browser_though_the_handler_failed_for_the_outer() {
+    enum Admin {}
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: Session| -> Result<HttpResponse, SessionFailed<Admin>> {
+        session.rotate()?;
+        Err(Error::Finished.into())
+    };
+    let admins = sessions_named("admin", MemoryStore::new());
+    let app = App::new()
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .wrap(SessionMiddleware::new(admins).marked::<Admin>())
+        .route("/", web::get().to(handler));
+    let response = call_service(&init_service(app).await, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+#[actix_web::test]
+async fn what_an_inner_one_committed_reaches_the_browser_though_two_around_it_can_not_commit() {
+    enum Admin {}
+    enum Owner {}
+    let store = Fragile::default();
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let admins = sessions_named("admin", store.clone());
+    let owners = sessions_named("owner", store.clone());
+    let handler = move |user: Session, admin: Session<Admin>, owner: Session<Owner>| {
+        user.rotate().unwrap();
+        admin.set("a", &1).unwrap();
+        owner.set("a", &1).unwrap();
+        store.breaks();
+        let mut own = HttpResponse::Ok();
+        ready(own.insert_header((SET_COOKIE, "theme=dark")).finish())
+    };
+    let app = App::new()
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .wrap(SessionMiddleware::new(admins).marked::<Admin>())
+        .wrap(SessionMiddleware::new(owners).marked::<Owner>())
+        .route("/", web::get().to(handler));
+    let response = call_service(&init_service(app).await, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers().get_all(SET_COOKIE).count(), 1);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+#[actix_web::test]
+async fn what_was_saved_reaches_the_browser_though_other_middleware_failed_for_an_outer_one() {
+    enum Admin {}
+    async fn saves_and_fails(
+        session: Session,
+        _: ServiceRequest,
+        _: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        session.rotate().unwrap();
+        session.save().await.unwrap();
+        Err(SessionFailed::<Admin>::from(Error::Finished).into())
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let admins = sessions_named("admin", MemoryStore::new());
+    let app = App::new()
+        .wrap(from_fn(saves_and_fails))
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .wrap(SessionMiddleware::new(admins).marked::<Admin>());
+    let app = init_service(app).await;
+    let error = try_call_service(&app, request(&token)).await.err().unwrap();
+    let response = answer_to(error);
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+#[actix_web::test]
 async fn a_cookie_is_not_printed() {
     let handler = async |session: Session| {
         session.set("a", &1).unwrap();
@@ -509,6 +583,12 @@ impl ResponseError for Failed {
     fn error_response(&self) -> HttpResponse {
         self.0.error_response()
     }
+}
+
+/// Sessions whose cookie has this name.
+fn sessions_named(cookie: &str, store: impl Store) -> Sessions {
+    let builder = Sessions::builder(store).cookie(Cookie::new(cookie));
+    builder.build().unwrap()
 }
 
 /// Sessions on a store that can be broken.

@@ -68,10 +68,10 @@ where
                     };
                     if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
                         let failed = (error, exchange.abandon());
-                        return Poll::Ready(Ok(error_response(this.on_error, failed)));
+                        return Poll::Ready(Ok(error_response(this.on_error, failed, response)));
                     }
                     if let Some(edits) = exchange.finish_now() {
-                        headers::apply(edits, response.headers_mut());
+                        headers::tell(edits, &mut response);
                         return Poll::Ready(Ok(response));
                     }
                     this.state.set(State::committing(response, exchange));
@@ -108,17 +108,22 @@ fn finished<B>(
 ) -> Response<B> {
     match committed {
         Ok(edits) => {
-            headers::apply(edits, response.headers_mut());
+            headers::tell(edits, &mut response);
             response
         }
-        Err(failed) => error_response(on_error, failed),
+        Err(failed) => error_response(on_error, failed, response),
     }
 }
 
-/// The answer to an error, which is never cached.
-fn error_response<B>(on_error: &impl OnError<B>, (error, edits): Failed) -> Response<B> {
+/// The answer to an error in place of a response. It is never cached.
+fn error_response<B>(
+    on_error: &impl OnError<B>,
+    (error, edits): Failed,
+    replaced: Response<B>,
+) -> Response<B> {
     let mut response = on_error.response(&error);
     never_cached(&mut response);
-    headers::apply(edits, response.headers_mut());
+    headers::tell_again(replaced, &mut response);
+    headers::tell(edits, &mut response);
     response
 }

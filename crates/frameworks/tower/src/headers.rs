@@ -3,13 +3,46 @@
 use std::borrow::Cow;
 
 use fasthttpsession_core::HeaderEdit;
+use http::Response;
 use http::header::{CACHE_CONTROL, Entry, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
 
-pub(crate) fn apply(edits: Vec<HeaderEdit>, headers: &mut HeaderMap) {
+/// What layers have told the client about its tokens, in the extensions of the response that does. A layer around them
+/// that answers an error in place of the response has to tell it too.
+#[derive(Clone)]
+struct Told(Vec<HeaderEdit>);
+
+/// Applies `edits`, and keeps them with the response if they are about a token.
+pub(crate) fn tell<B>(edits: Vec<HeaderEdit>, response: &mut Response<B>) {
+    apply(&edits, response.headers_mut());
+    if !edits.iter().any(is_about_a_token) {
+        return;
+    }
+    let extensions = response.extensions_mut();
+    match extensions.get_mut::<Told>() {
+        Some(Told(all)) => all.extend(edits),
+        None => _ = extensions.insert(Told(edits)),
+    }
+}
+
+/// Tells by `response` what was told by the one that it is in place of.
+pub(crate) fn tell_again<B>(mut replaced: Response<B>, response: &mut Response<B>) {
+    if let Some(Told(edits)) = replaced.extensions_mut().remove() {
+        tell(edits, response);
+    }
+}
+
+fn is_about_a_token(edit: &HeaderEdit) -> bool {
+    matches!(
+        edit,
+        HeaderEdit::SetCookie { .. } | HeaderEdit::SetHeader { .. }
+    )
+}
+
+fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
     for edit in edits {
         match edit {
-            HeaderEdit::SetCookie { name, value } => set_cookie(headers, &name, &value),
-            HeaderEdit::SetHeader { name, value } => set_header(headers, &name, &value),
+            HeaderEdit::SetCookie { name, value } => set_cookie(headers, name, value),
+            HeaderEdit::SetHeader { name, value } => set_header(headers, name, value),
             HeaderEdit::Append { name, value } => append(headers, name, value),
             HeaderEdit::Default { name, value } => {
                 headers
@@ -65,7 +98,7 @@ fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
         .trim_ascii()
 }
 
-/// The constant for the two names that there are, which costs no look-up; or the name made anew.
+/// The constant, which costs no look-up, for the two names that most responses need; or the name made anew.
 fn known(name: &'static str) -> HeaderName {
     match name {
         "vary" => VARY,
@@ -75,14 +108,14 @@ fn known(name: &'static str) -> HeaderName {
 }
 
 /// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
-fn append(headers: &mut HeaderMap, name: &'static str, value: Cow<'static, str>) {
-    let made = |value| match value {
+fn append(headers: &mut HeaderMap, name: &'static str, value: &Cow<'static, str>) {
+    let made = || match value {
         Cow::Borrowed(value) => HeaderValue::from_static(value),
         Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
     };
     match headers.entry(known(name)) {
         Entry::Vacant(vacant) => {
-            vacant.insert(made(value));
+            vacant.insert(made());
         }
         Entry::Occupied(mut lines) => {
             let listed =
@@ -92,7 +125,7 @@ fn append(headers: &mut HeaderMap, name: &'static str, value: Cow<'static, str>)
                 .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
                 .any(|entry| listed(entry.trim_ascii()));
             if !present {
-                lines.append(made(value));
+                lines.append(made());
             }
         }
     }
@@ -132,14 +165,14 @@ mod tests {
             (SET_COOKIE, " id =old2"),
             (SET_COOKIE, "ID=x"),
         ]);
-        apply(vec![cookie("id", "id=new")], &mut headers);
+        apply(&[cookie("id", "id=new")], &mut headers);
         assert_eq!(values(&headers, &SET_COOKIE), ["idle=1", "ID=x", "id=new"]);
     }
 
     #[test]
     fn a_cookie_is_not_printed() {
         let mut headers = HeaderMap::new();
-        apply(vec![cookie("id", "id=handle.secret")], &mut headers);
+        apply(&[cookie("id", "id=handle.secret")], &mut headers);
         assert!(!format!("{headers:?}").contains("secret"));
     }
 
@@ -151,7 +184,7 @@ mod tests {
             name: "x-token".into(),
             value: "handle.secret".into(),
         };
-        apply(vec![edit], &mut headers);
+        apply(&[edit], &mut headers);
         assert_eq!(values(&headers, &token), ["handle.secret"]);
         assert!(!format!("{headers:?}").contains("secret"));
     }
@@ -161,7 +194,7 @@ mod tests {
         for present in ["cookie", "Accept, COOKIE", "*"] {
             let mut headers = headers(&[(VARY, present)]);
             apply(
-                vec![HeaderEdit::Append {
+                &[HeaderEdit::Append {
                     name: "vary",
                     value: "cookie".into(),
                 }],
@@ -175,7 +208,7 @@ mod tests {
     fn vary_keeps_what_the_handler_named() {
         let mut headers = headers(&[(VARY, "accept, cookie-consent")]);
         apply(
-            vec![HeaderEdit::Append {
+            &[HeaderEdit::Append {
                 name: "vary",
                 value: "cookie".into(),
             }],
@@ -190,14 +223,14 @@ mod tests {
     #[test]
     fn a_default_yields_to_the_handler() {
         let edit = || {
-            vec![HeaderEdit::Default {
+            [HeaderEdit::Default {
                 name: "cache-control",
                 value: "no-store",
             }]
         };
         let (mut own, mut none) = (headers(&[(CACHE_CONTROL, "private")]), HeaderMap::new());
-        apply(edit(), &mut own);
-        apply(edit(), &mut none);
+        apply(&edit(), &mut own);
+        apply(&edit(), &mut none);
         assert_eq!(
             (values(&own, &CACHE_CONTROL), values(&none, &CACHE_CONTROL)),
             (vec!["private"], vec!["no-store"])

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use fasthttpsession_core::{Error, ManualClock, Session, Sessions};
+use fasthttpsession_core::{Cookie, Error, ManualClock, Session, Sessions, Store};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 use fasthttpsession_tower::{RequestSession, SessionFailed, SessionLayer};
@@ -431,6 +431,53 @@ async fn a_failure_of_one_layer_is_answered_by_that_layer() {
     }
 }
 
+#[tokio::test]
+async fn what_an_inner_layer_committed_reaches_the_browser_though_the_handler_failed_for_the_outer()
+{
+    enum Admin {}
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = service_fn(|request: Request<()>| async move {
+        session(&request).await.unwrap().rotate().unwrap();
+        Ok::<_, Infallible>(SessionFailed::<Admin>::from(Error::Finished).response::<String>())
+    });
+    let inner = SessionLayer::new(sessions.clone());
+    let outer = SessionLayer::new(sessions_named("admin", MemoryStore::new())).marked::<Admin>();
+    let service = outer.layer(inner.layer(handler));
+    let response = service.oneshot(request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+#[tokio::test]
+async fn what_an_inner_layer_committed_reaches_the_browser_though_two_around_it_can_not_commit() {
+    enum Admin {}
+    enum Owner {}
+    async fn write<M: 'static>(request: &Request<()>) {
+        let found = request.extensions().get::<RequestSession<M>>().unwrap();
+        found.session().await.unwrap().set("a", &1).unwrap();
+    }
+    let store = &Fragile::default();
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = service_fn(|request: Request<()>| async move {
+        session(&request).await.unwrap().rotate().unwrap();
+        write::<Admin>(&request).await;
+        write::<Owner>(&request).await;
+        store.breaks();
+        let own = Response::builder().header("set-cookie", "theme=dark");
+        Ok::<_, Infallible>(own.body(String::from("the handler's")).unwrap())
+    });
+    let users = SessionLayer::new(sessions.clone());
+    let admins = SessionLayer::new(sessions_named("admin", store.clone())).marked::<Admin>();
+    let owners = SessionLayer::new(sessions_named("owner", store.clone())).marked::<Owner>();
+    let service = owners.layer(admins.layer(users.layer(handler)));
+    let response = service.oneshot(request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
 async fn session<B>(request: &Request<B>) -> Result<Session, SessionFailed> {
     let found = request
         .extensions()
@@ -485,6 +532,12 @@ fn token_in<B>(response: &Response<B>) -> String {
 async fn value(sessions: &Sessions, token: &str) -> Option<u64> {
     let exchange = sessions.begin(request(token).headers(), None);
     exchange.session().await.unwrap().get("a").unwrap()
+}
+
+/// Sessions whose cookie has this name.
+fn sessions_named(cookie: &str, store: impl Store) -> Sessions {
+    let builder = Sessions::builder(store).cookie(Cookie::new(cookie));
+    builder.build().unwrap()
 }
 
 /// Sessions on a store that can be broken.
