@@ -6,8 +6,8 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use fasthttpsession_core::HeaderEdit;
 
-/// What middleware has told the client about its tokens, in the extensions of the response that does. Middleware around it
-/// that answers an error in place of the response has to tell it too.
+/// What middleware has told the client about its tokens, in the extensions of the response that does. Middleware around
+/// it that answers an error in place of the response has to tell it too.
 struct Told(Vec<HeaderEdit>);
 
 /// Applies `edits`, and keeps them with the response if they are about a token.
