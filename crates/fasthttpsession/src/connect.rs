@@ -28,7 +28,10 @@ use thiserror::Error;
 /// # Errors
 /// [`ConnectError`], which says what is wrong with the URL or with the store, and shows no password.
 pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
-    let (scheme, rest) = url.split_once(':').ok_or(ConnectError::NoScheme)?;
+    let (scheme, rest) = url
+        .split_once(':')
+        .filter(|(scheme, _)| is_scheme(scheme))
+        .ok_or(ConnectError::NoScheme)?;
     match scheme {
         "memory" => memory(rest),
         "sqlite" => sqlite(url).await,
@@ -44,11 +47,19 @@ pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
     }
 }
 
+/// As RFC 3986 has it, section 3.1. What is none is no part of a URL, and may be a password.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
 /// Why a URL gave no store.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// It has no scheme.
+    /// It does not begin with a scheme and a colon.
     #[error("a store's URL begins with a scheme, like memory: or sqlite:")]
     NoScheme,
     /// No store has this scheme.
@@ -56,7 +67,7 @@ pub enum ConnectError {
         "no store has the scheme {scheme:?}; there are memory:, sqlite:, file:, postgres:, mysql:, redis: and memcached:"
     )]
     UnknownScheme {
-        /// What stood before the colon.
+        /// What stands before the colon.
         scheme: String,
     },
     /// The store was not compiled in.
@@ -148,6 +159,19 @@ mod tests {
             error.to_string(),
             "no store has the scheme \"nosql\"; there are memory:, sqlite:, file:, postgres:, mysql:, redis: and memcached:"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_url_is_not_shown() {
+        for text in [
+            "user=app password=hunter2 host=fd00::5",
+            "Password=hunter2;Server=tcp:db",
+            "4hunter2://host",
+            "://hunter2",
+        ] {
+            let error = refusal(text).await;
+            assert!(matches!(error, ConnectError::NoScheme), "{error}");
+        }
     }
 
     #[cfg(feature = "memory")]
