@@ -16,8 +16,9 @@ use thiserror::Error;
 /// | `mysql://user:password@host/database` | MySQL or MariaDB | `mysql` |
 /// | `redis://user:password@host` | Redis or Valkey | `redis` |
 /// | `rediss://host` | the same over TLS | `redis` |
-/// | `redis+cluster://host1,host2` | a Redis Cluster | `redis` |
-/// | `redis+sentinel://host1,host2/name` | the primary that Sentinel names | `redis` |
+/// | `redis+unix:///path` | the same by its Unix socket | `redis` |
+/// | `redis+cluster://host1,host2` | a Redis Cluster; over TLS `rediss+cluster` | `redis` |
+/// | `redis+sentinel://host1,host2/name` | the primary that Sentinel names; over TLS `rediss+sentinel` | `redis` |
 /// | `memcached://host1,host2` | memcached, one server or several | `memcached` |
 /// | `memcached+tls://host` | the same over TLS | `memcached`, `tls` |
 /// | `memcached+unix:///path` | the same by its Unix socket | `memcached` |
@@ -76,14 +77,6 @@ pub enum ConnectError {
         /// The feature of this crate that turns it on, which is named like the store.
         feature: &'static str,
     },
-    /// What follows the scheme is not what the store needs.
-    #[error("a URL of the store {scheme}: looks like {expected}")]
-    Invalid {
-        /// Its scheme.
-        scheme: &'static str,
-        /// What it looks like.
-        expected: &'static str,
-    },
     /// The application's own function did not open the store.
     #[error("the store {scheme}: could not be opened: {source}")]
     Own {
@@ -102,10 +95,9 @@ fn memory(rest: &str) -> Result<AnyStore, ConnectError> {
     if rest.is_empty() {
         return Ok(AnyStore::new(fasthttpsession_memory::MemoryStore::new()));
     }
-    Err(ConnectError::Invalid {
-        scheme: "memory",
-        expected: "memory:",
-    })
+    let kind = fasthttpsession_core::StoreErrorKind::Misconfigured;
+    let message = "the URL of the memory store is memory: and nothing else";
+    Err(StoreError::new(kind, message).into())
 }
 
 #[cfg(not(feature = "memory"))]
@@ -177,11 +169,12 @@ mod tests {
     #[cfg(feature = "memory")]
     #[tokio::test]
     async fn the_memory_store_is_one_url_away() {
+        use fasthttpsession_core::StoreErrorKind;
         let store = connect("memory:").await.expect("memory needs nothing");
         assert_eq!(fasthttpsession_core::Store::name(&store), "memory");
         assert!(matches!(
             refusal("memory:x").await,
-            ConnectError::Invalid { .. }
+            ConnectError::Store(error) if error.kind() == StoreErrorKind::Misconfigured
         ));
     }
 

@@ -126,7 +126,7 @@ async fn what_can_not_be_opened_is_refused_by_the_name_of_the_setting() {
         ),
         (
             "store = \"memory:x\"",
-            "store: a URL of the store memory: looks like memory:",
+            "store: the URL of the memory store is memory: and nothing else",
         ),
         (
             "store = \"memory:\"\ntoken_codec = \"signed\"",
