@@ -7,7 +7,7 @@ use actix_http::Request;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, VARY};
+use actix_web::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, VARY, WWW_AUTHENTICATE};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error};
@@ -141,6 +141,7 @@ async fn visitors_are_answered_with_401() {
     let app = init_service(App::new().wrap(middleware()).configure(pages)).await;
     let response = ask(&app, "/profile", "").await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers().get(WWW_AUTHENTICATE).unwrap(), "Session");
     assert_eq!(response.headers().get(VARY).unwrap(), "Cookie");
     assert_eq!(read_body(response).await, "");
 }

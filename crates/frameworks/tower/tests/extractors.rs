@@ -131,6 +131,7 @@ async fn who_is_signed_in_is_known_by_name() {
 async fn visitors_are_answered_with_401() {
     let response = ask(&pages(layer()), "GET", "/profile", "").await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()["www-authenticate"], "Session");
     assert_eq!(response.headers()["vary"], "Cookie");
     assert_eq!(read(response).await, "");
 }

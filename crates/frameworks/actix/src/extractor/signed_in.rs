@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, LOCATION};
+use actix_web::http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use fasthttpsession_core::Principal;
 
@@ -40,6 +40,10 @@ use crate::request::RequestSession;
 ///     }
 /// }
 /// ```
+///
+/// The 401 has the challenge that RFC 9110 wants (section 15.5.2): `WWW-Authenticate: Session`. No standard knows this
+/// scheme, and browsers show no dialog for it. An API whose tokens travel as
+/// [`bearer`](fasthttpsession_core::Transport::bearer) may say `Bearer` in its own answer to [`NotSignedIn::Visitor`].
 ///
 /// It says who was signed in when it was asked. Should they be signed out before the response, nothing that the handler
 /// wrote to the session is committed.
@@ -176,7 +180,9 @@ impl<M: 'static> ResponseError for NotSignedIn<M> {
             Self::Visitor(Some(SignInAt { page, .. })) => {
                 response.insert_header((LOCATION, page.clone())).finish()
             }
-            Self::Visitor(None) => response.finish(),
+            Self::Visitor(None) => response
+                .insert_header((WWW_AUTHENTICATE, "Session"))
+                .finish(),
             Self::Failed(failed) => failed.error_response(),
         }
     }

@@ -8,7 +8,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use fasthttpsession_core::Principal;
 use http::StatusCode;
-use http::header::{HeaderValue, LOCATION};
+use http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 
 use super::found;
@@ -35,6 +35,10 @@ use crate::failure::SessionFailed;
 ///     user.map_or_else(|| "Hello stranger.".to_owned(), |user| format!("Hello {}.", user.as_str()))
 /// }
 /// ```
+///
+/// The 401 has the challenge that RFC 9110 wants (section 15.5.2): `WWW-Authenticate: Session`. No standard knows this
+/// scheme, and browsers show no dialog for it. An API whose tokens travel as
+/// [`bearer`](fasthttpsession_core::Transport::bearer) may say `Bearer` in its own answer to [`NotSignedIn::Visitor`].
 ///
 /// It says who was signed in when it was asked. Should they be signed out before the response, nothing that the handler
 /// wrote to the session is committed.
@@ -171,7 +175,9 @@ impl<M: 'static> IntoResponse for NotSignedIn<M> {
             Self::Visitor(Some(SignInAt { page, .. })) => {
                 (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response()
             }
-            Self::Visitor(None) => StatusCode::UNAUTHORIZED.into_response(),
+            Self::Visitor(None) => {
+                (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Session")]).into_response()
+            }
             Self::Failed(failed) => failed.into_response(),
         }
     }
