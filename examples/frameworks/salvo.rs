@@ -37,8 +37,14 @@ async fn session(request: &Request) -> Result<Session, Failed> {
 /// What a handler returns that failed for an error of its session. The layer sees it pass, and commits nothing.
 struct Failed(SessionFailed);
 
-impl<E: Into<SessionFailed>> From<E> for Failed {
-    fn from(error: E) -> Self {
+impl From<SessionFailed> for Failed {
+    fn from(failed: SessionFailed) -> Self {
+        Self(failed)
+    }
+}
+
+impl From<fasthttpsession::Error> for Failed {
+    fn from(error: fasthttpsession::Error) -> Self {
         Self(error.into())
     }
 }

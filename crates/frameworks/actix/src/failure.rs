@@ -22,19 +22,51 @@ use crate::headers;
 /// committed.
 ///
 /// ```
+/// use std::{fmt, io};
+///
 /// use actix_web::{HttpResponse, ResponseError};
-/// use fasthttpsession_actix::SessionFailed;
-/// use std::fmt;
+/// use fasthttpsession_actix::{Session, SessionFailed};
+/// use fasthttpsession_core::{Error, TransactError};
 ///
 /// #[derive(Debug)]
 /// enum Failed {
 ///     Session(SessionFailed),
+///     Printer(io::Error),
 ///     SoldOut,
 /// }
 ///
-/// impl<E: Into<SessionFailed>> From<E> for Failed {
-///     fn from(error: E) -> Self {
+/// impl From<SessionFailed> for Failed {
+///     fn from(failed: SessionFailed) -> Self {
+///         Self::Session(failed)
+///     }
+/// }
+///
+/// impl From<Error> for Failed {
+///     fn from(error: Error) -> Self {
 ///         Self::Session(error.into())
+///     }
+/// }
+///
+/// /// Of closures that fail as sessions do.
+/// impl From<TransactError<Error>> for Failed {
+///     fn from(error: TransactError<Error>) -> Self {
+///         Self::Session(error.into())
+///     }
+/// }
+///
+/// /// Of closures that fail as the application does.
+/// impl From<TransactError<Failed>> for Failed {
+///     fn from(error: TransactError<Failed>) -> Self {
+///         match error {
+///             TransactError::Aborted(failed) => failed,
+///             TransactError::Session(error) => error.into(),
+///         }
+///     }
+/// }
+///
+/// impl From<io::Error> for Failed {
+///     fn from(error: io::Error) -> Self {
+///         Self::Printer(error)
 ///     }
 /// }
 ///
@@ -42,6 +74,7 @@ use crate::headers;
 ///     fn error_response(&self) -> HttpResponse {
 ///         match self {
 ///             Self::Session(failed) => failed.error_response(),
+///             Self::Printer(_) => HttpResponse::InternalServerError().finish(),
 ///             Self::SoldOut => HttpResponse::Conflict().body("sold out"),
 ///         }
 ///     }
@@ -51,10 +84,23 @@ use crate::headers;
 ///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 ///         match self {
 ///             Self::Session(failed) => failed.fmt(f),
+///             Self::Printer(error) => error.fmt(f),
 ///             Self::SoldOut => f.write_str("sold out"),
 ///         }
 ///     }
 /// }
+///
+/// async fn redeem(session: Session) -> Result<String, Failed> {
+///     let redeem = session.transact(|values| match values.get::<u64>("vouchers")? {
+///         Some(vouchers @ 1..) => Ok(values.set("vouchers", &(vouchers - 1))?),
+///         _ => Err(Failed::SoldOut),
+///     });
+///     redeem.await?;
+///     session.update("redeemed", |redeemed: &mut u64| *redeemed += 1)?;
+///     print()?;
+///     Ok("Your ticket is in the printer.".to_owned())
+/// }
+/// # fn print() -> io::Result<()> { Ok(()) }
 /// ```
 pub struct SessionFailed<M = ()> {
     error: Option<Error>,

@@ -62,18 +62,51 @@ impl<B: Default> OnError<B> for NoDetail {
 /// ```
 /// # #[cfg(feature = "axum")]
 /// # mod program {
+/// use std::io;
+///
 /// use axum::http::StatusCode;
 /// use axum::response::{IntoResponse, Response};
+/// use fasthttpsession_core::{Error, TransactError};
 /// use fasthttpsession_tower::{Session, SessionFailed};
 ///
 /// enum Failed {
 ///     Session(SessionFailed),
+///     Printer(io::Error),
 ///     SoldOut,
 /// }
 ///
-/// impl<E: Into<SessionFailed>> From<E> for Failed {
-///     fn from(error: E) -> Self {
+/// impl From<SessionFailed> for Failed {
+///     fn from(failed: SessionFailed) -> Self {
+///         Self::Session(failed)
+///     }
+/// }
+///
+/// impl From<Error> for Failed {
+///     fn from(error: Error) -> Self {
 ///         Self::Session(error.into())
+///     }
+/// }
+///
+/// /// Of closures that fail as sessions do.
+/// impl From<TransactError<Error>> for Failed {
+///     fn from(error: TransactError<Error>) -> Self {
+///         Self::Session(error.into())
+///     }
+/// }
+///
+/// /// Of closures that fail as the application does.
+/// impl From<TransactError<Failed>> for Failed {
+///     fn from(error: TransactError<Failed>) -> Self {
+///         match error {
+///             TransactError::Aborted(failed) => failed,
+///             TransactError::Session(error) => error.into(),
+///         }
+///     }
+/// }
+///
+/// impl From<io::Error> for Failed {
+///     fn from(error: io::Error) -> Self {
+///         Self::Printer(error)
 ///     }
 /// }
 ///
@@ -81,18 +114,23 @@ impl<B: Default> OnError<B> for NoDetail {
 ///     fn into_response(self) -> Response {
 ///         match self {
 ///             Self::Session(failed) => failed.into_response(),
+///             Self::Printer(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
 ///             Self::SoldOut => (StatusCode::CONFLICT, "sold out").into_response(),
 ///         }
 ///     }
 /// }
 ///
-/// async fn buy(session: Session) -> Result<(), Failed> {
-///     if session.contains("sold out") {
-///         return Err(Failed::SoldOut);
-///     }
-///     session.update("bought", |bought: &mut u64| *bought += 1)?;
+/// async fn redeem(session: Session) -> Result<(), Failed> {
+///     let redeem = session.transact(|values| match values.get::<u64>("vouchers")? {
+///         Some(vouchers @ 1..) => Ok(values.set("vouchers", &(vouchers - 1))?),
+///         _ => Err(Failed::SoldOut),
+///     });
+///     redeem.await?;
+///     session.update("redeemed", |redeemed: &mut u64| *redeemed += 1)?;
+///     print()?;
 ///     Ok(())
 /// }
+/// # fn print() -> io::Result<()> { Ok(()) }
 /// # }
 /// ```
 pub struct SessionFailed<M = ()> {
@@ -101,8 +139,8 @@ pub struct SessionFailed<M = ()> {
 }
 
 impl<M> SessionFailed<M> {
-    /// There is no layer with the marker `M` around the handler: a mistake in the program, answered with 500 and a
-    /// sentence that says so.
+    /// There is no layer with the marker `M` around the handler: a mistake in the program, answered with 500 and, in
+    /// axum, a sentence that says so. Elsewhere the sentence is what this displays.
     pub fn no_layer() -> Self {
         Self {
             error: None,
