@@ -71,7 +71,7 @@ impl<M> SessionMiddleware<M> {
     /// let middleware = SessionMiddleware::new(sessions).on_error(|error| {
     ///     eprintln!("{error}");
     ///     let status = StatusCode::from_u16(error.status()).expect("the status is one of HTTP's");
-    ///     HttpResponse::build(status).body("We could not read your session. Please try again.")
+    ///     HttpResponse::build(status).body("That did not work. Please load the page again.")
     /// });
     /// # }
     /// ```

@@ -63,7 +63,7 @@ impl<M, F> SessionLayer<M, F> {
     /// # fn example(sessions: Sessions) {
     /// let layer = SessionLayer::new(sessions).on_error(|error: &Error| {
     ///     eprintln!("{error}");
-    ///     let sentence = "We could not read your session. Please try again.".to_owned();
+    ///     let sentence = "That did not work. Please load the page again.".to_owned();
     ///     Response::builder().status(error.status()).body(sentence).expect("the status is one of HTTP's")
     /// });
     /// # }
@@ -88,7 +88,7 @@ impl<M, F> SessionLayer<M, F> {
     /// fn apology(error: &Error) -> Response {
     ///     eprintln!("{error}");
     ///     let status = StatusCode::from_u16(error.status()).expect("the status is one of HTTP's");
-    ///     (status, "We could not read your session. Please try again.").into_response()
+    ///     (status, "That did not work. Please load the page again.").into_response()
     /// }
     /// # }
     /// ```
