@@ -20,6 +20,10 @@ pub(crate) const FEATURES: &[(&str, &[&str])] = &[
             "testing",
         ],
     ),
+    ("fasthttpsession-postgres", &["tls"]),
+    ("fasthttpsession-mysql", &["tls"]),
+    ("fasthttpsession-memcached-client", &["tls"]),
+    ("fasthttpsession-memcached", &["tls"]),
     ("fasthttpsession-tower", &["axum"]),
     (
         "fasthttpsession",

@@ -82,6 +82,12 @@ fn test(steps: &mut Steps) -> Result<(), Failed> {
         "tests of what is refused without the feature `encryption`",
         "cargo test -p fasthttpsession-core --no-default-features --features=settings --test sessions unencrypted",
     )?;
+    // Anything else would go over the network in the clear.
+    steps.run(
+        "tests that TLS is refused without the feature `tls`",
+        "cargo test -p fasthttpsession-postgres -p fasthttpsession-mysql -p fasthttpsession-memcached-client \
+         -p fasthttpsession-memcached --no-default-features --test config --test doors that_was_not",
+    )?;
     docs(steps)
 }
 
