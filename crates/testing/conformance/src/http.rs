@@ -5,7 +5,6 @@
 //! see [`http_tests!`](crate::http_tests).
 
 mod checks;
-mod ensure;
 mod gates;
 mod jar;
 mod script;

@@ -25,6 +25,7 @@ use std::pin::Pin;
 
 use fasthttpsession_core::Store;
 
+pub(crate) use failure::ensure;
 pub use failure::{Failure, Outcome};
 pub use subject::Subject;
 

@@ -10,14 +10,13 @@ use fasthttpsession_core::{
 use serde_json::Value;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::ensure::ensure;
 use super::gates::Gate;
 use super::jar::{Jar, SetCookie};
 use super::script::{Said, Step};
 use super::site::{Adapter, Served, Site};
 use super::watched::Watched;
 use super::wire::{self, Head, Sent};
-use crate::store::Failure;
+use crate::store::{Failure, ensure};
 
 /// The name of the cookie that users have by default.
 pub(crate) const COOKIE: &str = "__Host-id";

@@ -32,7 +32,7 @@ impl From<StoreError> for Failure {
 macro_rules! ensure {
     ($condition:expr, $($sentence:tt)+) => {
         if !$condition {
-            return Err($crate::store::failure::Failure::new(format!($($sentence)+)));
+            return Err($crate::store::Failure::new(format!($($sentence)+)));
         }
     };
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use fasthttpsession_core::{Cookie, Lifetimes};
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, header, login, set};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, COOKIE, Stage};
-use crate::store::Outcome;
+use crate::store::{Outcome, ensure};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use fasthttpsession_core::Store as _;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, set};
 use crate::http::site::Adapter;
 use crate::http::stage::{COOKIE, Stage, handle_of};
 use crate::http::watched::{Calls, Operation};
-use crate::store::Outcome;
+use crate::store::{Outcome, ensure};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

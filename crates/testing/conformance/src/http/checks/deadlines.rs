@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, login, set};
 use crate::http::site::Adapter;
 use crate::http::stage::{Browser, Live, Stage};
-use crate::store::Outcome;
+use crate::store::{Outcome, ensure};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -3,13 +3,12 @@
 use bytes::Bytes;
 use fasthttpsession_core::{Handle, Record, Replaced, Store as _};
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, header, increment, set, wait};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, Live, Stage, handle_of};
 use crate::http::watched::{COMPLAINT, Operation};
-use crate::store::{Failure, Outcome};
+use crate::store::{Failure, Outcome, ensure};
 
 /// 503 without a word about the store; the handler does not run, and the session is as it was.
 pub async fn a_failed_load_is_an_error_without_detail<A: Adapter>(stage: &Stage<A>) -> Outcome {

@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, login, set};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, COOKIE, Stage, json as bytes};
 use crate::http::watched::Calls;
-use crate::store::Outcome;
+use crate::store::{Outcome, ensure};
 
 const ADMIN: &str = "__Host-admin";
 

@@ -3,13 +3,12 @@
 use fasthttpsession_core::{Error, Session, TransactError, Values};
 use serde_json::{Value, json};
 
-use crate::http::ensure::ensure;
 use crate::http::script::steps::{get, header, keep, login, set, take, wait};
 use crate::http::script::{Said, Step, name_of};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, Stage, json as bytes, said};
 use crate::http::watched::Calls;
-use crate::store::{Failure, Outcome};
+use crate::store::{Failure, Outcome, ensure};
 
 /// What a handler wrote before it panicked is not committed.
 pub async fn a_panic_commits_nothing<A: Adapter>(stage: &Stage<A>) -> Outcome {

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, increment, login, set, wait};
 use crate::http::site::Adapter;
 use crate::http::stage::{Stage, halves};
-use crate::store::Outcome;
+use crate::store::{Outcome, ensure};
 
 /// The token changes, the handle stays, and the old token is dead (ASVS 7.2.4).
 pub async fn a_sign_in_gives_a_new_token<A: Adapter>(stage: &Stage<A>) -> Outcome {

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use fasthttpsession_core::Store as _;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, increment, keep, login, set, wait};
 use crate::http::site::Adapter;
 use crate::http::stage::{Live, Stage, halves, handle_of};
-use crate::store::{Failure, Outcome};
+use crate::store::{Failure, Outcome, ensure};
 
 /// The record is gone, not the cookie alone: a copy of the token opens nothing (ASVS 7.4.1).
 pub async fn after_a_logout_the_token_is_dead<A: Adapter>(stage: &Stage<A>) -> Outcome {

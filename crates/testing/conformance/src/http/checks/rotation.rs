@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, set, wait};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, Browser, Live, Stage, halves};
-use crate::store::{Failure, Outcome};
+use crate::store::{Failure, Outcome, ensure};
 
 const PERIOD: Duration = Duration::from_secs(10 * 60);
 const ALMOST: Duration = Duration::from_millis(10 * 60 * 1000 - 1);

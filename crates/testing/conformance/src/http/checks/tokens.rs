@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use fasthttpsession_core::Store as _;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, set};
 use crate::http::site::Adapter;
 use crate::http::stage::{COOKIE, Live, Stage, halves, handle_of};
-use crate::store::{Failure, Outcome};
+use crate::store::{Failure, Outcome, ensure};
 
 /// Loads that [`is_not_adopted`] makes to see that the fresh session is there.
 const OF_THE_FRESH_SESSION: u32 = 1;

@@ -3,12 +3,11 @@
 use fasthttpsession_core::Store as _;
 use tokio::task::JoinSet;
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, increment, set, take, wait};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, Browser, Live, Stage, answer_of, handle_of, never_came};
-use crate::store::{Failure, Outcome};
+use crate::store::{Failure, Outcome, ensure};
 
 const MANY: u32 = 64;
 

@@ -2,12 +2,11 @@
 
 use fasthttpsession_core::{Keys, SessionsBuilder, TokenCodec, Transport};
 
-use crate::http::ensure::ensure;
 use crate::http::script::Step;
 use crate::http::script::steps::{get, header, login, set};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, COOKIE, Live, Stage, handle_of};
-use crate::store::{Failure, Outcome};
+use crate::store::{Failure, Outcome, ensure};
 
 const HEADER: &str = "x-session";
 const PARAMETER: &str = "session";
