@@ -1,4 +1,7 @@
-//! How Redis is installed, started and reached: alone, as a cluster, and watched by sentinels.
+//! How Redis is installed, started and reached.
+
+mod cluster;
+mod sentinel;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -7,9 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::kind::{Kind, PASSWORD, PASSWORD_IN_URLS, Place, USER};
-use crate::processes::wait_until;
 use crate::program;
 use crate::server::Server;
+
+pub use cluster::RedisCluster;
+pub use sentinel::RedisSentinel;
 
 /// Redis, 6.2 or newer. A server has 4096 databases, and two users who may do everything: `tester`, and the one that a
 /// client without a user name is; both have the password of all servers.
@@ -23,7 +28,7 @@ impl Redis {
     ///
     /// When the server is not installed or does not start.
     pub fn shared() -> RedisServer {
-        RedisServer(Server::shared(&Self))
+        RedisServer(Server::shared(&ALONE))
     }
 
     /// A server for the caller alone, which writes each change to its log before it answers; it ends when the last clone
@@ -33,7 +38,7 @@ impl Redis {
     ///
     /// When the server is not installed or does not start.
     pub fn start() -> RedisServer {
-        RedisServer(Server::start(&Self))
+        RedisServer(Server::start(&ALONE))
     }
 
     /// As [`start`](Self::start), but its port speaks TLS alone.
@@ -42,7 +47,7 @@ impl Redis {
     ///
     /// When the server is not installed or does not start.
     pub fn start_tls() -> RedisServer {
-        RedisServer(Server::start(&Tls))
+        RedisServer(Server::start(&TLS))
     }
 }
 
@@ -83,179 +88,6 @@ impl Deref for RedisServer {
 
     fn deref(&self) -> &Server {
         &self.0
-    }
-}
-
-/// A cluster whose first half are primaries and whose second half are their replicas, in some order. Each node takes a
-/// primary for dead that has been silent for two seconds.
-#[derive(Debug)]
-pub struct RedisCluster {
-    /// All that were started, also those that were killed since.
-    pub nodes: Vec<RedisServer>,
-}
-
-impl RedisCluster {
-    /// A cluster of `nodes` servers, a replica for each primary.
-    ///
-    /// # Panics
-    ///
-    /// With fewer than 6 nodes, or when a server is not installed or does not start.
-    pub fn start(nodes: usize) -> Self {
-        assert!(
-            nodes >= 6,
-            "a cluster needs three primaries and a replica of each"
-        );
-        let cluster = Self {
-            nodes: start_many(nodes, &Node),
-        };
-        cluster.join();
-        cluster
-    }
-
-    /// A URL that names every node.
-    pub fn url(&self) -> String {
-        let nodes: Vec<String> = self.nodes.iter().map(RedisServer::address).collect();
-        format!(
-            "redis+cluster://{USER}:{PASSWORD_IN_URLS}@{}",
-            nodes.join(",")
-        )
-    }
-
-    /// Those that are primaries now, as the node at `asked` sees it.
-    ///
-    /// # Panics
-    ///
-    /// When that node can't be reached.
-    pub fn primaries(&self, asked: usize) -> Vec<&RedisServer> {
-        let view = self.nodes[asked].cli(&["CLUSTER", "NODES"]);
-        let is_primary = |node: &&RedisServer| {
-            let address = format!(" {}@", node.address());
-            view.lines().any(|line| {
-                line.contains(&address) && line.contains("master") && !line.contains("fail")
-            })
-        };
-        self.nodes.iter().filter(is_primary).collect()
-    }
-
-    fn join(&self) {
-        let mut create = Command::new(tool("redis-cli"));
-        create
-            .args(["--user", USER, "--no-auth-warning", "--cluster", "create"])
-            .args(self.nodes.iter().map(RedisServer::address))
-            .args(["--cluster-replicas", "1", "--cluster-yes"])
-            .env("REDISCLI_AUTH", PASSWORD);
-        program::run(create);
-        let replicas = self.nodes.len() - self.nodes.len() / 2;
-        let joined = wait_until(PATIENCE, || {
-            self.nodes.iter().all(|node| {
-                let state = node.cli(&["CLUSTER", "INFO"]);
-                let role = node.cli(&["ROLE"]);
-                // To a node that has not been told otherwise yet, a replica of others is a primary without slots.
-                let view = node.cli(&["CLUSTER", "NODES"]);
-                state.contains("cluster_state:ok")
-                    && view.matches("slave ").count() == replicas
-                    && (role.starts_with("slave") && role.contains("connected")
-                        || role.starts_with("master") && role.lines().count() > 3)
-            })
-        });
-        assert!(joined, "the cluster does not come up");
-    }
-}
-
-/// A primary, its replicas, and sentinels who take a primary for dead that has been silent for a second.
-#[derive(Debug)]
-pub struct RedisSentinel {
-    /// The first was the primary at the beginning.
-    pub servers: Vec<RedisServer>,
-    /// Who watches them.
-    pub sentinels: Vec<RedisServer>,
-}
-
-impl RedisSentinel {
-    /// What the sentinels call the primary.
-    pub const PRIMARY: &'static str = "the-primary";
-
-    /// One primary, two replicas and three sentinels.
-    ///
-    /// # Panics
-    ///
-    /// When a server is not installed or does not start.
-    pub fn start() -> Self {
-        let watched = Self {
-            servers: start_many(3, &Redis),
-            sentinels: start_many(3, &Sentinel),
-        };
-        watched.replicate();
-        watched.watch();
-        watched
-    }
-
-    /// A URL that names every sentinel.
-    pub fn url(&self) -> String {
-        let sentinels: Vec<String> = self.sentinels.iter().map(RedisServer::address).collect();
-        format!(
-            "redis+sentinel://{USER}:{PASSWORD_IN_URLS}@{}/{}?sentinel_password={PASSWORD_IN_URLS}",
-            sentinels.join(","),
-            Self::PRIMARY
-        )
-    }
-
-    /// Who is the primary, as the first sentinel sees it.
-    ///
-    /// # Panics
-    ///
-    /// When that sentinel can't be reached.
-    pub fn primary(&self) -> &RedisServer {
-        let answer = self.sentinels[0].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::PRIMARY]);
-        let port = answer.lines().nth(1).and_then(|port| port.parse().ok());
-        let primary = self
-            .servers
-            .iter()
-            .find(|server| Some(server.port()) == port);
-        primary.expect("the primary is one of the servers")
-    }
-
-    fn replicate(&self) {
-        let [primary, replicas @ ..] = &self.servers[..] else {
-            unreachable!("three were started")
-        };
-        let port = primary.port().to_string();
-        for replica in replicas {
-            replica.cli(&["REPLICAOF", "127.0.0.1", &port]);
-        }
-        let joined = wait_until(PATIENCE, || {
-            let online = primary.cli(&["INFO", "replication"]);
-            online.matches("state=online").count() == replicas.len()
-        });
-        assert!(joined, "the replicas do not come up");
-    }
-
-    fn watch(&self) {
-        let (name, port) = (Self::PRIMARY, self.servers[0].port().to_string());
-        for sentinel in &self.sentinels {
-            sentinel.cli(&["SENTINEL", "MONITOR", name, "127.0.0.1", &port, "2"]);
-            for (setting, value) in [
-                ("down-after-milliseconds", "1000"),
-                ("failover-timeout", "5000"),
-                ("auth-user", USER),
-                ("auth-pass", PASSWORD),
-            ] {
-                sentinel.cli(&["SENTINEL", "SET", name, setting, value]);
-            }
-        }
-        let joined = wait_until(PATIENCE, || {
-            self.sentinels.iter().all(|sentinel| {
-                let view = sentinel.cli(&["SENTINEL", "MASTER", name]);
-                let says = |field: &str, value: &str| {
-                    let mut lines = view.lines().skip_while(|line| *line != field);
-                    lines.nth(1) == Some(value)
-                };
-                says("num-other-sentinels", "2")
-                    && says("num-slaves", "2")
-                    && says("flags", "master")
-            })
-        });
-        assert!(joined, "the sentinels do not find each other");
     }
 }
 
@@ -333,94 +165,26 @@ const DURABLE: &[&str] = &[
     "always",
 ];
 
-macro_rules! kind_of_redis {
-    ($kind:ty, $name:literal, $settings:expr, $placed:expr, $install:expr) => {
-        impl Kind for $kind {
-            fn name(&self) -> &'static str {
-                $name
-            }
-
-            fn user(&self) -> &'static str {
-                "redis"
-            }
-
-            fn program(&self) -> PathBuf {
-                tool("redis-server")
-            }
-
-            fn settings(&self, durable: bool) -> &'static [&'static str] {
-                $settings(durable)
-            }
-
-            fn placed(&self, place: &Place) -> Vec<String> {
-                $placed(place)
-            }
-
-            fn install(&self, data: &Path) -> Command {
-                $install(data)
-            }
-
-            fn answers(&self, place: &Place) -> bool {
-                let mut ping = client(&place.folder);
-                ping.args(["-e", "PING"]);
-                program::succeeds(ping)
-            }
-
-            fn end_signal(&self) -> &'static str {
-                "KILL"
-            }
-
-            fn client(&self, place: &Place, database: Option<&str>, command: &str) -> Command {
-                let mut client = client(&place.folder);
-                client
-                    .args(["-n", database.unwrap_or("0")])
-                    .args(command.split(' '));
-                client
-            }
-
-            fn url(&self, place: &Place, database: &str) -> String {
-                let scheme = if $name == "redis-tls" {
-                    "rediss"
-                } else {
-                    "redis"
-                };
-                format!(
-                    "{scheme}://{USER}:{PASSWORD_IN_URLS}@127.0.0.1:{}/{database}",
-                    place.port
-                )
-            }
-
-            fn socket_url(&self, place: &Place, database: &str) -> String {
-                let socket = socket(&place.folder);
-                format!(
-                    "redis+unix://{USER}:{PASSWORD_IN_URLS}@{}?database={database}",
-                    socket.display()
-                )
-            }
+static ALONE: Variant = Variant {
+    name: "redis",
+    scheme: "redis",
+    settings: |durable| {
+        if durable {
+            DURABLE
+        } else {
+            &["--databases", "4096", "--save", ""]
         }
-    };
-}
-
-kind_of_redis!(
-    Redis,
-    "redis",
-    |durable| if durable {
-        DURABLE
-    } else {
-        &["--databases", "4096", "--save", ""] as &[&str]
     },
-    |place: &Place| placed(place, "--port"),
-    nothing
-);
+    placed: |place| placed(place, "--port"),
+    install: nothing,
+};
 
 /// A server whose port speaks TLS.
-struct Tls;
-
-kind_of_redis!(
-    Tls,
-    "redis-tls",
-    |_| DURABLE,
-    |place: &Place| {
+static TLS: Variant = Variant {
+    name: "redis-tls",
+    scheme: "rediss",
+    settings: |_| DURABLE,
+    placed: |place| {
         let mut arguments = placed(place, "--tls-port");
         arguments.extend(["--port", "0", "--tls-auth-clients", "no"].map(str::to_owned));
         arguments.extend(["--tls-cert-file".to_owned(), place.tls("server.pem")]);
@@ -428,74 +192,77 @@ kind_of_redis!(
         arguments.extend(["--tls-ca-cert-file".to_owned(), place.tls("ca.pem")]);
         arguments
     },
-    nothing
-);
-
-/// A node of a cluster.
-struct Node;
-
-kind_of_redis!(
-    Node,
-    "redis-node",
-    |_| &[
-        "--save",
-        "",
-        "--cluster-enabled",
-        "yes",
-        "--cluster-node-timeout",
-        "2000"
-    ] as &[&str],
-    |place: &Place| placed(place, "--port"),
-    nothing
-);
-
-/// One who watches a primary.
-struct Sentinel;
-
-kind_of_redis!(
-    Sentinel,
-    "redis-sentinel",
-    |_| &[] as &[&str],
-    |place: &Place| {
-        // Its configuration is also where it writes what it has learned.
-        let mut arguments = vec![
-            place.data().join("sentinel.conf").display().to_string(),
-            "--sentinel".to_owned(),
-        ];
-        arguments.extend(["--dir".to_owned(), place.data().display().to_string()]);
-        arguments.extend([
-            "--unixsocket".to_owned(),
-            socket(&place.folder).display().to_string(),
-        ]);
-        arguments.extend(["--port".to_owned(), place.port.to_string()]);
-        arguments.extend(
-            [
-                "--bind",
-                "127.0.0.1",
-                "--set-proc-title",
-                "no",
-                "--requirepass",
-                PASSWORD,
-            ]
-            .map(str::to_owned),
-        );
-        arguments
-    },
-    |data: &Path| {
-        let mut write = Command::new("sh");
-        write
-            .args([
-                "-c",
-                r#"printf 'sentinel sentinel-pass "%s"\n' "$1" >"$2""#,
-                "install",
-                PASSWORD,
-            ])
-            .arg(data.join("sentinel.conf"));
-        write
-    }
-);
+    install: nothing,
+};
 
 /// An empty folder is all that a server needs.
 fn nothing(_: &Path) -> Command {
     Command::new("true")
+}
+
+/// What differs between the ways to start it; as in [`Kind`].
+struct Variant {
+    name: &'static str,
+    /// Of its URLs.
+    scheme: &'static str,
+    settings: fn(bool) -> &'static [&'static str],
+    placed: fn(&Place) -> Vec<String>,
+    install: fn(&Path) -> Command,
+}
+
+impl Kind for Variant {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn user(&self) -> &'static str {
+        "redis"
+    }
+
+    fn program(&self) -> PathBuf {
+        tool("redis-server")
+    }
+
+    fn settings(&self, durable: bool) -> &'static [&'static str] {
+        (self.settings)(durable)
+    }
+
+    fn placed(&self, place: &Place) -> Vec<String> {
+        (self.placed)(place)
+    }
+
+    fn install(&self, data: &Path) -> Command {
+        (self.install)(data)
+    }
+
+    fn answers(&self, place: &Place) -> bool {
+        let mut ping = client(&place.folder);
+        ping.args(["-e", "PING"]);
+        program::succeeds(ping)
+    }
+
+    fn end_signal(&self) -> &'static str {
+        "KILL"
+    }
+
+    fn client(&self, place: &Place, database: Option<&str>, command: &str) -> Command {
+        let mut client = client(&place.folder);
+        client
+            .args(["-n", database.unwrap_or("0")])
+            .args(command.split(' '));
+        client
+    }
+
+    fn url(&self, place: &Place, database: &str) -> String {
+        let (scheme, port) = (self.scheme, place.port);
+        format!("{scheme}://{USER}:{PASSWORD_IN_URLS}@127.0.0.1:{port}/{database}")
+    }
+
+    fn socket_url(&self, place: &Place, database: &str) -> String {
+        let socket = socket(&place.folder);
+        format!(
+            "redis+unix://{USER}:{PASSWORD_IN_URLS}@{}?database={database}",
+            socket.display()
+        )
+    }
 }
