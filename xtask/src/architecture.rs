@@ -1,8 +1,4 @@
-//! Which way the dependencies run: `frameworks → core ← stores`, and core without any runtime, driver or framework. And
-//! whether the tests that documents name exist.
-
-use std::path::Path;
-use std::{fs, io};
+//! Which way the dependencies run: `frameworks → core ← stores`, and core without any runtime, driver or framework.
 
 use crate::step::{Failed, output};
 
@@ -86,26 +82,7 @@ const COMMON: &[&str] = &[
     "fasthttpsession-memcached-client",
 ];
 
-/// The documents that name tests.
-const DOCUMENTS: &[&str] = &["SECURITY.md", "crates/fasthttpsession/guide/from_go.md"];
-
 pub(crate) fn check() -> Result<(), Failed> {
-    dependencies()?;
-    let unreadable = |error| Failed(format!("the sources can't be read: {error}"));
-    let mut sources = rust_sources(Path::new("crates")).map_err(unreadable)?;
-    sources += &rust_sources(Path::new("examples")).map_err(unreadable)?;
-    for document in DOCUMENTS {
-        let text = fs::read_to_string(document).map_err(unreadable)?;
-        if let Some(test) = tests_named_in(&text).find(|test| !sources.contains(test)) {
-            return Err(Failed(format!(
-                "{document} names the test {test}, which does not exist"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn dependencies() -> Result<(), Failed> {
     for (package, forbidden) in FORBIDDEN {
         let forbidden = forbidden.concat();
         let tree = output(&format!(
@@ -134,25 +111,4 @@ fn is_of(name: &str, prefix: &str) -> bool {
         family if family.ends_with('-') => name.starts_with(family) && !COMMON.contains(&name),
         family => name == family || name.starts_with(&format!("{family}-")),
     }
-}
-
-/// Names of tests are the only words with many underscores between backticks.
-fn tests_named_in(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|name| name.matches('_').count() >= 3)
-}
-
-fn rust_sources(folder: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            text += &rust_sources(&path)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            text += &fs::read_to_string(&path)?;
-        }
-    }
-    Ok(text)
 }

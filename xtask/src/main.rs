@@ -2,6 +2,7 @@
 
 mod architecture;
 mod install;
+mod named_tests;
 mod relatives;
 mod step;
 
@@ -18,7 +19,7 @@ Usage: cargo xtask <command>
   test          every test there is: lints, architecture, tests, documentation; what CI runs.
                 On Debian, as root, it installs what is missing; elsewhere it says what to install.
   lint          format and clippy
-  architecture  which way the dependencies run
+  architecture  which way the dependencies run, and whether the tests that documents name exist
   docs          build the documentation without warnings, and run its examples
   relatives     the tests of MariaDB and Redis, on MySQL and Valkey instead. It fetches both from Debian unstable, so
                 it needs Debian, and root
@@ -44,7 +45,7 @@ fn run(command: &str, rest: &[String]) -> Result<(), Failed> {
     match command {
         "test" => test(&mut steps)?,
         "lint" => lint(&mut steps)?,
-        "architecture" => steps.check("architecture", architecture::check)?,
+        "architecture" => architecture(&mut steps)?,
         "docs" => docs(&mut steps)?,
         "relatives" => relatives::test(&mut steps)?,
         "bench" => {
@@ -65,7 +66,7 @@ fn run(command: &str, rest: &[String]) -> Result<(), Failed> {
 fn test(steps: &mut Steps) -> Result<(), Failed> {
     steps.check("what the tests need", install::what_the_tests_need)?;
     lint(steps)?;
-    steps.check("architecture", architecture::check)?;
+    architecture(steps)?;
     features(steps)?;
     if step::succeeds("cargo nextest --version") {
         steps.run(
@@ -97,6 +98,11 @@ fn lint(steps: &mut Steps) -> Result<(), Failed> {
         "clippy",
         "cargo clippy --workspace --all-targets --all-features -- --deny warnings",
     )
+}
+
+fn architecture(steps: &mut Steps) -> Result<(), Failed> {
+    steps.check("architecture", architecture::check)?;
+    steps.check("tests that documents name", named_tests::check)
 }
 
 /// Each feature must build alone, for a feature may lean on another by mistake.
