@@ -24,7 +24,6 @@ Usage: cargo xtask <command>
   relatives     the tests of MariaDB and Redis, on MySQL and Valkey instead. It fetches both from Debian unstable, so
                 it needs Debian, and root
   bench [...]   this library beside its peers; arguments go to the benchmark, try --help
-  demo [...]    the demo; arguments go to it, try --help
   help          this page";
 
 fn main() -> ExitCode {
@@ -54,7 +53,6 @@ fn run(command: &str, rest: &[String]) -> Result<(), Failed> {
                 rest,
             );
         }
-        "demo" => return step::replace("cargo run --quiet -- demo", rest),
         "help" | "--help" | "-h" => println!("{HELP}"),
         "" => return Err(Failed(format!("a command is missing\n\n{HELP}"))),
         unknown => return Err(Failed(format!("{unknown:?} is no command\n\n{HELP}"))),
