@@ -32,7 +32,27 @@ pub(crate) fn what_the_tests_need() -> Result<(), Failed> {
             )));
         }
     }
-    programs(&NEEDED)
+    programs(&NEEDED)?;
+    allowed()
+}
+
+/// Sees that tests may mount, where nobody else sees it, and look at what a process asks of the system: most containers
+/// forbid it.
+fn allowed() -> Result<(), Failed> {
+    let mounting = if is_root() {
+        "unshare --mount true"
+    } else {
+        "unshare --mount --user --map-root-user true"
+    };
+    match [mounting, "strace -o /dev/null true"]
+        .iter()
+        .find(|line| !succeeds(line))
+    {
+        Some(line) => Err(Failed(format!(
+            "the tests must be allowed to run {line:?}; be root, and in a container start it with \"--privileged\""
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Sees that these programs are there, each from the package beside it.
