@@ -41,7 +41,6 @@ pub(crate) const FEATURES: &[(&str, &[&str])] = &[
             "settings",
             "tracing",
             "metrics",
-            "testing",
         ],
     ),
 ];

@@ -56,7 +56,6 @@
 //! | `messagepack`, `cbor` | codecs beside JSON |
 //! | `settings` | `Settings` and `open`: sessions and their store from a [file and the environment](guide::operations) |
 //! | `tracing`, `metrics` | [what happens](guide::operations), told to these crates |
-//! | `testing` | a replaceable system generator |
 
 mod connect;
 pub mod guide;
