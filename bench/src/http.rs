@@ -50,7 +50,8 @@ impl Connection {
         let answer = std::str::from_utf8(&self.buffer[..end])?;
         ensure!(
             answer.starts_with("HTTP/1.1 200 "),
-            "the server answered {answer:?}"
+            "the server answered {:?}",
+            answer.lines().next().unwrap_or_default()
         );
         let (head, body) = answer.split_at(head);
         Ok(Answer { head, body })

@@ -4,6 +4,7 @@
 mod client;
 mod order;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -40,12 +41,15 @@ struct Sessions {
     signed_in: Mutex<Vec<String>>,
 }
 
+/// How many requests failed, by what was wrong.
+pub type Failures = BTreeMap<String, usize>;
+
 /// What was answered.
 pub struct Answers {
     /// How long each answer with status 200 took, the shortest first.
     pub latencies: Vec<Duration>,
-    /// How many other answers there were, and requests without one.
-    pub failed: usize,
+    /// Other answers, and requests without one.
+    pub failed: Failures,
     /// From the first request to the last answer.
     pub elapsed: Duration,
 }
@@ -87,7 +91,7 @@ impl Load {
         let elapsed = start.elapsed();
         let mut answers = Answers {
             latencies: Vec::new(),
-            failed: 0,
+            failed: Failures::new(),
             elapsed,
         };
         for (connection, seen) in all {
@@ -142,12 +146,19 @@ const WHOLE: &str = "nobody panics while holding it";
 impl Answers {
     fn add(&mut self, seen: Seen) {
         self.latencies.extend(seen.latencies);
-        self.failed += seen.failed;
+        add_failures(&mut self.failed, &seen.failed);
     }
 
     /// How long the slowest of the fastest so many of 1000 took.
     pub fn within(&self, of_1000: usize) -> Duration {
         within(&self.latencies, of_1000)
+    }
+}
+
+/// Adds `more` to `failed`.
+pub fn add_failures(failed: &mut Failures, more: &Failures) {
+    for (what, count) in more {
+        *failed.entry(what.clone()).or_default() += count;
     }
 }
 

@@ -8,7 +8,7 @@ use contestants::{Contestant, Scenario, Store};
 use serde::Serialize;
 
 use crate::backend::Backend;
-use crate::load::{Answers, Load, Order, within};
+use crate::load::{Answers, Failures, Load, Order, add_failures, within};
 use crate::samples::{Row, Spread};
 use crate::server::Server;
 
@@ -60,8 +60,8 @@ pub struct Served {
     pub within_99_us: Spread,
     /// 999 of 1000 at most this, of all rounds together: a turn has too few to tell.
     pub within_999_us: f64,
-    /// How many requests had another answer than asked for, or none.
-    pub failed: usize,
+    /// Requests that had another answer than asked for, or none.
+    pub failed: Failures,
 }
 
 /// Everyone on one store. All servers run at once and have their turns one after another; a first round is not counted.
@@ -206,7 +206,7 @@ impl Subject {
             median_us: spread(|turn| micros(turn.answers.within(500))),
             within_99_us: spread(|turn| micros(turn.answers.within(990))),
             within_999_us: micros(within_999(turns)),
-            failed: turns.iter().map(|turn| turn.answers.failed).sum(),
+            failed: failed(turns),
         }
     }
 
@@ -236,6 +236,14 @@ fn rows(subjects: &[Subject], plan: &Plan) -> Vec<Served> {
     subjects.flat_map(rows).collect()
 }
 
+fn failed(turns: &[Turn]) -> Failures {
+    let mut failed = Failures::new();
+    for turn in turns {
+        add_failures(&mut failed, &turn.answers.failed);
+    }
+    failed
+}
+
 fn within_999(turns: &[Turn]) -> Duration {
     let latencies = turns.iter().map(|turn| turn.answers.latencies.as_slice());
     let mut latencies = latencies.collect::<Vec<_>>().concat();
@@ -250,7 +258,8 @@ impl Turn {
     )]
     fn of(answers: Answers, server: Duration, database: Duration) -> Self {
         // What failed has cost something too.
-        let asked = (answers.latencies.len() + answers.failed) as f64;
+        let failed: usize = answers.failed.values().sum();
+        let asked = (answers.latencies.len() + failed) as f64;
         Self {
             server_cpu_us: micros(server) / asked,
             database_cpu_us: micros(database) / asked,

@@ -73,8 +73,14 @@ where
         session.insert(key, value).expect(WORKS);
     }
 
-    async fn add_one(session: &Session, key: &'static str, pause: impl Future<Output = ()>) {
+    async fn add_one(
+        session: &Session,
+        key: &'static str,
+        least: u64,
+        pause: impl Future<Output = ()>,
+    ) {
         let number = Self::number(session, key);
+        assert!(number >= least, "the session is gone");
         pause.await;
         session.insert(key, number + 1).expect(WORKS);
     }

@@ -66,9 +66,11 @@ impl<P: Pool> Api for AxumSession<P> {
     async fn add_one(
         session: &Self::Session,
         key: &'static str,
+        least: u64,
         pause: impl Future<Output = ()> + Send,
     ) {
         let number = Self::number(session, key).await;
+        assert!(number >= least, "the session is gone");
         pause.await;
         session.set(key, number + 1);
     }

@@ -8,7 +8,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::web::{Data, Path, ServiceConfig, get, scope};
 use actix_web::{App, FromRequest, HttpServer, Scope};
 
-use crate::routes::{COUNTER, Gate, READ, VALUE_BYTES, VALUES, cpu, next_user};
+use crate::routes::{COUNTER, Gate, READ, SEEDED, VALUE_BYTES, VALUES, cpu, next_user};
 use crate::serve::{announce, end_with_parent};
 
 /// How a library does what the routes ask for, as its documentation would have it done, with its middleware. Whatever fails
@@ -37,8 +37,14 @@ pub(crate) trait OnActix: Clone + Send + 'static {
     /// Sets `key` to the text `value`.
     fn set(session: &Self::Session, key: &str, value: &str);
 
-    /// Adds one to the number under `key`, with `pause` where a handler would wait for something else.
-    async fn add_one(session: &Self::Session, key: &'static str, pause: impl Future<Output = ()>);
+    /// Adds one to the number under `key`, with `pause` where a handler would wait for something else. Less than `least` is
+    /// there when a session is gone, and fails.
+    async fn add_one(
+        session: &Self::Session,
+        key: &'static str,
+        least: u64,
+        pause: impl Future<Output = ()>,
+    );
 
     /// Binds the session to `user`, as at a sign-in.
     fn sign_in(session: &Self::Session, user: &str);
@@ -95,7 +101,7 @@ fn layered<L: OnActix>(app: &mut ServiceConfig) {
     app.route("/layered", get().to(async || "ok"))
         .route("/seed", get().to(seed::<L>))
         .route("/read", get().to(read::<L>))
-        .route("/write", get().to(add::<L>))
+        .route("/write", get().to(write::<L>))
         .route("/visitor", get().to(visitor::<L>))
         .route("/add", get().to(add::<L>))
         .route("/set/{key}", get().to(set::<L>))
@@ -122,8 +128,13 @@ async fn read<L: OnActix>(session: L::Session) -> &'static str {
     "ok"
 }
 
+async fn write<L: OnActix>(session: L::Session) -> &'static str {
+    L::add_one(&session, COUNTER, SEEDED, ready(())).await;
+    "ok"
+}
+
 async fn add<L: OnActix>(session: L::Session) -> &'static str {
-    L::add_one(&session, COUNTER, ready(())).await;
+    L::add_one(&session, COUNTER, 0, ready(())).await;
     "ok"
 }
 
@@ -150,7 +161,7 @@ async fn count<L: OnActix>(session: L::Session) -> String {
 }
 
 async fn slow_add<L: OnActix>(gate: Data<Gate>, session: L::Session) -> &'static str {
-    L::add_one(&session, COUNTER, gate.pass()).await;
+    L::add_one(&session, COUNTER, 0, gate.pass()).await;
     "ok"
 }
 

@@ -66,11 +66,18 @@ impl Api for Ours {
         session.set(key, value).expect(WORKS);
     }
 
-    async fn add_one(session: &Session, key: &'static str, pause: impl Future<Output = ()> + Send) {
+    async fn add_one(
+        session: &Session,
+        key: &'static str,
+        least: u64,
+        pause: impl Future<Output = ()> + Send,
+    ) {
         pause.await;
-        session
-            .update(key, |number: &mut u64| *number += 1)
-            .expect(WORKS);
+        let add = move |number: &mut u64| {
+            assert!(*number >= least, "the session is gone");
+            *number += 1;
+        };
+        session.update(key, add).expect(WORKS);
     }
 
     async fn sign_in(session: &Session, user: &str) {

@@ -59,9 +59,17 @@ impl OnActix for Ours {
         session.set(key, value).expect(WORKS);
     }
 
-    async fn add_one(session: &Session, key: &'static str, pause: impl Future<Output = ()>) {
+    async fn add_one(
+        session: &Session,
+        key: &'static str,
+        least: u64,
+        pause: impl Future<Output = ()>,
+    ) {
         pause.await;
-        let add = |number: &mut u64| *number += 1;
+        let add = move |number: &mut u64| {
+            assert!(*number >= least, "the session is gone");
+            *number += 1;
+        };
         session.update(key, add).expect(WORKS);
     }
 

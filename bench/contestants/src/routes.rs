@@ -19,6 +19,9 @@ pub const READ: &str = "value5";
 /// The number that is added to.
 pub const COUNTER: &str = "counter";
 
+/// It is at least this in a session that was seeded.
+pub(crate) const SEEDED: u64 = 1;
+
 /// How a library does what the routes ask for, as its documentation would have it done. Whatever fails panics, which the
 /// client sees: a benchmark of errors is worth nothing.
 pub trait Api: 'static {
@@ -34,10 +37,12 @@ pub trait Api: 'static {
     /// Sets `key` to the text `value`.
     fn set(session: &Self::Session, key: &str, value: &str) -> impl Future<Output = ()> + Send;
 
-    /// Adds one to the number under `key`, with `pause` where a handler would wait for something else.
+    /// Adds one to the number under `key`, with `pause` where a handler would wait for something else. Less than `least` is
+    /// there when a session is gone, and fails.
     fn add_one(
         session: &Self::Session,
         key: &'static str,
+        least: u64,
         pause: impl Future<Output = ()> + Send,
     ) -> impl Future<Output = ()> + Send;
 
@@ -84,7 +89,7 @@ pub(crate) fn routes<A: Api>(
         .route("/layered", get(async || "ok"))
         .route("/seed", get(seed::<A>))
         .route("/read", get(read::<A>))
-        .route("/write", get(add::<A>))
+        .route("/write", get(write::<A>))
         .route("/visitor", get(visitor::<A>))
         .route("/add", get(add::<A>))
         .route("/set/{key}", get(set::<A>))
@@ -123,7 +128,7 @@ async fn seed<A: Api>(session: A::Session) -> &'static str {
     for number in 0..VALUES {
         A::set(&session, &format!("value{number}"), &text).await;
     }
-    A::add_one(&session, COUNTER, ready(())).await;
+    A::add_one(&session, COUNTER, 0, ready(())).await;
     "ok"
 }
 
@@ -135,8 +140,13 @@ async fn read<A: Api>(session: A::Session) -> &'static str {
     "ok"
 }
 
+async fn write<A: Api>(session: A::Session) -> &'static str {
+    A::add_one(&session, COUNTER, SEEDED, ready(())).await;
+    "ok"
+}
+
 async fn add<A: Api>(session: A::Session) -> &'static str {
-    A::add_one(&session, COUNTER, ready(())).await;
+    A::add_one(&session, COUNTER, 0, ready(())).await;
     "ok"
 }
 
@@ -163,7 +173,7 @@ async fn count<A: Api>(session: A::Session) -> String {
 }
 
 async fn slow_add<A: Api>(Extension(gate): Extension<Gate>, session: A::Session) -> &'static str {
-    A::add_one(&session, COUNTER, gate.pass()).await;
+    A::add_one(&session, COUNTER, 0, gate.pass()).await;
     "ok"
 }
 

@@ -42,8 +42,14 @@ impl Api for TowerSessions {
         session.insert(key, value).await.expect(WORKS);
     }
 
-    async fn add_one(session: &Session, key: &'static str, pause: impl Future<Output = ()> + Send) {
+    async fn add_one(
+        session: &Session,
+        key: &'static str,
+        least: u64,
+        pause: impl Future<Output = ()> + Send,
+    ) {
         let number = Self::number(session, key).await;
+        assert!(number >= least, "the session is gone");
         pause.await;
         session.insert(key, number + 1).await.expect(WORKS);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use contestants::Scenario;
 
-use super::Sessions;
+use super::{Failures, Sessions};
 use crate::http::{Connection, request};
 
 /// Whoever asks through one connection.
@@ -21,8 +21,8 @@ pub struct Client {
 pub struct Seen {
     /// How long each answer with status 200 took.
     pub latencies: Vec<Duration>,
-    /// How many requests had another answer, or none.
-    pub failed: usize,
+    /// Requests that had another answer, or none.
+    pub failed: Failures,
 }
 
 impl Client {
@@ -44,7 +44,10 @@ impl Client {
             let after = Instant::now();
             match answered {
                 Ok(()) => seen.latencies.push(after - now),
-                Err(_) => seen.failed += 1,
+                Err(error) => {
+                    let what = error.root_cause().to_string();
+                    *seen.failed.entry(what).or_default() += 1;
+                }
             }
             now = after;
         }

@@ -15,7 +15,8 @@ const STORES: &str = "
 
 CPU is user and system time of the server process per request, asked by 32 connections; of all but the routes outside the layer, \
 what is added to those in the same round. Speed and time: sessions are asked for by a skewed distribution, the one of rank n in \
-proportion to 1/n. Mixed load: of 100 requests 90 read, 9 write, and 1 signs in or out.
+proportion to 1/n. Mixed load: of 100 requests 90 read, 9 write, and 1 signs in or out. Where a session is \
+gone, the handler panics, and its connection is closed.
 ";
 
 /// Each store on which servers were measured.
@@ -112,13 +113,12 @@ fn find(served: &[Served], who: Contestant, kind: Kind) -> Option<&Served> {
 fn failed(text: &mut String, on: &OnStore, who: Contestant) -> Result<()> {
     let all = on.serving.iter().chain(&on.tail);
     let theirs = all.filter(|served| served.contestant == who);
-    let failed: usize = theirs.map(|served| served.failed).sum();
-    if failed > 0 {
-        let library = who.library.label();
-        writeln!(
-            text,
-            "\n{library}: {failed} requests had no answer with status 200."
-        )?;
+    for served in theirs {
+        let kind = title((served.scenario, served.connections));
+        for (what, failed) in &served.failed {
+            let library = who.library.label();
+            writeln!(text, "\n{library}, {kind}: {failed} times {what}.")?;
+        }
     }
     Ok(())
 }
