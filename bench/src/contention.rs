@@ -32,6 +32,8 @@ pub struct Contention {
     pub longest_ms: f64,
     /// Acknowledged and not there afterwards.
     pub lost: u64,
+    /// There beyond what was acknowledged. Each may hide one that is lost.
+    pub doubled: u64,
 }
 
 const WRITERS: [u64; 4] = [1, 4, 16, 64];
@@ -83,6 +85,7 @@ async fn with(
         calls_per_commit: called / commits,
         longest_ms: longest.as_secs_f64() * 1e3,
         lost: done.saturating_sub(kept),
+        doubled: kept.saturating_sub(done),
     })
 }
 

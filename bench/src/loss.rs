@@ -34,6 +34,8 @@ pub struct Losses {
     pub slow_increments: usize,
     /// Keys, likewise.
     pub slow_keys: usize,
+    /// Increments that are there beyond all that were sent, acknowledged or not: some count twice. Each may hide one that is lost.
+    pub doubled: usize,
     /// Requests of these that were not acknowledged: whatever became of them, it is no loss.
     pub refused: usize,
     /// Logouts after which the session still answered while a slow request was under way.
@@ -56,6 +58,7 @@ impl Losses {
             keys: 0,
             slow_increments: 0,
             slow_keys: 0,
+            doubled: 0,
             refused: 0,
             open_after_logout: 0,
             back_after_logout: 0,
@@ -104,9 +107,9 @@ async fn of(contestant: Contestant, backend: &Backend, rounds: usize) -> Result<
 }
 
 async fn round(server: &mut Server, losses: &mut Losses) -> Result<()> {
+    losses.increments += lost_increments(server, Pace::Fast, losses).await?;
+    losses.slow_increments += lost_increments(server, Pace::Slow, losses).await?;
     let refused = &mut losses.refused;
-    losses.increments += lost_increments(server, Pace::Fast, refused).await?;
-    losses.slow_increments += lost_increments(server, Pace::Slow, refused).await?;
     losses.keys += lost_keys(server, Pace::Fast, refused).await?;
     losses.slow_keys += lost_keys(server, Pace::Slow, refused).await?;
     let (open, back) = logout(server).await?;
@@ -133,15 +136,16 @@ impl Pace {
     }
 }
 
-async fn lost_increments(server: &mut Server, pace: Pace, refused: &mut usize) -> Result<usize> {
+async fn lost_increments(server: &mut Server, pace: Pace, losses: &mut Losses) -> Result<usize> {
     let cookie = server.seed().await?;
     let paths = vec![pace.path("/add"); AT_ONCE];
     let answers = at_once(server, pace, &cookie, paths).await?;
-    *refused += AT_ONCE - answers.len();
+    losses.refused += AT_ONCE - answers.len();
     let found: usize = server
         .get("/count", kept(&cookie, &answers))
         .await?
         .parse()?;
+    losses.doubled += found.saturating_sub(AT_ONCE + 1);
     Ok((answers.len() + 1).saturating_sub(found))
 }
 

@@ -74,8 +74,8 @@ const CONTENTION: &str = "
 
 Each adds one to the same counter over and over, through `Sessions` in one process without HTTP.
 
-| store | writers | requests a second | store calls per request | longest request, ms | lost |
-| --- | --: | --: | --: | --: | --: |
+| store | writers | requests a second | store calls per request | longest request, ms | lost | doubled |
+| --- | --: | --: | --: | --: | --: | --: |
 ";
 
 fn contention(text: &mut String, stores: &[OnStore]) -> Result<()> {
@@ -86,13 +86,14 @@ fn contention(text: &mut String, stores: &[OnStore]) -> Result<()> {
     for row in rows {
         writeln!(
             text,
-            "| {} | {} | {:.0} | {:.2} | {:.1} | {} |",
+            "| {} | {} | {:.0} | {:.2} | {:.1} | {} | {} |",
             row.store.title(),
             row.writers,
             row.per_second,
             row.calls_per_commit,
             row.longest_ms,
-            row.lost
+            row.lost,
+            row.doubled
         )?;
     }
     Ok(())

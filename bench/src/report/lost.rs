@@ -29,6 +29,15 @@ pub fn write(text: &mut String, stores: &[OnStore]) -> Result<()> {
     for losses in &all {
         line(text, losses)?;
     }
+    for losses in all.iter().filter(|losses| losses.doubled > 0) {
+        let Contestant { library, store } = losses.contestant;
+        let (library, store) = (library.label(), store.title());
+        writeln!(
+            text,
+            "\n{library} on {store} doubled {} increments, which may hide as many that are lost.",
+            losses.doubled
+        )?;
+    }
     let refused = all.iter().filter(|losses| losses.refused > 0);
     for losses in refused {
         let Contestant { library, store } = losses.contestant;

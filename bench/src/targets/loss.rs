@@ -1,11 +1,11 @@
-//! What may be lost: nothing.
+//! What may be lost or count twice: nothing.
 
 use contestants::Library;
 
 use super::Target;
 use crate::loss::Losses;
 
-const LOST: &str = "nothing acknowledged is lost, in any round";
+const LOST: &str = "nothing acknowledged is lost or counts twice, in any round";
 const ENDED: &str = "what was logged out stays so, and nobody else is signed out, in any round";
 
 /// The targets of one store.
@@ -33,7 +33,7 @@ fn of(losses: &Losses) -> [Target; 2] {
         )
     };
     [
-        target(LOST, losses.lost(), "lost"),
+        target(LOST, losses.lost() + losses.doubled, "times"),
         target(ENDED, losses.revived() + losses.signed_out(), "times"),
     ]
 }
