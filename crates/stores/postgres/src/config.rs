@@ -343,6 +343,12 @@ fn place(url: &str, place: &str) -> Result<tokio_postgres::Config, StoreError> {
             "the URL of a postgres store can't be read: a ? before the host is written %3F",
         ));
     }
+    // The driver takes the first for the last of the password, and asks for the rest by name.
+    if place.matches('@').count() > 1 {
+        return Err(misconfigured(
+            "the URL of a postgres store can't be read: an @ in user, password or database is written %40",
+        ));
+    }
     place.parse().map_err(|error| {
         misconfigured("the URL of a postgres store can't be read").with_source(error)
     })

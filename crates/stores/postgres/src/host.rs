@@ -13,6 +13,11 @@ pub(crate) struct Hosts(Vec<(String, Option<u16>)>);
 impl Hosts {
     /// Reads `db1,db2:5433,[::1]:5434,/run/postgresql`.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
+        if text.contains('@') {
+            return Err(misconfigured(
+                "a server of postgres is not shown, for there is an @ in it, and before that may be a password",
+            ));
+        }
         let hosts: Option<Vec<_>> = text.split(',').map(host).collect();
         hosts.map(Self).ok_or_else(|| {
             misconfigured(format!(
@@ -118,7 +123,16 @@ mod tests {
 
     #[test]
     fn what_names_no_server_is_refused() {
-        for text in ["", ",", "db1,", "db1:port", ":5432", "[::1", "db1:70000"] {
+        for text in [
+            "",
+            ",",
+            "db1,",
+            "db1:port",
+            ":5432",
+            "[::1",
+            "db1:70000",
+            "web@db1",
+        ] {
             assert_eq!(
                 Hosts::parse(text).expect_err(text).kind(),
                 fasthttpsession_core::StoreErrorKind::Misconfigured

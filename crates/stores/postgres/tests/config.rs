@@ -102,9 +102,10 @@ fn what_can_not_be_meant_is_refused_and_named() {
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{url}");
         assert!(error.to_string().contains(sentence), "{url}: {error}");
     }
-    for host in ["", "a,,b", "a:port"] {
+    for host in ["", "a,,b", "a:port", "web:s3cret!@a"] {
         let error = PostgresConfig::new(host).expect_err(host);
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{host}");
+        assert!(!error.to_string().contains(SECRET), "{error}");
     }
     assert!(serde_json::from_str::<PostgresConfig>(r#"{"tabel": "sessions"}"#).is_err());
     assert!(serde_json::from_str::<PostgresConfig>(r#"{"table": "a;b"}"#).is_err());
@@ -129,6 +130,9 @@ fn no_password_is_printed() {
         format!("postgre://web:{SECRET}@db.example/app"),
         format!("postgres://web:{SECRET}?5@db.example/app"),
         format!("postgres://web:5?{SECRET}@db.example/app"),
+        format!("postgres://web:x@{SECRET}@db.example/app"),
+        format!("postgres://web:x@5/{SECRET}@db.example/app"),
+        format!("postgres://web:x@{SECRET},5@db.example:port/app"),
     ] {
         let Err(error) = PostgresConfig::from_url(&wrong) else {
             panic!("{wrong} was taken");
