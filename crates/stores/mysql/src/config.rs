@@ -1,6 +1,8 @@
 //! The settings of a MySQL store.
 
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,8 +135,8 @@ impl MysqlConfig {
         Self { tls, ..self }
     }
 
-    /// A file with the certificates of the only authorities to trust, in PEM. Default: none, and the well-known ones are
-    /// trusted.
+    /// A file with the certificates of the only authorities to trust, in PEM, which opening reads. Default: none, and the
+    /// well-known ones are trusted.
     pub fn tls_ca(self, file: impl Into<PathBuf>) -> Self {
         let tls_ca = Some(file.into());
         Self { tls_ca, ..self }
@@ -282,20 +284,20 @@ impl MysqlConfig {
     fn ssl(&self) -> Result<Option<SslOpts>, StoreError> {
         match self.tls {
             Tls::Off => Ok(None),
+            Tls::Verified if self.socket.is_some() => Ok(None),
             Tls::Verified => self.verified().map(Some),
         }
     }
 
     #[cfg(feature = "tls")]
-    #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
     fn verified(&self) -> Result<SslOpts, StoreError> {
         // Where a program has built several kinds of cryptography in, the driver can't tell which to use. An application
         // that has chosen one keeps it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let authorities = self.tls_ca.clone().map(|file| vec![file.into()]);
+        let authorities = self.tls_ca.as_deref().map(authorities_in).transpose()?;
         Ok(SslOpts::default()
             .with_disable_built_in_roots(authorities.is_some())
-            .with_root_certs(authorities.unwrap_or_default()))
+            .with_root_certs(authorities.map(Into::into).into_iter().collect()))
     }
 
     #[cfg(not(feature = "tls"))]
@@ -357,6 +359,14 @@ impl fmt::Debug for MysqlConfig {
             .field("purge_batch", &self.purge_batch)
             .finish_non_exhaustive()
     }
+}
+
+#[cfg(feature = "tls")]
+fn authorities_in(file: &Path) -> Result<Vec<u8>, StoreError> {
+    std::fs::read(file).map_err(|error| {
+        let sentence = format!("tls_ca {} can't be read", file.display());
+        misconfigured(sentence).with_source(error)
+    })
 }
 
 fn place_of(place: &str) -> Result<Opts, StoreError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fasthttpsession_core::StoreErrorKind;
-use fasthttpsession_mysql::Tls;
+use fasthttpsession_mysql::{MysqlConfig, Tls};
 
 use crate::support::{Place, create, load, record};
 
@@ -48,6 +48,23 @@ async fn connections_are_encrypted_with_a_server_that_a_trusted_authority_vouche
     let store = config.open().await.expect("the store opens");
     create(&store, [1]).await;
     assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+#[tokio::test]
+async fn a_socket_is_never_encrypted() {
+    let place = Place::new();
+    let config = MysqlConfig::from_url(&place.database.socket_url()).expect("it is a URL");
+    let opened = config.migrate(true).tls(Tls::Verified).open().await;
+    opened.expect("the server takes it as it is");
+}
+
+#[tokio::test]
+async fn authorities_that_can_not_be_read_are_named() {
+    let config = MysqlConfig::new("127.0.0.1").tls(Tls::Verified);
+    let opened = config.tls_ca("/nowhere/ca.pem").open().await;
+    let error = opened.expect_err("there is no such file");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
 }
 
 #[tokio::test]
