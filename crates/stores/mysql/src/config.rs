@@ -95,7 +95,7 @@ impl MysqlConfig {
             ));
         }
         Ok(Self {
-            host: place.ip_or_hostname().to_owned(),
+            host: without_brackets(place.ip_or_hostname()).to_owned(),
             port: place.tcp_port(),
             user: text(place.user()),
             password: text(place.pass()),
@@ -367,6 +367,14 @@ fn authorities_in(file: &Path) -> Result<Vec<u8>, StoreError> {
         let sentence = format!("tls_ca {} can't be read", file.display());
         misconfigured(sentence).with_source(error)
     })
+}
+
+/// An address of IPv6, which has brackets in a URL only.
+fn without_brackets(host: &str) -> &str {
+    let inside = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inside.unwrap_or(host)
 }
 
 fn place_of(place: &str) -> Result<Opts, StoreError> {

@@ -59,6 +59,13 @@ fn what_is_not_said_has_its_default() {
 }
 
 #[test]
+fn an_address_has_brackets_in_a_url_only() {
+    let program = MysqlConfig::new("::1").port(3307).user("web", "pw");
+    let url = MysqlConfig::from_url("mysql://web:pw@[::1]:3307").expect("it is a URL");
+    assert_eq!(url, program);
+}
+
+#[test]
 fn what_can_not_be_meant_is_refused_and_named() {
     for (url, sentence) in [
         ("postgres://db.example/app", "mysql://"),
