@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use fasthttpsession_core::{
-    Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, StoreError, Timestamp,
-    Touched,
+    Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, StoreError,
+    StoreErrorKind, Timestamp, Touched,
 };
 use fasthttpsession_store_common::settle;
 use futures_util::FutureExt as _;
@@ -218,8 +218,7 @@ impl Operations {
     ) -> Result<Page, StoreError> {
         let doing = "scanning sessions";
         let limit = limit.max(1);
-        let first = after.map_or(vec![0; Handle::BYTES], |cursor| cursor.0.to_vec());
-        let values = [Value::Bytes(first), row::number(limit as u64)];
+        let values = [row::key(first(after)?), row::number(limit as u64)];
         let rows = self.rows(doing, &self.sql.scan, values).await?;
         let is_full = rows.len() >= limit;
         let wrong = |wrong| Failure::from(wrong).of(doing);
@@ -335,6 +334,18 @@ fn written(record: &Record, handle: Handle) -> Vec<Value> {
 fn with(mut values: Vec<Value>, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
     values.extend(more);
     values
+}
+
+/// Where a scan begins.
+fn first(after: Option<&Cursor>) -> Result<Handle, StoreError> {
+    let Some(Cursor(bytes)) = after else {
+        return Ok(Handle::from_bytes([0; Handle::BYTES]));
+    };
+    let bytes: [u8; Handle::BYTES] = bytes[..].try_into().map_err(|_| {
+        let sentence = "scanning sessions: the cursor was not made by this store";
+        StoreError::new(StoreErrorKind::Internal, sentence).not_applied()
+    })?;
+    Ok(Handle::from_bytes(bytes))
 }
 
 /// Where a scan goes on that has got as far as `handle`; nowhere after the last there can be.

@@ -162,6 +162,14 @@ async fn a_table_without_what_sessions_need_is_named_with_what_makes_one() {
 }
 
 #[tokio::test]
+async fn a_name_that_the_server_takes_for_something_else_is_refused() {
+    let place = Place::new();
+    let config = place.config().table("order").expect("it is a name");
+    let error = config.open().await.expect_err("it is a word of SQL");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+}
+
+#[tokio::test]
 async fn a_user_who_may_not_is_told_so() {
     let place = Place::new();
     let store = place.store().await;

@@ -5,11 +5,11 @@ use std::error::Error;
 use fasthttpsession_core::StoreErrorKind::{
     Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable,
 };
-use fasthttpsession_core::{Replaced, StoreError};
+use fasthttpsession_core::{Cursor, Replaced, Store, StoreError};
 
 use fasthttpsession_mysql::mysql_async::prelude::Queryable;
 
-use crate::support::{Place, create, load, record, replace, successor};
+use crate::support::{NOW, Place, create, load, record, replace, successor};
 
 /// Makes each update fail with the server's error `code`, the first `times` times.
 async fn refuse_updates(place: &Place, code: u16, times: u32) {
@@ -94,6 +94,15 @@ async fn deadlocks_without_end_are_an_error_without_effect() {
     assert_eq!(error.kind(), Unavailable, "{error}");
     assert!(error.is_retryable() && !error.may_have_applied());
     assert!(place.number("SELECT times FROM refused") < 20);
+}
+
+#[tokio::test]
+async fn a_scan_does_not_go_on_from_the_cursor_of_another_store() {
+    let store = Place::new().store().await;
+    let cursor = Cursor(b"another".to_vec().into());
+    let scanned = store.scan(Some(&cursor), 1, NOW).await;
+    let error = scanned.expect_err("no handle is like it");
+    assert_eq!(error.kind(), Internal, "{error}");
 }
 
 #[tokio::test]
