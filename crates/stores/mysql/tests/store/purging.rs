@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use fasthttpsession_core::{Clock, Record, Store, SystemClock, Timestamp};
+use fasthttpsession_core::{Clock, Record, Replaced, Store, SystemClock, Timestamp, Touched};
 use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
 
 use crate::support::{HOUR, NOW, Place, create, handle, load, record, replace, successor, within};
@@ -98,15 +98,32 @@ async fn a_session_is_used_while_a_purge_is_under_way() {
     let store = place.store().await;
     create(&store, [1, 2]).await;
     expiring(&place, 10);
-    let mut purger = place.holder(&[]).await;
-    purger
-        .run("DELETE FROM fasthttpsession WHERE LENGTH(body) = 0")
-        .await;
+    let later = NOW.after(2 * HOUR);
+    for number in [1, 2] {
+        let touched = store.touch(handle(number), 1, later, NOW).await;
+        touched.expect("an answer");
+    }
+    // Amid its first deletion, the purge waits for a lock that this test has.
+    let lock = format!("'purge {}'", place.database.name());
+    let trigger = format!("BEFORE DELETE ON fasthttpsession FOR EACH ROW DO GET_LOCK({lock}, 60)");
+    place.run(&format!("CREATE TRIGGER hold {trigger}"));
+    let mut holder = place.holder(&[]).await;
+    holder.run(&format!("DO GET_LOCK({lock}, 60)")).await;
+    let purger = store.clone();
+    let purge = tokio::spawn(async move { purger.purge(10, NOW.after(HOUR)).await });
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist
+        WHERE db = DATABASE() AND state = 'User lock'";
+    place.until(waiting, 1).await;
     let replaced = within(replace(&store, 1)).await;
-    replaced.expect("an answer");
+    assert_eq!(replaced.expect("an answer"), Replaced::Replaced);
     assert_eq!(load(&store, 1).await, Some(successor(&record())));
-    create(&store, [3]).await;
-    purger.commit().await;
+    let touched = within(store.touch(handle(2), 1, NOW.after(3 * HOUR), NOW)).await;
+    assert_eq!(touched.expect("an answer"), Touched::Touched);
+    within(create(&store, [3])).await;
+    assert!(!purge.is_finished(), "the lock held nothing up");
+    holder.run(&format!("DO RELEASE_LOCK({lock})")).await;
+    let purged = within(purge).await.expect("no panic");
+    assert_eq!(purged.expect("an answer"), 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
