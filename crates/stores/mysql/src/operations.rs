@@ -81,12 +81,12 @@ impl Operations {
         record: &Record,
         now: Timestamp,
     ) -> Result<bool, Failure> {
-        let written = written(record, handle);
-        match lease.change(&self.sql.insert, written.clone()).await {
+        let inserted = lease.change(&self.sql.insert, written(record, handle));
+        match inserted.await {
             Err(failure) if failure.is_duplicate() => {}
             inserted => return inserted.map(|_| true),
         }
-        let overwritten = with(written, [row::moment(now)]);
+        let overwritten = with(written(record, handle), [row::moment(now)]);
         Ok(lease.change(&self.sql.overwrite, overwritten).await? > 0)
     }
 
