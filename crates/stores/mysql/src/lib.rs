@@ -78,6 +78,11 @@
 //!   (`rpl_semi_sync_master_wait_point=AFTER_SYNC`), a Galera cluster or group replication narrow or prevent it.
 //! * By a backup that is restored: what was in it is back. Delete the table's rows after restoring.
 //!
+//! Reads go to where the writes go, and must: a proxy that sends `SELECT` to replicas would show sessions that were logged
+//! out, so leave this store out of it. Whether the server takes writes, nothing looks at before a write is refused; so a
+//! primary that was set `read_only` when another took over goes on showing what it had. End its connections, and have its
+//! name lead to the other one.
+//!
 //! # Waits
 //!
 //! An operation waits at most [`pool_timeout`](MysqlConfig::pool_timeout) for a connection, then
