@@ -236,8 +236,10 @@ impl MysqlConfig {
     /// ([re-exported](crate::mysql_async)). What this configuration says of the server and of TLS is not used;
     /// [`max_connections`](Self::max_connections) is how many of the pool's may be used at once.
     ///
-    /// The pool may be set up in any way, as long as its connections have `autocommit` on. How long the server waits for
-    /// a row that another transaction holds is the pool's affair; this store waits no longer than
+    /// The pool may be set up in any way, as long as its connections have `autocommit` on, `character_set_connection` is
+    /// what `character_set_client` is, as after `SET NAMES`, and MariaDB's `sql_mode` has no `EMPTY_STRING_IS_NULL`. What is
+    /// not so is an error of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured). How long the
+    /// server waits for a row that another transaction holds is the pool's affair; this store waits no longer than
     /// [`statement_timeout`](Self::statement_timeout).
     pub async fn open_on(self, pool: Pool) -> Result<MysqlStore, StoreError> {
         let link = Link::shared(pool, self.max_connections, self.waits());
@@ -268,7 +270,8 @@ impl MysqlConfig {
         Ok(options.into())
     }
 
-    /// What each connection is told first. Where it says nothing, statements need nothing.
+    /// What each connection is told first. Where it says nothing, statements need nothing. The names are told anew, for the
+    /// server may have set the connection up to convert what is sent, and the driver sends bytes as texts.
     fn setup(&self) -> String {
         let wait = self
             .statement_timeout
@@ -276,7 +279,7 @@ impl MysqlConfig {
             .min(LONGEST_LOCK_WAIT);
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-             SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",
+             SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}; SET NAMES utf8mb4",
             wait.as_secs().max(1)
         )
     }

@@ -87,10 +87,14 @@ pub(crate) fn only_number(rows: Vec<Row>) -> Result<u64, Wrong> {
     only(rows)?.number(0)
 }
 
-/// The two numbers of the one row.
-pub(crate) fn two_numbers(rows: Vec<Row>) -> Result<(u64, u64), Wrong> {
+/// The numbers of the one row.
+pub(crate) fn numbers<const COUNT: usize>(rows: Vec<Row>) -> Result<[u64; COUNT], Wrong> {
     let mut columns = only(rows)?;
-    Ok((columns.number(0)?, columns.number(1)?))
+    let mut numbers = [0; COUNT];
+    for (at, number) in numbers.iter_mut().enumerate() {
+        *number = columns.number(at)?;
+    }
+    Ok(numbers)
 }
 
 fn only(rows: Vec<Row>) -> Result<Columns, Wrong> {

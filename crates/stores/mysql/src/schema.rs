@@ -9,6 +9,7 @@ use mysql_async::{Row, Value};
 
 use crate::error::{Failure, misconfigured};
 use crate::link::Link;
+use crate::statements::ALL;
 
 /// The statements that lead to version 1, 2, … from the one before, with `{table}` for the name. Each sets the comment.
 const STEPS: [&str; 1] = ["CREATE TABLE {table} (
@@ -232,7 +233,7 @@ impl<'a> Schema<'a> {
         let doing = "reading the schema";
         let asked = async {
             let mut lease = self.link.lease(doing).await?;
-            let rows = lease.rows(sql, self.name()).await?;
+            let rows = lease.rows(&format!("{sql} {ALL}"), self.name()).await?;
             lease.finish();
             Ok(rows)
         };

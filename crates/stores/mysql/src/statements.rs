@@ -41,6 +41,9 @@ const SOUND: &str = "LEAST(version, created_at, idle_deadline, absolute_deadline
     (E0[AB]|E[1-9ABCEF][89AB]|ED[89])[0-9A-F][89AB][0-9A-F]|\
     (F0[9AB]|F[123][89AB]|F48)[0-9A-F]([89AB][0-9A-F]){2})+/)*$'";
 
+/// Of several rows none is left out, whatever `sql_select_limit` is on the connection.
+pub(crate) const ALL: &str = "LIMIT 18446744073709551615";
+
 /// Begins a transaction that locks the rows it reads and no gaps between them, whatever is usual on the connection.
 const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
 
@@ -92,7 +95,7 @@ impl Statements {
                  WHERE handle = ? AND version = ? AND idle_deadline < ? AND expires_at + 0 > ? AND {SOUND}"
             ),
             delete: format!("DELETE FROM {table} WHERE handle = ? AND expires_at + 0 > ?"),
-            sessions_of: format!("SELECT {RECORD} FROM {table} WHERE principal = ? AND expires_at > ?"),
+            sessions_of: format!("SELECT {RECORD} FROM {table} WHERE principal = ? AND expires_at > ? {ALL}"),
             scan: format!("SELECT {RECORD} FROM {table} WHERE handle >= ? ORDER BY handle LIMIT ?"),
             count: format!("SELECT COUNT(*) FROM {table} WHERE expires_at > ?"),
             check: format!("SELECT version FROM {table} LIMIT 0"),
@@ -102,7 +105,7 @@ impl Statements {
     /// Reads several sessions.
     pub(crate) fn load_all(&self, handles: impl IntoIterator<Item = Handle>) -> String {
         format!(
-            "SELECT {RECORD} FROM {} WHERE handle IN ({})",
+            "SELECT {RECORD} FROM {} WHERE handle IN ({}) {ALL}",
             self.table,
             list(handles)
         )
@@ -113,7 +116,7 @@ impl Statements {
     pub(crate) fn lock_all(&self, handles: impl IntoIterator<Item = Handle>) -> String {
         format!(
             "{BEGIN}; SELECT {HEADER} FROM {} WHERE handle IN ({}) \
-             ORDER BY handle FOR UPDATE SKIP LOCKED",
+             ORDER BY handle {ALL} FOR UPDATE SKIP LOCKED",
             self.table,
             list(handles)
         )

@@ -23,7 +23,8 @@ use crate::statements::Statements;
 const BESIDE_BODY: usize = 2048;
 /// The least that a server must take in one message, for the statements of a purge.
 const SMALLEST_MESSAGE: u64 = 64 * 1024;
-const SETTINGS: &str = "SELECT @@max_allowed_packet, @@autocommit";
+const SETTINGS: &str = "SELECT @@max_allowed_packet, @@autocommit, \
+    @@character_set_client = @@character_set_connection, FIND_IN_SET('EMPTY_STRING_IS_NULL', @@sql_mode)";
 
 /// Sessions in a table of a MySQL or MariaDB server. Clones are the same store.
 #[derive(Clone)]
@@ -182,20 +183,33 @@ impl fmt::Debug for MysqlStore {
     }
 }
 
-/// The largest body that the server takes. A connection on which statements don't commit by themselves, and a server that
-/// takes too little, are refused.
+/// The largest body that the server takes. Connections on which writes would be lost or mangled, and a server that takes
+/// too little, are refused.
 async fn largest_body(link: &Link) -> Result<usize, StoreError> {
     let doing = "connecting to MySQL";
     let asked = async {
         let mut lease = link.lease(doing).await?;
         let rows = lease.rows(SETTINGS, []).await?;
         lease.finish();
-        Ok(row::two_numbers(rows)?)
+        Ok(row::numbers(rows)?)
     };
-    let (message, autocommit) = asked.await.map_err(|failure: Failure| failure.of(doing))?;
+    let asked: Result<_, Failure> = asked.await;
+    let [message, autocommit, as_sent, empty_is_null] =
+        asked.map_err(|failure| failure.of(doing))?;
     if autocommit == 0 {
         return Err(misconfigured(
             "the connections of the pool have autocommit off, and the MySQL store needs it on",
+        ));
+    }
+    if as_sent == 0 {
+        return Err(misconfigured(
+            "on the connections of the pool, character_set_connection is not what character_set_client is, so the server \
+             would convert what the MySQL store writes: SET NAMES utf8mb4 mends that",
+        ));
+    }
+    if empty_is_null > 0 {
+        return Err(misconfigured(
+            "sql_mode has EMPTY_STRING_IS_NULL, and the MySQL store writes what is empty",
         ));
     }
     if message < SMALLEST_MESSAGE {

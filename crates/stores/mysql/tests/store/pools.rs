@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use fasthttpsession_conformance::store::runtimes::elsewhere;
-use fasthttpsession_core::{Deleted, Replaced, Store, StoreErrorKind, Touched};
+use fasthttpsession_core::{Created, Deleted, Principal, Replaced, Store, StoreErrorKind, Touched};
 use fasthttpsession_mysql::mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
 use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
 use fasthttpsession_servers::keepalives;
+use futures_util::future::join_all;
 
 use crate::support::{
     HOUR, NOW, Place, create, handle, literal, load, record, replace, replacing, successor, within,
@@ -43,10 +44,12 @@ async fn a_store_works_on_a_pool_that_is_the_applications_own() {
         "SET SESSION sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
         "SET SESSION sql_mode = ''",
         "SET NAMES latin1",
+        "SET SESSION sql_select_limit = 10",
     ] {
         let place = Place::new();
         let store = on(&place, setup).await;
         create(&store, 0..24).await;
+        keeps_every_byte(&store, setup).await;
         let swaps: Vec<_> = (0..20).map(|number| replacing(&store, number)).collect();
         for swap in swaps {
             let replaced = within(swap).await.expect("no panic").expect(setup);
@@ -63,8 +66,25 @@ async fn a_store_works_on_a_pool_that_is_the_applications_own() {
         assert_eq!(deleted.expect(setup), Deleted::Deleted, "{setup}");
         assert_eq!(replace(&store, 22).await.expect(setup), Replaced::Gone);
         let purged = store.purge(100, NOW.after(48 * HOUR)).await;
-        assert_eq!(purged.expect(setup), 23, "{setup}");
+        assert_eq!(purged.expect(setup), 23 + 32, "{setup}");
     }
+}
+
+/// Bytes of every kind come back, those of one session and of many at once, and so do all sessions of a principal.
+async fn keeps_every_byte(store: &MysqlStore, setup: &str) {
+    let mut written = record();
+    written.header.principal = Principal::new("Zoë").ok();
+    written.body = (0..=255).collect();
+    for number in 100..132 {
+        let created = store.create(handle(number), &written, NOW).await;
+        assert_eq!(created.expect(setup), Created::Created, "{setup}");
+    }
+    assert_eq!(load(store, 100).await, Some(written.clone()), "{setup}");
+    let together = join_all((100..132).map(|number| load(store, number))).await;
+    assert_eq!(together, vec![Some(written.clone()); 32], "{setup}");
+    let principal = Principal::new("Zoë").expect("it is one");
+    let sessions = store.sessions_of(&principal, NOW).await.expect(setup);
+    assert_eq!(sessions.len(), 32, "{setup}");
 }
 
 /// Where a connection's reads are of one moment until its transaction ends, what is read after a swap must be of another.
@@ -92,13 +112,39 @@ async fn a_conflict_on_a_pool_with_repeatable_reads_hands_back_what_is_there_now
 }
 
 #[tokio::test]
-async fn a_pool_that_does_not_commit_by_itself_is_refused() {
+async fn a_pool_on_which_writes_are_lost_or_mangled_is_refused() {
     let place = Place::new();
-    let config = MysqlConfig::new("nowhere.invalid").migrate(true);
-    let opened = config.open_on(pool(&place, "SET autocommit = 0", 4)).await;
-    let error = opened.expect_err("its writes would be lost");
-    assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
-    assert!(error.to_string().contains("autocommit"), "{error}");
+    let mode = "SET sql_mode = 'EMPTY_STRING_IS_NULL'";
+    for (setup, sentence) in [
+        ("SET autocommit = 0", "autocommit"),
+        ("SET collation_connection = latin1_swedish_ci", "SET NAMES"),
+        (mode, "EMPTY_STRING_IS_NULL"),
+    ] {
+        // MySQL has no such mode.
+        if setup == mode && place.number("SELECT VERSION() LIKE '%MariaDB%'") == 0 {
+            continue;
+        }
+        let config = MysqlConfig::new("nowhere.invalid").migrate(true);
+        let opened = config.open_on(pool(&place, setup, 4)).await;
+        let error = opened.expect_err(setup);
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains(sentence), "{error}");
+    }
+}
+
+/// The server may tell each connection to convert what it is sent.
+#[tokio::test]
+async fn a_store_works_on_a_server_that_sets_connections_up_in_its_own_way() {
+    let place = Place::private();
+    place.run("SET GLOBAL init_connect = 'SET collation_connection = latin1_swedish_ci'");
+    let database = place.database.name();
+    // Those who may do everything are let off.
+    place.run(&format!(
+        "CREATE USER 'web'@'%' IDENTIFIED BY 'of a test'; GRANT ALL ON {database}.* TO 'web'@'%'"
+    ));
+    let config = place.config().user("web", "of a test");
+    let store = config.open().await.expect("the store opens");
+    keeps_every_byte(&store, "init_connect").await;
 }
 
 #[tokio::test]
