@@ -281,7 +281,8 @@
 //!
 //! A purge looks at the rows whose `purge_at` has come, and at no others: it removes what has expired, and files what
 //! was used meanwhile by its new end. Rows that others hold it passes over, so that two purges share the work and
-//! nobody waits for either. Among how many sessions it does so does not matter; on the same machine, removing 10,000
+//! nobody waits for either. Purging in the background begins with the store and ends with its last clone, or with the
+//! runtime that the store was opened in. Among how many sessions it does so does not matter; on the same machine, removing 10,000
 //! that had expired took
 //!
 //! | sessions that live | ms |

@@ -93,8 +93,9 @@
 //! # Expiry
 //!
 //! A purge looks at the rows that are due, the oldest first, at most a hundred in one transaction, so that no write
-//! waits long for it; others it never sees. Two processes that purge at once take their slices in turn. It begins with
-//! the store, ends with its last clone, and can be [off](SqliteConfig::purge_every).
+//! waits long for it; others it never sees. Two processes that purge at once take their slices in turn. Purging in the
+//! background begins with the store, ends with its last clone or with the runtime that the store was opened in, and can be
+//! [off](SqliteConfig::purge_every).
 //!
 //! ```sh
 //! cargo run --release -p fasthttpsession-sqlite --example sqlite_purge
