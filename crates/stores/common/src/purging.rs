@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{Clock, Store, SystemClock};
+use fasthttpsession_core::{AnyStore, Clock, Store, SystemClock};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -25,13 +25,13 @@ impl Purging {
     /// Purges `store` until the task that comes back is dropped, or this tokio runtime ends; `None` if it is off.
     ///
     /// Give it a clone of the store that does not hold this task, or neither would ever end. A purge that fails is
-    /// tried again after the rest: `store` will say what is wrong to whoever uses it.
+    /// tried again after the rest, and told of as [`AnyStore`] tells of any operation, for nobody waits for its answer.
     pub fn start(self, store: impl Store) -> Option<PurgeTask> {
         let on = !self.every.is_zero();
-        on.then(|| PurgeTask(tokio::spawn(self.run(store))))
+        on.then(|| PurgeTask(tokio::spawn(self.run(AnyStore::new(store)))))
     }
 
-    async fn run(self, store: impl Store) {
+    async fn run(self, store: AnyStore) {
         loop {
             sleep(self.every).await;
             while self.more_is_due(&store).await {
@@ -40,7 +40,7 @@ impl Purging {
         }
     }
 
-    async fn more_is_due(&self, store: &impl Store) -> bool {
+    async fn more_is_due(&self, store: &AnyStore) -> bool {
         let batch = self.batch.max(1);
         let purged = store.purge(batch, SystemClock.now()).await;
         purged.is_ok_and(|purged| purged >= batch as u64)
