@@ -13,7 +13,7 @@ pub struct Pace(AtomicU32);
 
 impl Pace {
     /// What takes this long or longer did more than look into memory.
-    pub const SLOW: Duration = Duration::from_millis(2);
+    const SLOW: Duration = Duration::from_millis(2);
     /// What a slow piece adds; a quick one takes off 1.
     const STRIKE: u32 = 32;
     /// So many quick pieces make good for any number of slow ones.

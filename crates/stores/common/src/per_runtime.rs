@@ -1,7 +1,6 @@
 //! What every tokio runtime has of its own: connections above all, for a runtime drives those that were opened in it.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use futures_channel::oneshot;
@@ -95,14 +94,6 @@ impl<T> Drop for Forget<T> {
             // Outside of the lock, for it may do anything.
             drop(own);
         }
-    }
-}
-
-impl<T> fmt::Debug for PerRuntime<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PerRuntime")
-            .field("runtimes", &self.0.read().len())
-            .finish_non_exhaustive()
     }
 }
 

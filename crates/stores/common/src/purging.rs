@@ -47,12 +47,6 @@ impl Purging {
     }
 }
 
-impl Default for Purging {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
 /// Purging that goes on. Dropping it ends it.
 #[derive(Debug)]
 pub struct PurgeTask(JoinHandle<()>);
