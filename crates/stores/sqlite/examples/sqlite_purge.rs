@@ -7,6 +7,9 @@ use bytes::Bytes;
 use fasthttpsession_core::{Clock, Handle, Header, Record, Store, SystemClock, Timestamp};
 use fasthttpsession_sqlite::{SqliteConfig, SqliteStore};
 
+mod processor;
+use processor::processor_time;
+
 const HELP: &str = "\
 Measures what a purge of 10,000 expired sessions costs among 100,000 and among 1,000,000 live ones.
 
@@ -125,21 +128,4 @@ fn record(now: Timestamp, life: Duration) -> Record {
         header,
         body: Bytes::copy_from_slice(&body),
     }
-}
-
-/// What all threads of this process have used, in user and system mode, as the kernel counts it: in hundredths of a
-/// second.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux has /proc");
-    let (_, fields) = stat
-        .rsplit_once(')')
-        .expect("the name stands in parentheses");
-    let ticks = |field: usize| -> u64 {
-        let number = fields
-            .split_whitespace()
-            .nth(field)
-            .expect("there are over 50 fields");
-        number.parse().expect("it is a number")
-    };
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
