@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use fasthttpsession_core::{Store, StoreErrorKind};
 use fasthttpsession_sqlite::rusqlite::Connection;
 use fasthttpsession_sqlite::{SqliteConfig, Synchronous};
 
-use super::support::{NOW, Place, create, handle, load, record, until};
+use super::support::{NOW, Place, create, handle, load, record, start, until};
 
 #[cfg(unix)]
 #[tokio::test]
@@ -37,10 +39,30 @@ async fn the_last_clone_writes_the_log_back_and_closes_the_file() {
 #[tokio::test]
 async fn a_call_in_flight_is_committed_although_the_store_is_dropped() {
     let place = Place::new();
+    let config = place.config().queue(1).timeout(Duration::from_secs(60));
+    let store = config.open().await;
+    let store = store.expect("the store opens");
+    let (lock, record) = (place.lock(), record());
+    let in_flight = start(store.create(handle(1), &record, NOW));
+    // As long as it waits in the queue, there is no room for another.
+    let mut queued = Box::pin(store.create(handle(2), &record, NOW));
+    until("the writer has taken the first", || {
+        let mut context = Context::from_waker(Waker::noop());
+        let is_queued = queued.as_mut().poll(&mut context).is_pending();
+        if !is_queued {
+            queued = Box::pin(store.create(handle(2), &record, NOW));
+        }
+        is_queued
+    })
+    .await;
+    drop((in_flight, queued));
+    drop(store);
+    drop(lock);
+    let log = place.path("sessions.db-wal");
+    until("the store has closed the file", || !log.exists()).await;
     let store = place.store().await;
-    let call = tokio::spawn(async move { store.create(handle(1), &record(), NOW).await });
-    call.await.expect("no panic").expect("an answer");
-    assert_eq!(load(&place.store().await, handle(1)).await, Some(record()));
+    assert_eq!(load(&store, handle(1)).await, Some(record));
+    assert_eq!(load(&store, handle(2)).await, None, "nobody wanted it");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! What is special to this store: groups, checkpoints, locks of other processes, damaged and full files, purging, the files themselves.
+//! What is special to this store: groups, checkpoints, locks of other processes, damaged and full files,
+//! purging, the files themselves, what waits for the disk.
 
 mod checkpoints;
 mod damage;
@@ -13,3 +14,5 @@ mod runtimes;
 mod shared_memory;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(target_os = "linux")]
+mod sync;
