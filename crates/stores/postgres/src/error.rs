@@ -131,10 +131,15 @@ fn comes_of_a_pooler(refusal: &DbError) -> bool {
     of_a_statement || of_a_setting
 }
 
-/// A server without TLS, or with a certificate that is not trusted, is a matter of settings; all else that keeps a
-/// connection from being made may pass.
+/// A server without TLS, or with a certificate that is not trusted, and one that wants a password where there is none, or
+/// to be convinced in another way than the driver knows, are a matter of settings; all else that keeps a connection from
+/// being made may pass.
 fn kind_of_failed_connect(error: &Error) -> StoreErrorKind {
-    if error.to_string().contains("TLS") && !broke(error) {
+    let said = error.to_string();
+    let of_sign_in = ["invalid configuration", "authentication error"]
+        .iter()
+        .any(|what| said.starts_with(what));
+    if of_sign_in || said.contains("TLS") && !broke(error) {
         StoreErrorKind::Misconfigured
     } else {
         StoreErrorKind::Unavailable

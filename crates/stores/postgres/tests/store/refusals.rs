@@ -6,6 +6,7 @@ use fasthttpsession_core::StoreErrorKind::{
     Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable,
 };
 use fasthttpsession_core::{Store, StoreError};
+use fasthttpsession_postgres::PostgresConfig;
 
 use crate::support::{NOW, Place, create, handle, load, record, replace, successor};
 
@@ -83,6 +84,19 @@ async fn no_password_is_in_what_a_refused_one_prints() {
         "{}",
         printed(&error)
     );
+    assert!(!error.may_have_applied());
+}
+
+/// Nothing passes here by itself.
+#[tokio::test]
+async fn a_password_that_is_missing_is_a_matter_of_settings() {
+    let place = Place::new().await;
+    let url = place.database.url();
+    let (_, server) = url.split_once('@').expect("it has a password");
+    let config = PostgresConfig::from_url(&format!("postgres://tester@{server}"));
+    let opened = config.expect("it is a URL").open().await;
+    let error = opened.expect_err("the role has a password");
+    assert_eq!(error.kind(), Misconfigured, "{error}");
     assert!(!error.may_have_applied());
 }
 
