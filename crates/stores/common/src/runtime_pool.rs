@@ -115,6 +115,11 @@ impl<C: Send + 'static> RuntimePool<C> {
         self.shared.turns.turn().await
     }
 
+    /// The same, if that is so now.
+    pub fn turn_now(&self) -> Option<Turn> {
+        self.shared.turns.turn_now()
+    }
+
     /// A connection that is `usable`, as far as that can be told at once, or room for another one.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turns};
+use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turn, Turns};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::ToSql;
@@ -32,8 +32,7 @@ pub(crate) struct Connections {
     source: Source,
     waits: Waits,
     prepared: bool,
-    /// The right to wait for a row that another transaction holds, on a connection that waits with it: who has one takes
-    /// its connection from where all do.
+    /// The right to wait for a row that another transaction holds, on a connection that waits with it.
     patience: Arc<Turns>,
 }
 
@@ -79,15 +78,7 @@ impl Connections {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.checkout().await?;
-        let answer = timeout(self.waits.statement, async {
-            if self.prepared {
-                prepared(&client, statement, parameters).await
-            } else {
-                unnamed(&client, statement, parameters).await
-            }
-        })
-        .await;
-        judge(client, answer)
+        self.answer(client, statement, parameters).await
     }
 
     /// [`rows`](Self::rows) of a statement that may wait for a row which another transaction holds. A few at a time
@@ -97,10 +88,25 @@ impl Connections {
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        let _turn = timeout(self.waits.connection, self.patience.turn())
-            .await
-            .map_err(|_| timed_out("waiting for others that wait for a row").not_applied())?;
-        self.rows(statement, parameters).await
+        let (client, _patience) = self.checkout_patiently().await?;
+        self.answer(client, statement, parameters).await
+    }
+
+    async fn answer(
+        &self,
+        client: Client,
+        statement: &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let answer = timeout(self.waits.statement, async {
+            if self.prepared {
+                prepared(&client, statement, parameters).await
+            } else {
+                unnamed(&client, statement, parameters).await
+            }
+        })
+        .await;
+        judge(client, answer)
     }
 
     /// Sends several statements as one text, for the schema alone.
@@ -113,8 +119,56 @@ impl Connections {
     /// A connection, made if need be.
     async fn checkout(&self) -> Result<Client, StoreError> {
         let limit = self.waits.connection;
-        let client = timeout(limit, self.source.client(limit)).await;
+        let client = async {
+            match &self.source {
+                Source::Own(pool, connector) => {
+                    let began = Instant::now();
+                    let turn = pool.turn().await;
+                    let left = limit.saturating_sub(began.elapsed());
+                    own(pool, connector, turn, left).await
+                }
+                Source::Shared(pool) => shared(pool).await,
+            }
+        };
+        let client = timeout(limit, client).await;
         client.unwrap_or_else(|_| Err(none_in_time()))
+    }
+
+    /// The same, and the right to wait for a row on it.
+    async fn checkout_patiently(&self) -> Result<(Client, Turn), StoreError> {
+        let limit = self.waits.connection;
+        let client = async {
+            match &self.source {
+                Source::Own(pool, connector) => {
+                    let began = Instant::now();
+                    let (turn, patience) = self.both(pool).await;
+                    let left = limit.saturating_sub(began.elapsed());
+                    Ok((own(pool, connector, turn, left).await?, patience))
+                }
+                Source::Shared(pool) => {
+                    let patience = self.patience.turn().await;
+                    Ok((shared(pool).await?, patience))
+                }
+            }
+        };
+        let client = timeout(limit, client).await;
+        client.unwrap_or_else(|_| Err(none_in_time()))
+    }
+
+    /// The right to a connection and that to wait for a row. Who has one waits for the other without it, for it may be of
+    /// a runtime that does not run.
+    async fn both(&self, pool: &RuntimePool<Connection>) -> (Turn, Turn) {
+        loop {
+            let patience = self.patience.turn().await;
+            if let Some(turn) = pool.turn_now() {
+                return (turn, patience);
+            }
+            drop(patience);
+            let turn = pool.turn().await;
+            if let Some(patience) = self.patience.turn_now() {
+                return (turn, patience);
+            }
+        }
     }
 
     /// Runs `work` to its end, whoever gives up waiting for it: so no connection goes back with an answer under way.
@@ -138,25 +192,24 @@ impl Source {
             Self::Shared(pool) => pool.status().max_size,
         }
     }
+}
 
-    /// If it has to be made, then in what is left of `limit`.
-    async fn client(&self, limit: Duration) -> Result<Client, StoreError> {
-        match self {
-            Self::Own(pool, connector) => {
-                let began = Instant::now();
-                let turn = pool.turn().await;
-                let client = match pool.take(turn, |client| !client.is_closed()).await {
-                    Taken::Unused(client) => client,
-                    Taken::Room(room) => {
-                        let left = limit.saturating_sub(began.elapsed());
-                        room.fill(connector.connect(left).await?)
-                    }
-                };
-                Ok(Client::Own(client))
-            }
-            Self::Shared(pool) => pool.get().await.map(Client::Shared).map_err(refused),
-        }
-    }
+/// If it has to be made, then within `limit`.
+async fn own(
+    pool: &RuntimePool<Connection>,
+    connector: &Connector,
+    turn: Turn,
+    limit: Duration,
+) -> Result<Client, StoreError> {
+    let client = match pool.take(turn, |client| !client.is_closed()).await {
+        Taken::Unused(client) => client,
+        Taken::Room(room) => room.fill(connector.connect(limit).await?),
+    };
+    Ok(Client::Own(client))
+}
+
+async fn shared(pool: &Pool) -> Result<Client, StoreError> {
+    pool.get().await.map(Client::Shared).map_err(refused)
 }
 
 impl Client {

@@ -93,6 +93,34 @@ async fn who_gave_up_waiting_to_wait_for_a_row_is_not_waited_for_though_its_runt
 }
 
 #[tokio::test]
+async fn who_waits_for_a_connection_to_wait_for_a_row_holds_up_nobody_though_its_runtime_rests() {
+    let place = Place::new().await;
+    let config = place.config().max_connections(1);
+    let store = config.pool_timeout(BOUND).open().await;
+    let store = store.expect("the store opens");
+    create(&store, [0, 1]).await;
+    let locker = place.outside().await;
+    let lock = "BEGIN; LOCK TABLE fasthttpsession";
+    locker.batch_execute(lock).await.expect(lock);
+    let counter = store.clone();
+    let counting = tokio::spawn(async move { counter.count(NOW).await });
+    place.until_waiting(1).await;
+    let other = store.clone();
+    let waits = elsewhere(async move || {
+        let large = large();
+        let _waiting = start(other.replace(handle(0), 7, &large, NOW));
+        yield_now().await;
+    });
+    let ((), _resting) = waits.await.expect("no panic");
+    locker.batch_execute("COMMIT").await.expect("it ends");
+    let counted = counting.await.expect("no panic");
+    assert_eq!(counted.expect("an answer"), 2);
+    let large = large();
+    let replaced = within(store.replace(handle(1), 1, &large, NOW)).await;
+    assert_eq!(replaced.expect("it waits for nobody"), Replaced::Replaced);
+}
+
+#[tokio::test]
 async fn a_connection_that_makes_room_is_closed_though_its_runtime_rests() {
     let place = Place::new().await;
     let config = place.config().max_connections(1);
