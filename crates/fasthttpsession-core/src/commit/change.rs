@@ -253,7 +253,9 @@ impl Stored {
         let mut extended = terms.now.after(idle);
         if terms.dates_cookies && terms.silent {
             // So that the next response finds a touch due, and dates the cookie.
-            extended = terms.now.after(idle - terms.touch_after.part(idle));
+            extended = terms
+                .now
+                .after(idle.saturating_sub(terms.touch_after.part(idle)));
         }
         if terms
             .touch_after

@@ -81,7 +81,7 @@ impl Secrets {
     pub(crate) fn have_just_aged(&self, now: Timestamp, Renewal { every, grace }: Renewal) -> bool {
         every.is_some_and(|every| {
             let age = now.since(self.since);
-            age >= every && age - every < grace && !self.are_renewed()
+            age >= every && age.saturating_sub(every) < grace && !self.are_renewed()
         })
     }
 
