@@ -94,12 +94,13 @@ impl Connector {
         let settings = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
+        // The driver greets nobody: it would take a refusal of the connection for one of the password, and drop the words.
+        let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();
         let calls = Calls::default();
         let stream = Gathering::new(stream, calls.clone());
-        let greeted =
-            MultiplexedConnection::new_with_config(&self.greeting(), stream, settings).await;
+        let opened = MultiplexedConnection::new_with_config(&nothing, stream, settings).await;
         let failed = |error| connect_error(&address.to_string(), &error);
-        let (commands, driver) = greeted.map_err(failed)?;
+        let (commands, driver) = opened.map_err(failed)?;
         let connection = Connection {
             address: address.clone(),
             commands,
@@ -107,27 +108,30 @@ impl Connector {
             response_timeout: self.response_timeout,
             driver: tokio::spawn(driver).abort_handle(),
         };
-        if !self.greeting_asks() {
-            connection.ping().await.map_err(failed)?;
+        let greeting = self.greeting();
+        let answers = connection.send_within(self.connect_timeout, &greeting);
+        for answer in answers.await.map_err(failed)? {
+            answer.extract_error().map_err(failed)?;
         }
         Ok(connection)
     }
 
-    /// Whether the server has to say something to the greeting. That there is a connection only means that its kernel runs.
-    fn greeting_asks(&self) -> bool {
-        self.login.password.is_some() || self.database != 0
-    }
-
-    fn greeting(&self) -> RedisConnectionInfo {
-        let mut greeting = RedisConnectionInfo::default()
-            .set_db(i64::from(self.database))
-            // Users with few rights may not say it.
-            .set_skip_set_lib_name();
-        if let Some(user) = &self.login.user {
-            greeting = greeting.set_username(user);
-        }
+    /// Who comes, and to which database. Has the server say something in any case: that there is a connection only means
+    /// that its kernel runs.
+    fn greeting(&self) -> Vec<Cmd> {
+        let mut greeting = Vec::new();
         if let Some(password) = &self.login.password {
-            greeting = greeting.set_password(password);
+            let mut auth = cmd("AUTH");
+            auth.arg(&self.login.user).arg(password);
+            greeting.push(auth);
+        }
+        if self.database != 0 {
+            let mut select = cmd("SELECT");
+            select.arg(self.database);
+            greeting.push(select);
+        }
+        if greeting.is_empty() {
+            greeting.push(cmd("PING"));
         }
         greeting
     }
@@ -139,16 +143,13 @@ impl Connection {
         self.driver.is_finished()
     }
 
-    async fn ping(&self) -> RedisResult<()> {
-        let answers = self.send(&[cmd("PING")]).await?;
-        answers
-            .into_iter()
-            .try_for_each(|answer| answer.extract_error().map(drop))
-    }
-
     /// Sends `commands` in one go, and returns the answer to each; an error is one of the connection. May be dropped:
     /// answers stay with the commands that they belong to.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+        self.send_within(self.response_timeout, commands).await
+    }
+
+    async fn send_within(&self, limit: Duration, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         let _under_way = self.calls.begin();
         let mut sender = self.commands.clone();
         let mut answers = pin!(async move {
@@ -158,7 +159,7 @@ impl Connection {
                 commands => send(&mut sender, commands).await,
             }
         });
-        let mut left = self.response_timeout;
+        let mut left = limit;
         loop {
             let look = left.min(LOOK);
             match timeout(look, &mut answers).await {
@@ -271,6 +272,43 @@ mod tests {
         Address::Tcp { host, port }
     }
 
+    /// A server at its `maxclients` says so to whoever comes, and ends the connection.
+    #[tokio::test]
+    async fn a_server_with_too_many_clients_is_not_one_that_refuses_the_password() {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let line = b"-ERR max number of clients reached\r\n";
+                stream.write_all(line).await.expect("room");
+            }
+        });
+        let host = "127.0.0.1".to_owned();
+        let address = Address::Tcp { host, port };
+        for database in [0, 3] {
+            let mut connector = connector();
+            connector.login.password = Some("secret".to_owned());
+            connector.database = database;
+            for _ in 0..20 {
+                let opened = connector.open(&address).await;
+                let error = opened.map(drop).expect_err("it is full");
+                assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+                assert!(!error.may_have_applied());
+            }
+        }
+    }
+
+    fn connector() -> Connector {
+        Connector {
+            tls: None,
+            login: Login::default(),
+            database: 0,
+            connect_timeout: Duration::from_secs(20),
+            response_timeout: Duration::from_secs(20),
+        }
+    }
+
     /// Sends until the connection ends, and returns what is said then.
     async fn ending(connection: Arc<Connection>) -> redis::RedisError {
         loop {
@@ -283,14 +321,7 @@ mod tests {
     /// So many times because only a few in a thousand commands reach the driver in the moment in which it ends.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_command_sent_while_the_connection_ends_does_not_wait_for_the_limit() {
-        let connector = Connector {
-            tls: None,
-            login: Login::default(),
-            database: 0,
-            connect_timeout: Duration::from_secs(20),
-            response_timeout: Duration::from_secs(20),
-        };
-        let address = useless().await;
+        let (connector, address) = (connector(), useless().await);
         for _ in 0..5000 {
             let connection = connector.open(&address).await;
             let connection = Arc::new(connection.expect("the greeting is answered"));
