@@ -4,7 +4,8 @@
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// What the driver or the server said to a command. An answer of the server means that the command had no effect.
+/// What the driver or the server said to a command. An answer that servers are known to give means that the command had
+/// no effect.
 pub(crate) fn store_error(error: &RedisError) -> StoreError {
     use StoreErrorKind::{Internal, Misconfigured, Timeout, Unavailable};
     match error.kind() {
@@ -80,21 +81,26 @@ pub(crate) fn unexpected(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Internal, message)
 }
 
-/// A server that answered with an error, and did nothing.
+/// A server that answered with an error. It did nothing, if that is known of the error.
 fn refusal(error: &RedisError) -> StoreError {
     let code = error.code().unwrap_or_default();
     let detail = error.detail().unwrap_or_default();
-    let (kind, why) = reason(error.kind(), code, detail);
+    let Some((kind, why)) = reason(error.kind(), code, detail) else {
+        // What stands between may say so when it has passed the command on.
+        let message = format!("Redis gave an error that this store does not know ({code})");
+        return StoreError::new(StoreErrorKind::Internal, message);
+    };
     StoreError::new(kind, format!("Redis refused a command: {why} ({code})")).not_applied()
 }
 
-fn reason(kind: ErrorKind, code: &str, detail: &str) -> (StoreErrorKind, &'static str) {
+/// What an error means that has no effect; `None` if it may be another.
+fn reason(kind: ErrorKind, code: &str, detail: &str) -> Option<(StoreErrorKind, &'static str)> {
     use ServerErrorKind::{
         Ask, BusyLoading, ClusterDown, CrossSlot, MasterDown, Moved, NoPerm, ReadOnly, TryAgain,
     };
-    use StoreErrorKind::{Corrupt, Full, Internal, Misconfigured, TooLarge, Unavailable};
+    use StoreErrorKind::{Corrupt, Full, Misconfigured, TooLarge, Unavailable};
     let has = |part| code == part || detail.contains(part);
-    match kind {
+    let reason = match kind {
         ErrorKind::Server(BusyLoading) => (Unavailable, "it is still loading its data"),
         ErrorKind::Server(ClusterDown) => (Unavailable, "the cluster is down"),
         ErrorKind::Server(MasterDown) => (Unavailable, "its primary is down"),
@@ -116,7 +122,11 @@ fn reason(kind: ErrorKind, code: &str, detail: &str) -> (StoreErrorKind, &'stati
         _ if has("NOREPLICAS") => (Unavailable, "too few replicas are there"),
         _ if has("BUSY") => (Unavailable, "it is busy with a script"),
         _ if has("max number of clients") => (Unavailable, "it has too many clients"),
-        _ if has("NOAUTH") || has("WRONGPASS") || has("without any password configured") => {
+        _ if has("NOAUTH")
+            || has("WRONGPASS")
+            || has("invalid password")
+            || has("without any password configured") =>
+        {
             (Misconfigured, "the user name or the password is wrong")
         }
         _ if has("invalid bulk length") || has("string exceeds maximum allowed size") => {
@@ -130,8 +140,9 @@ fn reason(kind: ErrorKind, code: &str, detail: &str) -> (StoreErrorKind, &'stati
         _ if has("DB index is out of range") => {
             (Misconfigured, "it has no database of this number")
         }
-        _ => (Internal, "an error that this store does not know"),
-    }
+        _ => return None,
+    };
+    Some(reason)
 }
 
 #[cfg(test)]

@@ -273,9 +273,10 @@
 //!
 //! | what happens | kind | may have been applied |
 //! | --- | --- | --- |
-//! | a server can't be reached, or refuses because it is loading, a replica, cut off, without replicas or without a disk | [`Unavailable`] | no |
+//! | a server can't be reached, or refuses because it is loading, a replica, cut off, without replicas, without a disk or at its `maxclients` | [`Unavailable`] | no |
 //! | the connection breaks while a command is under way | [`Unavailable`] | yes |
 //! | too few replicas confirm a write in time, or the primary stops waiting for them | [`Unavailable`] | yes: the primary has it |
+//! | an error comes that Redis does not know, as from a proxy that has passed the command on | [`Internal`] | yes |
 //! | no connection comes about in time | [`Timeout`] | no |
 //! | no answer comes in time | [`Timeout`] | yes |
 //! | `maxmemory` is reached, or the disk is full | [`Full`] | no |
@@ -327,6 +328,7 @@
 //! [`TooLarge`]: fasthttpsession_core::StoreErrorKind::TooLarge
 //! [`Corrupt`]: fasthttpsession_core::StoreErrorKind::Corrupt
 //! [`Misconfigured`]: fasthttpsession_core::StoreErrorKind::Misconfigured
+//! [`Internal`]: fasthttpsession_core::StoreErrorKind::Internal
 //! [`Record::to_bytes`]: fasthttpsession_core::Record::to_bytes
 //! [`load`]: fasthttpsession_core::Store::load
 //! [`create`]: fasthttpsession_core::Store::create

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{Handle, Sessions, Store as _, StoreError, StoreErrorKind};
-use fasthttpsession_redis::RedisStore;
+use fasthttpsession_redis::{RedisConfig, RedisStore};
 use fasthttpsession_servers::Redis;
 use tokio::net::TcpListener;
 
 use crate::support::browser::Browser;
+use crate::support::fake::Fake;
 use crate::support::load::Load;
 use crate::support::sample::{HOUR, handle, next, now, record};
 use crate::support::{config, open, until_it_answers, within};
@@ -170,6 +171,35 @@ async fn opening_on_a_dead_or_hung_server_is_an_error_in_time() {
     let error = within(config.open()).await.expect_err("it is dead");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     assert!(!error.may_have_applied());
+}
+
+/// What stands between may answer so when it has passed the command on.
+#[tokio::test]
+async fn an_error_that_redis_does_not_know_leaves_open_whether_the_command_was_carried_out() {
+    for (answer, may_have_applied) in [
+        ("-ERR Connection timed out", true),
+        ("-upstream failure", true),
+        (
+            "-OOM command not allowed when used memory > 'maxmemory'.",
+            false,
+        ),
+        (
+            "-READONLY You can't write against a read only replica.",
+            false,
+        ),
+    ] {
+        let fake = Fake::start(move |_, name| match name {
+            "EVALSHA" => format!("{answer}\r\n"),
+            _ => "+PONG\r\n".to_owned(),
+        });
+        let fake = fake.await;
+        let config = RedisConfig::from_url(&format!("redis://127.0.0.1:{}", fake.port));
+        let store = config.expect("it is a URL").open().await;
+        let store = store.expect("it answers");
+        let deleted = store.delete(handle(), now()).await;
+        let error = deleted.expect_err(answer);
+        assert_eq!(error.may_have_applied(), may_have_applied, "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
