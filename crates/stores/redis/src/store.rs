@@ -81,7 +81,7 @@ impl Store for RedisStore {
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         let reply = self.0.write(&scripts::CREATE, handle, None, record, now);
-        let reply = reply.await.map_err(|error| self.0.placed(error))?;
+        let reply = reply.await?;
         match &reply.word[..] {
             b"created" => Ok(Created::Created),
             b"exists" => Ok(Created::Exists),
@@ -193,11 +193,9 @@ impl Inner {
         if self.backend.waits() { b"1" } else { b"0" }
     }
 
-    /// A creation that one node of a cluster could not make may succeed on another.
+    /// What one node of a cluster could not do with a record may be done with another one.
     fn placed(&self, error: StoreError) -> StoreError {
-        use StoreErrorKind::{Full, Timeout, Unavailable};
-        let by_server = matches!(error.kind(), Full | Timeout | Unavailable);
-        if by_server && !self.backend.keeps_keys_together() {
+        if error.is_retryable() && !self.backend.keeps_keys_together() {
             error.of_one_server()
         } else {
             error
@@ -245,7 +243,8 @@ impl Inner {
             arguments.extend(expected.as_ref().map(|expected| &expected[..]));
             arguments.extend([&bytes[..], &span, handle.as_bytes(), &entered]);
             arguments.extend(expected.is_some().then(|| self.waits()));
-            let mut reply = self.backend.run(script, &keys, &arguments).await?;
+            let reply = self.backend.run(script, &keys, &arguments).await;
+            let mut reply = reply.map_err(|error| self.placed(error))?;
             let Some(principal) = principal else {
                 return Ok(reply);
             };
@@ -257,7 +256,8 @@ impl Inner {
                 return Ok(reply);
             }
             let entering = Box::pin(self.enter(principal, handle, record, now)).await;
-            // The record was not written, whatever became of the entry.
+            // The record was not written, whatever became of the entry. Whose it is says where that is: under another handle
+            // it would be the same.
             entered = entering.map_err(StoreError::not_applied)?;
         }
         let message = "an entry of an index was outdated before its record could be written";

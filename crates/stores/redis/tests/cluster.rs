@@ -169,6 +169,34 @@ async fn a_node_that_hangs_is_left_by_a_client_without_a_password() {
     within(async { while store.load(handle(), now()).await.is_err() {} }).await;
 }
 
+/// Whose it is decides where the index is, so under another handle it would fail there just the same.
+#[tokio::test]
+async fn only_a_node_that_can_not_take_the_record_is_tried_to_be_avoided() {
+    for (enters_first, is_of_one_server) in [(false, true), (true, false)] {
+        let scripts = AtomicUsize::new(0);
+        let scripts = Arc::new(scripts);
+        let fake = Fake::start(move |port, name| match name {
+            "CLUSTER SLOTS" => all_slots(port),
+            "EVALSHA" if enters_first && scripts.fetch_add(1, Ordering::SeqCst) == 0 => {
+                "*1\r\n$11\r\nenter first\r\n".to_owned()
+            }
+            "EVALSHA" => "-OOM command not allowed when used memory > 'maxmemory'.\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        });
+        let fake = fake.await;
+        let config = RedisConfig::from_url(&format!("redis+cluster://127.0.0.1:{}", fake.port));
+        let store = config.expect("it is a URL").open().await;
+        let store = store.expect("it answers");
+        let created = store
+            .create(handle(), &record_of(&principal()), now())
+            .await;
+        let error = created.expect_err("it is full");
+        assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
+        assert!(!error.may_have_applied());
+        assert_eq!(error.is_of_one_server(), is_of_one_server);
+    }
+}
+
 /// As it does once it has been reset, or was made to forget the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_knows_of_no_slots_is_not_believed() {
