@@ -1,6 +1,5 @@
 //! Swaps of many sessions that go as one script.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,12 +82,6 @@ impl Swaps {
             Swapped::Done(replaced) => Ok(replaced),
             Swapped::Alone => alone().await,
         }
-    }
-}
-
-impl fmt::Debug for Swaps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Swaps").finish_non_exhaustive()
     }
 }
 
