@@ -1,49 +1,53 @@
 //! Counts what a server was sent.
 
-use fasthttpsession_servers::RedisServer;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 
-/// What our scripts call, which is no round trip. `get` is called by a script only where it finds a conflict.
-const CALLED_BY_SCRIPTS: [&str; 13] = [
-    "getrange",
-    "strlen",
-    "exists",
-    "set",
-    "setrange",
-    "pexpire",
-    "pttl",
-    "unlink",
-    "time",
-    "zadd",
-    "zcard",
-    "zrandmember",
-    "zremrangebyscore",
-];
+use fasthttpsession_servers::RedisServer;
 
 /// Counts the commands of a server from one question to the next.
 pub(crate) struct Counter {
     server: RedisServer,
-    last: u64,
+    /// Is told of each command.
+    monitor: BufReader<TcpStream>,
 }
 
 impl Counter {
     pub(crate) fn of(server: &RedisServer) -> Self {
+        let mut stream = TcpStream::connect(server.address()).expect("it listens");
+        let asked = stream.write_all(b"AUTH tester p@ss:word/1\r\nMONITOR\r\n");
+        asked.expect("it listens");
         let mut counter = Self {
             server: server.clone(),
-            last: 0,
+            monitor: BufReader::new(stream),
         };
-        counter.new_ones();
+        for _ in 0..2 {
+            assert_eq!(counter.line(), "+OK");
+        }
         counter
     }
 
     /// How many came from outside.
     pub(crate) fn new_ones(&mut self) -> u64 {
-        let calls = calls(&self.server);
-        let counted = calls.iter().filter(|(name, _)| {
-            let ours = ["info", "auth"].contains(&&name[..]);
-            !ours && !CALLED_BY_SCRIPTS.contains(&&name[..])
-        });
-        let now = counted.map(|(_, calls)| calls).sum();
-        now - std::mem::replace(&mut self.last, now)
+        // What came before it is told before it.
+        self.server.cli(&["ECHO", "now"]);
+        let mut count = 0;
+        loop {
+            // Like `+1700000000.123456 [0 127.0.0.1:40000] "GET" "key"`; of what a script calls, `[0 lua]`.
+            let line = self.line();
+            let (client, command) = line.split_once("] ").expect("a command is told");
+            if command == r#""ECHO" "now""# {
+                return count;
+            }
+            let is_ours = command.starts_with(r#""AUTH""#);
+            count += u64::from(!is_ours && !client.ends_with("lua"));
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.monitor.read_line(&mut line).expect("it is text");
+        line.trim_end().to_owned()
     }
 }
 
