@@ -35,8 +35,8 @@ pub(crate) fn load(folder: &Folder, handle: Handle) -> Cached {
     let mut buffers = [IoSliceMut::new(&mut bytes)];
     match preadv2(&file, &mut buffers, 0, ReadWriteFlags::NOWAIT) {
         Ok(length) if length < FIRST_BYTES => match decode(&bytes[..length]) {
-            Ok((record, _)) => Cached::Record(record),
-            Err(_) => Cached::Unknown,
+            Ok((record, place)) if !place.in_doubt => Cached::Record(record),
+            _ => Cached::Unknown,
         },
         _ => Cached::Unknown,
     }

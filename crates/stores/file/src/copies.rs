@@ -14,6 +14,9 @@
 //! and a wait that failed is not failed a second time. The mark is written when the wait is over, and is itself not
 //! waited for. Whoever wants no more than to outlive the process writes none.
 //!
+//! Whoever reads takes no lock, and so may find the newer record half written. The other one is then the current one, if
+//! nobody has written over it since it was read: to that its number is looked at again.
+//!
 //! Numbers have their highest byte first.
 
 use sha2::{Digest, Sha256};
@@ -39,6 +42,8 @@ pub(crate) struct Place {
     size: usize,
     /// Whether the record is known to be on the disk.
     pub(crate) on_disk: bool,
+    /// Whether the other place is the newer one, and not whole.
+    pub(crate) in_doubt: bool,
 }
 
 /// Bytes to be written at a place that holds no current record.
@@ -65,6 +70,7 @@ pub(crate) fn current(file: &[u8]) -> Option<Current<'_>> {
                 number: number(bytes),
                 size: bytes.len(),
                 on_disk: parts.rest.starts_with(parts.check),
+                in_doubt: is_second != second_is_newer,
             };
             Some(Current {
                 record: parts.record,
@@ -96,6 +102,18 @@ pub(crate) fn mark(at: u64, place: &[u8]) -> Option<Write> {
 }
 
 impl Place {
+    /// Whether the record is the current one although it was [`in_doubt`](Self::in_doubt). `read` reads the file anew, from
+    /// a place on, and returns how many bytes there were.
+    pub(crate) fn is_still_there<E>(
+        self,
+        read: impl FnOnce(&mut [u8], u64) -> Result<usize, E>,
+    ) -> Result<bool, E> {
+        let mut number = [0; 8];
+        let at = if self.second { self.size as u64 } else { 0 };
+        let length = read(&mut number, at)?;
+        Ok(length == number.len() && u64::from_be_bytes(number) == self.number)
+    }
+
     /// How to write the next record; `None` if the file is too small for it, or far too large, or if no number is left
     /// that would tell it as the newer one.
     pub(crate) fn next(self, record: &[u8]) -> Option<Write> {
@@ -207,6 +225,34 @@ mod tests {
                 assert_eq!(current(&cut_short).unwrap().record, b"another");
             }
         }
+    }
+
+    /// The first place is read, and the second after two more records were begun.
+    #[test]
+    fn a_record_that_was_written_over_while_it_was_read_is_known_by_its_number() {
+        for meanwhile in [0, 1] {
+            let mut file = fresh(b"record 1");
+            let before = file.clone();
+            for number in 2..2 + 2 * meanwhile {
+                written(&mut file, format!("record {number}").as_bytes(), usize::MAX);
+            }
+            // One that is not whole yet.
+            written(&mut file, b"the last", HEAD + 3);
+            let half = file.len() / 2;
+            let found = [&before[..half], &file[half..]].concat();
+            let found = current(&found).unwrap();
+            assert_eq!(found.record, b"record 1");
+            assert!(found.place.in_doubt);
+            let read = |bytes: &mut [u8], at| {
+                let at = usize::try_from(at).unwrap();
+                bytes.copy_from_slice(&file[at..at + bytes.len()]);
+                Ok::<_, ()>(bytes.len())
+            };
+            let is_current = meanwhile == 0;
+            assert_eq!(found.place.is_still_there(read), Ok(is_current));
+        }
+        let file = fresh(b"record 1");
+        assert!(!current(&file).unwrap().place.in_doubt);
     }
 
     #[test]

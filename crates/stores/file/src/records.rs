@@ -206,7 +206,7 @@ impl Records {
             Err(Errno::ISDIR | Errno::NXIO) => return Ok(Err("it is no file".into())),
             Err(error) => return Err(failed(error)),
         };
-        match read(&file, decode) {
+        match read(&file) {
             Ok(Ok((record, place))) => Ok(Ok(Some(Stored {
                 record,
                 place,
@@ -453,7 +453,7 @@ fn encode(record: &Record) -> Result<Vec<u8>, StoreError> {
     Err(StoreError::new(StoreErrorKind::TooLarge, message))
 }
 
-/// The record that the bytes of a file hold.
+/// The record that the bytes of a file hold, which may be in doubt.
 pub(crate) fn decode(file: &[u8]) -> Result<(Record, Place), Unreadable> {
     let current = copies::current(file).ok_or("it has another form")?;
     match Record::from_bytes(Bytes::copy_from_slice(current.record)) {
@@ -462,11 +462,19 @@ pub(crate) fn decode(file: &[u8]) -> Result<(Record, Place), Unreadable> {
     }
 }
 
-/// Shows the bytes of a file to `decode`.
-fn read<T>(
-    file: &OwnedFd,
-    decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
-) -> Result<Result<T, Unreadable>, Errno> {
+/// The current record of a file.
+fn read(file: &OwnedFd) -> Result<Result<(Record, Place), Unreadable>, Errno> {
+    let found = read_once(file)?;
+    if let Ok((_, place)) = &found
+        && place.in_doubt
+        && !place.is_still_there(|bytes, at| read_all(file, bytes, at))?
+    {
+        return Ok(Err("it was written while it was read".into()));
+    }
+    Ok(found)
+}
+
+fn read_once(file: &OwnedFd) -> Result<Result<(Record, Place), Unreadable>, Errno> {
     let mut first = [0; FIRST_BYTES];
     let length = io::retry_on_intr(|| io::pread(file, &mut first[..], 0))?;
     if length < FIRST_BYTES {
@@ -477,14 +485,16 @@ fn read<T>(
         return Ok(Err("it is larger than any record".into()));
     }
     let mut bytes = vec![0; size];
-    let length = read_all(file, &mut bytes)?;
+    let length = read_all(file, &mut bytes, 0)?;
     Ok(decode(&bytes[..length]))
 }
 
-fn read_all(file: &OwnedFd, bytes: &mut [u8]) -> Result<usize, Errno> {
+/// Fills `bytes` from `at` on, as far as there are some.
+fn read_all(file: &OwnedFd, bytes: &mut [u8], at: u64) -> Result<usize, Errno> {
     let mut length = 0;
     while length < bytes.len() {
-        match io::retry_on_intr(|| io::pread(file, &mut bytes[length..], length as u64))? {
+        let next = at + length as u64;
+        match io::retry_on_intr(|| io::pread(file, &mut bytes[length..], next))? {
             0 => break,
             more => length += more,
         }
