@@ -4,9 +4,12 @@
 use fasthttpsession_core::{Handle, Record};
 
 use crate::folder::Folder;
-use crate::names::Shard;
 
 /// What can be said without waiting.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "others have no such calls")
+)]
 pub(crate) enum Cached {
     /// Here it is, live or not.
     Record(Record),
@@ -59,6 +62,8 @@ fn open(
 #[cfg(target_os = "linux")]
 fn has_folder(folder: &Folder, handle: Handle) -> bool {
     use rustix::fs::OFlags;
+
+    use crate::names::Shard;
 
     open(folder, &Shard::of(handle).folder(), OFlags::PATH).is_ok()
 }

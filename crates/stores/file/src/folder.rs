@@ -6,6 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
+// There the others leave it to the disk when it writes what it was given.
+#[cfg(target_vendor = "apple")]
+use rustix::fs::{fcntl_fullfsync as content_to_disk, fcntl_fullfsync as names_to_disk};
+#[cfg(not(target_vendor = "apple"))]
+use rustix::fs::{fdatasync as content_to_disk, fsync as names_to_disk};
 use rustix::io::{self, Errno};
 
 use crate::names::Shard;
@@ -59,6 +64,7 @@ impl Folder {
         self.durable
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn root(&self) -> &OwnedFd {
         &self.root
     }
@@ -202,7 +208,7 @@ impl Folder {
         if !self.durable {
             return Ok(());
         }
-        fs::fdatasync(file)
+        content_to_disk(file)
     }
 
     /// Waits until the names in the folder of `name` are on the disk, if they must be. Unlike for the content of files,
@@ -213,7 +219,7 @@ impl Folder {
         }
         let folder = name.rsplit_once('/').map_or(".", |(folder, _)| folder);
         match self.open_folder(folder) {
-            Ok(folder) => fs::fsync(folder),
+            Ok(folder) => names_to_disk(folder),
             // Emptied and removed since.
             Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error),
