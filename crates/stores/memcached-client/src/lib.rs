@@ -72,6 +72,7 @@
 //! # Requirements
 //!
 //! memcached 1.6.18 or later, with `cas` (no `-C`); a tokio runtime with time and I/O. TLS with the feature `tls`.
+//! Unix only.
 
 mod address;
 mod choice;

@@ -10,7 +10,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Clones of a [`MemcachedStore`] are the same store.
+//! Clones of a [`MemcachedStore`] are the same store. Unix only.
 //!
 //! # When not to choose it
 //!

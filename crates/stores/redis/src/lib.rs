@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Clones of a [`RedisStore`] are the same store. It needs a tokio runtime, and Redis 6.2 or newer; its tests
-//! run on Redis 7.0, have passed on 6.2, and run on Valkey 9.1 by `cargo xtask relatives`.
+//! run on Redis 7.0, have passed on 6.2, and run on Valkey 9.1 by `cargo xtask relatives`. Unix only.
 //!
 //! # What it promises
 //!
