@@ -53,9 +53,6 @@
 //! * Each call of a store and each request ends in time, with an error that says that it may pass (`limits`).
 //! * The very same store answers again once the network does (`recovery`).
 //! * Stores that are broken on purpose fail (`wrong`).
-//!
-//! Tests of Postgres that break its connections again and again take minutes, and only run with `--run-ignored all`, or
-//! `--ignored`.
 
 mod connection;
 mod fault;

@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::program::{RunsAs, run};
 
 /// Counts up when templates or folders are made differently.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How long a shared server waits for another user.
 const IDLE: Duration = Duration::from_secs(10);

@@ -22,7 +22,7 @@ pub(crate) struct Site {
     url: String,
     /// The names of the settings that limit how long something may take.
     limits: &'static [&'static str],
-    /// How many times as much time as others it needs: without optimisation, signing in to Postgres takes a while.
+    /// How many times as much time as others it needs: Postgres starts a process for each connection.
     slowness: u32,
     server: SocketAddr,
     /// So that it is there as long as the site.
@@ -66,7 +66,7 @@ impl Backend {
                 Site::new(&database.url(), quiet, POOLED, port, database)
             }
         };
-        let slowness = if self == Self::Postgres { 5 } else { 1 };
+        let slowness = if self == Self::Postgres { 2 } else { 1 };
         let site = Site { slowness, ..site };
         if site.limits == POOLED {
             open(&format!("{}&migrate=true", site.url)).await?;

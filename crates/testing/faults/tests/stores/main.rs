@@ -12,37 +12,25 @@ mod trouble;
 mod writer;
 mod wrong;
 
-/// Makes a test of each function on each store. A function is told the store, and returns what went wrong. With `long`,
-/// those of Postgres only run when asked for: connections that break again and again are what it has most work with, for
-/// its sign-in is made to be costly.
+/// Makes a test of each function on each store. A function is told the store, and returns what went wrong.
 #[macro_export]
 macro_rules! on_every_store {
-    ($($promise:ident),* $(; $long:ident)?) => {
-        $crate::on_every_store!(@ redis Redis [] [$($promise)*]);
-        $crate::on_every_store!(@ memcached Memcached [] [$($promise)*]);
-        $crate::on_every_store!(@ mariadb Mariadb [] [$($promise)*]);
-        $crate::on_every_store!(@ postgres Postgres [$($long)?] [$($promise)*]);
+    ($($promise:ident),*) => {
+        $crate::on_every_store!(@ redis Redis [$($promise)*]);
+        $crate::on_every_store!(@ memcached Memcached [$($promise)*]);
+        $crate::on_every_store!(@ mariadb Mariadb [$($promise)*]);
+        $crate::on_every_store!(@ postgres Postgres [$($promise)*]);
     };
-    (@ $module:ident $backend:ident $long:tt [$($promise:ident)*]) => {
+    (@ $module:ident $backend:ident [$($promise:ident)*]) => {
         mod $module {
-            $($crate::on_every_store!(@ $promise $backend $long);)*
-        }
-    };
-    (@ $promise:ident $backend:ident []) => {
-        #[test]
-        fn $promise() {
-            if let Err(fault) = super::$promise($crate::backend::Backend::$backend) {
-                panic!("{fault}");
-            }
-        }
-    };
-    (@ $promise:ident $backend:ident [long]) => {
-        #[test]
-        #[ignore = "long"]
-        fn $promise() {
-            if let Err(fault) = super::$promise($crate::backend::Backend::$backend) {
-                panic!("{fault}");
-            }
+            $(
+                #[test]
+                fn $promise() {
+                    if let Err(fault) = super::$promise($crate::backend::Backend::$backend) {
+                        panic!("{fault}");
+                    }
+                }
+            )*
         }
     };
 }

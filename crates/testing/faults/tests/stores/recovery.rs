@@ -21,7 +21,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// How many calls are under way at once.
 const CALLERS: usize = 16;
 
-on_every_store!(a_store_answers_again_when_the_network_does; long);
+on_every_store!(a_store_answers_again_when_the_network_does);
 
 fn a_store_answers_again_when_the_network_does(backend: Backend) -> Result<(), String> {
     answers_again(backend, |store| store)

@@ -21,8 +21,7 @@ const ROUNDS: u64 = 3;
 on_every_store!(
     every_call_gets_its_own_answer_on_a_slow_network,
     every_call_gets_its_own_answer_when_connections_break,
-    every_call_gets_its_own_answer_when_answers_come_too_late;
-    long
+    every_call_gets_its_own_answer_when_answers_come_too_late
 );
 
 fn every_call_gets_its_own_answer_on_a_slow_network(backend: Backend) -> Result<(), String> {

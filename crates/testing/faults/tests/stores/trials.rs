@@ -17,8 +17,7 @@ const LIMIT: Duration = Duration::from_millis(200);
 
 on_every_store!(
     sessions_of_many_keep_what_was_acknowledged,
-    many_writers_of_few_sessions_each_count_once;
-    long
+    many_writers_of_few_sessions_each_count_once
 );
 
 /// Sessions come, are signed in to, are renewed and end all the time.
