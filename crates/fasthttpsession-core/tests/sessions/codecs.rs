@@ -37,7 +37,7 @@ fn built_in() -> Vec<Codec> {
 }
 
 /// JSON, upside down.
-fn reversed(name: &str) -> Codec {
+pub(crate) fn reversed(name: &str) -> Codec {
     Codec::map(
         name,
         |map| {

@@ -30,7 +30,7 @@ mod overtaken;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
-#[cfg(feature = "encryption")]
+#[cfg(all(feature = "encryption", feature = "messagepack"))]
 mod rollout;
 #[cfg(test)]
 mod secrecy;

@@ -1,14 +1,15 @@
-//! A service of two processes changes its keys, its token codec and its encryption, one process after the other, under
+//! A service of two processes changes its keys, its codecs and its encryption, one process after the other, under
 //! load: no request fails, nobody is signed out, nothing is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fasthttpsession_core::{Keys, Sessions, SessionsBuilder, TokenCodec};
+use fasthttpsession_core::{Codec, Keys, Sessions, SessionsBuilder, TokenCodec};
 use tokio::sync::{Notify, RwLock};
 use tokio::time::timeout;
 
+use crate::codecs::reversed;
 use crate::support::{Client, World, join};
 use crate::wrapping::ring;
 
@@ -30,6 +31,10 @@ fn steps() -> Vec<fn(SessionsBuilder) -> SessionsBuilder> {
     }
     fn new() -> Keys {
         ring(&["new"])
+    }
+    fn alone(b: SessionsBuilder) -> SessionsBuilder {
+        b.token_codec(TokenCodec::encrypted(&new()))
+            .encrypt_records(&new())
     }
     vec![
         |b| b,
@@ -72,10 +77,15 @@ fn steps() -> Vec<fn(SessionsBuilder) -> SessionsBuilder> {
                 .also_accept(TokenCodec::signed(&new()))
                 .encrypt_records(&new())
         },
+        |b| alone(b),
+        // Values go from JSON to MessagePack, which every process reads, and on to a codec of their own.
+        |b| alone(b).codec(Codec::message_pack()),
         |b| {
-            b.token_codec(TokenCodec::encrypted(&new()))
-                .encrypt_records(&new())
+            alone(b)
+                .codec(Codec::message_pack())
+                .also_read(reversed("upside-down"))
         },
+        |b| alone(b).codec(reversed("upside-down")),
     ]
 }
 
