@@ -45,7 +45,7 @@ fn keys_file(ids: &[&str]) -> NamedTempFile {
 }
 
 fn with_keys(file: &NamedTempFile, toml: &str) -> String {
-    format!("keys_file = {:?}\n{toml}", file.path())
+    format!("keys_file = \"{}\"\n{toml}", file.path().display())
 }
 
 /// The names between backticks in what serde says there could have been.
