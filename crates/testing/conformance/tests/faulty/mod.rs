@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use fasthttpsession_conformance::store::Subject;
 use fasthttpsession_core::{
-    Capabilities, Clock, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced,
-    Store, StoreError, StoreErrorKind, SystemClock, Timestamp, Touched,
+    Capabilities, Clock, Created, Cursor, Deleted, Handle, Header, Page, Principal, Record,
+    Replaced, Store, StoreError, StoreErrorKind, SystemClock, Timestamp, Touched,
 };
 use tokio::runtime;
 use tokio::sync::Semaphore;
@@ -150,7 +150,8 @@ impl Faulty {
     }
 
     fn fitting(&self, handle: Handle, record: &Record) -> Result<(), StoreError> {
-        if record.body.len() <= MAX_BODY || self.is(Fault::TooLargeIsKept) {
+        let largest = MAX_BODY - usize::from(self.is(Fault::LargestIsRefused));
+        if record.body.len() <= largest || self.is(Fault::TooLargeIsKept) {
             return Ok(());
         }
         if self.is(Fault::TooLargeRemovesOld) {
@@ -230,10 +231,17 @@ impl Faulty {
             return Deleted::Deleted;
         }
         let Some(record) = live else {
-            return Deleted::Gone;
+            return if self.is(Fault::DeleteOfNothingAnswersDeleted) && !expired {
+                Deleted::Deleted
+            } else {
+                Deleted::Gone
+            };
         };
         if !self.is(Fault::DeleteNeedsFirstVersion) || record.header.version == 1 {
             data.records.remove(&handle);
+        }
+        if self.is(Fault::DeletedStaysListed) {
+            data.before.insert(handle, record);
         }
         Deleted::Deleted
     }
@@ -274,6 +282,11 @@ impl Faulty {
                     },
                 );
             }
+            Some(Fault::ReplaceKeepsPrincipal) => {
+                let mut mixed = record.clone();
+                mixed.header.principal = current.header.principal;
+                data.write(handle, mixed);
+            }
             _ => data.write(handle, record.clone()),
         }
         if self.is(Fault::DeadlinesNotInPurgeIndex) {
@@ -299,10 +312,23 @@ impl Faulty {
         let Some(record) =
             live.filter(|old| self.is(Fault::ExpiredIsTouched) || is_live(old, now, fault))
         else {
+            if self.is(Fault::TouchMakesRecords) {
+                let header = Header {
+                    version,
+                    created_at: now,
+                    idle_deadline: deadline,
+                    absolute_deadline: deadline,
+                    principal: None,
+                    label: None,
+                };
+                let body = Bytes::new();
+                data.write(handle, Record { header, body });
+            }
             return Touched::Gone;
         };
         let header = &mut record.header;
         let current = header.version == version || self.is(Fault::TouchOfAnyVersion);
+        let current = current && !self.is(Fault::TouchDoesNothing);
         if current && (header.idle_deadline < deadline || self.is(Fault::TouchShortens)) {
             header.idle_deadline = deadline;
             header.version += u64::from(self.is(Fault::TouchBumpsVersion));
@@ -310,8 +336,12 @@ impl Faulty {
                 header.absolute_deadline = header.absolute_deadline.max(deadline);
             }
             let due = header.expires_at();
-            if !self.is(Fault::DeadlinesNotInPurgeIndex) && !self.is(Fault::ServerClockIgnoresTouch)
-            {
+            let stays = [
+                Fault::DeadlinesNotInPurgeIndex,
+                Fault::ListsWithoutTouches,
+                Fault::ServerClockIgnoresTouch,
+            ];
+            if !stays.into_iter().any(|fault| self.is(fault)) {
                 data.due.insert(handle, due);
             }
         }
@@ -500,6 +530,16 @@ impl Store for Faulty {
         };
         let mut sessions = self.live_sessions(now, self.is(Fault::ListsExpired));
         let data = self.data();
+        if self.is(Fault::DeletedStaysListed) {
+            let deleted = data.before.iter();
+            let deleted = deleted.filter(|(handle, _)| !data.records.contains_key(*handle));
+            sessions.extend(deleted.map(|(handle, record)| (*handle, record.clone())));
+        }
+        if self.is(Fault::ListsWithoutTouches) {
+            for (handle, record) in &mut sessions {
+                record.header.idle_deadline = data.due[handle];
+            }
+        }
         sessions.retain(|(handle, _)| {
             let indexed = data.principals.get(handle).cloned().flatten();
             indexed.is_some_and(|indexed| fold(&indexed) == fold(principal))
@@ -537,13 +577,16 @@ impl Store for Faulty {
         }
         let beyond =
             |handle: &Handle| after.is_none_or(|cursor| handle.as_bytes()[..] > cursor.0[..]);
-        let page: Vec<_> = sessions
+        let mut page: Vec<_> = sessions
             .into_iter()
             .filter(|(handle, _)| beyond(handle))
             .take(limit)
             .collect();
         let last = page.last().filter(|_| page.len() == limit);
         let next = last.map(|(handle, _)| Cursor(Bytes::copy_from_slice(handle.as_bytes())));
+        if self.is(Fault::ScanSkipsEndsOfPages) && next.is_some() {
+            page.pop();
+        }
         Ok(Page {
             sessions: page,
             next,
