@@ -92,7 +92,7 @@ fn a_request_under_way_is_answered_before_the_demo_stops() {
     for signal in ["TERM", "INT"] {
         let demo = Demo::start();
         let _idle = TcpStream::connect(demo.address).expect("it listens");
-        let slow = send(demo.address, "POST /api/slow?ms=300");
+        let slow = send(demo.address, "POST /api/slow?ms=2000");
         wait_for_slow_request(&demo);
         let status = demo.end_by(signal);
         assert!(status.success(), "{signal}: {status}");
@@ -115,7 +115,15 @@ fn a_second_signal_ends_the_demo_without_waiting_for_requests() {
 }
 
 fn wait_for_slow_request(demo: &Demo) {
-    while !read(send(demo.address, "GET /api/slow")).contains("\"waiting\":1") {}
+    let start = Instant::now();
+    loop {
+        let answer = read(send(demo.address, "GET /api/slow"));
+        if answer.contains("\"waiting\":1") {
+            return;
+        }
+        // By then it has begun and ended unseen.
+        assert!(start.elapsed() < Duration::from_secs(20), "{answer}");
+    }
 }
 
 /// Sends a request on a connection of its own, as a visitor.
