@@ -5,8 +5,6 @@ mod experiments;
 mod session;
 mod values;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -14,6 +12,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use fasthttpsession::tower::Session;
+use fasthttpsession::{Clock as _, SystemClock};
 use maud::{DOCTYPE, Markup, html};
 
 use super::errors::ApiError;
@@ -52,7 +51,7 @@ async fn page(
     let shown = Shown {
         session: View::of(&session)?,
         cookie: has_cookie(&headers),
-        now: now(),
+        now: SystemClock.now().as_millis(),
     };
     Ok((
         [(CACHE_CONTROL, "no-store")],
@@ -68,13 +67,6 @@ fn has_cookie(headers: &HeaderMap) -> bool {
     lines
         .flat_map(|line| line.split(';'))
         .any(|cookie| cookie.trim_start().starts_with("id="))
-}
-
-fn now() -> u64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `no-cache`, so that the page, its style and its script are always of one build.
