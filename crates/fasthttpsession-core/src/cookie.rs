@@ -121,7 +121,8 @@ impl Cookie {
     }
 
     /// Outlives the browser: `Max-Age` is what is left of the session (400 days at most, as browsers have it), and the
-    /// cookie is set again whenever the session's idle deadline is extended. Default: gone when the browser closes.
+    /// cookie is set again whenever the session's idle deadline is extended by a request. What no response tells of, as
+    /// `transact` after the request, extends the session by a little less. Default: gone when the browser closes.
     #[must_use]
     pub fn persistent(mut self) -> Self {
         self.persistent = true;

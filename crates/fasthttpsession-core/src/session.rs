@@ -48,7 +48,8 @@ pub struct Session(pub(crate) Arc<Inner>);
 
 /// Values.
 impl Session {
-    /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
+    /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type. How `T` is
+    /// deserialized must not use this session, for that hangs.
     pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> {
         self.state().values().get(key)
     }
@@ -330,6 +331,9 @@ impl Session {
     /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If nobody waits
     /// for the answer (a time-out), it is dropped too, or was committed; a request that was to replace the secret then ends
     /// with [`Error::OutcomeUnknown`].
+    ///
+    /// The end of the request waits for it, and for [`transact`](Self::transact), a minute at most: a future that is kept
+    /// is to be polled.
     pub async fn save(&self) -> Result<Saved, Error> {
         let _turn = self.0.turn.lock().await;
         self.state().writable()?;
