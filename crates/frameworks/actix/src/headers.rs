@@ -43,7 +43,18 @@ fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
         match edit {
             HeaderEdit::SetCookie { name, value } => set_cookie(headers, name, value),
             HeaderEdit::SetHeader { name, value } => set_header(headers, name, value),
-            HeaderEdit::Append { name, value } => append(headers, name, value),
+            HeaderEdit::Append {
+                name,
+                value: Cow::Borrowed(value),
+            } => append(headers, name, HeaderValue::from_static(value)),
+            HeaderEdit::Append {
+                name,
+                value: Cow::Owned(value),
+            } => append(
+                headers,
+                name,
+                value.parse().expect("core appends visible ASCII"),
+            ),
             HeaderEdit::Default { name, value } => {
                 if !headers.contains_key(*name) {
                     headers.insert(
@@ -87,17 +98,13 @@ fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
 }
 
 /// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
-fn append(headers: &mut HeaderMap, name: &'static str, value: &Cow<'static, str>) {
+fn append(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
     let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
     let present = headers
         .get_all(name)
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|entry| listed(entry.trim_ascii()));
     if !present {
-        let value = match value {
-            Cow::Borrowed(value) => HeaderValue::from_static(value),
-            Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
-        };
         headers.append(HeaderName::from_static(name), value);
     }
 }

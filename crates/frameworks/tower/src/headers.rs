@@ -43,7 +43,18 @@ fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
         match edit {
             HeaderEdit::SetCookie { name, value } => set_cookie(headers, name, value),
             HeaderEdit::SetHeader { name, value } => set_header(headers, name, value),
-            HeaderEdit::Append { name, value } => append(headers, name, value),
+            HeaderEdit::Append {
+                name,
+                value: Cow::Borrowed(value),
+            } => append(headers, name, HeaderValue::from_static(value)),
+            HeaderEdit::Append {
+                name,
+                value: Cow::Owned(value),
+            } => append(
+                headers,
+                name,
+                value.parse().expect("core appends visible ASCII"),
+            ),
             HeaderEdit::Default { name, value } => {
                 headers
                     .entry(known(name))
@@ -108,14 +119,10 @@ fn known(name: &'static str) -> HeaderName {
 }
 
 /// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
-fn append(headers: &mut HeaderMap, name: &'static str, value: &Cow<'static, str>) {
-    let made = || match value {
-        Cow::Borrowed(value) => HeaderValue::from_static(value),
-        Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
-    };
+fn append(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
     match headers.entry(known(name)) {
         Entry::Vacant(vacant) => {
-            vacant.insert(made());
+            vacant.insert(value);
         }
         Entry::Occupied(mut lines) => {
             let listed =
@@ -125,7 +132,7 @@ fn append(headers: &mut HeaderMap, name: &'static str, value: &Cow<'static, str>
                 .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
                 .any(|entry| listed(entry.trim_ascii()));
             if !present {
-                lines.append(made());
+                lines.append(value);
             }
         }
     }
