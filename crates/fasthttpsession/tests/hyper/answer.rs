@@ -4,27 +4,44 @@ use fasthttpsession::{Error, Exchange, HeaderEdit};
 use http::header::{CACHE_CONTROL, Entry, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use http::{Response, StatusCode};
 
-/// Commits, and tells the client what it must know. Before the response's head leaves.
-pub(crate) async fn finished<B>(
-    exchange: &Exchange,
+/// Commits, and tells the client what it must know, of each exchange though another failed. Before the response's head
+/// leaves.
+pub(crate) async fn finished<B: Default>(
+    exchanges: &[&Exchange],
     mut response: Response<B>,
-) -> Result<Response<B>, Error> {
-    for edit in exchange.finish().await? {
+) -> Response<B> {
+    let mut edits = Vec::new();
+    for exchange in exchanges {
+        match exchange.finish().await {
+            Ok(more) => edits.extend(more),
+            Err(error) => {
+                response = failed(&error);
+                edits.extend(exchange.abandon());
+            }
+        }
+    }
+    for edit in edits {
         apply(edit, response.headers_mut());
     }
-    Ok(response)
+    response
 }
 
-/// The status and no detail, and what the client must know of what was committed before.
-pub(crate) fn failed<B: Default>(error: &Error, exchange: &Exchange) -> Response<B> {
+/// The answer to a handler's error: nothing is committed.
+pub(crate) fn abandoned<B: Default>(exchanges: &[&Exchange], error: &Error) -> Response<B> {
+    let mut response = failed(error);
+    for edit in exchanges.iter().flat_map(|exchange| exchange.abandon()) {
+        apply(edit, response.headers_mut());
+    }
+    response
+}
+
+/// The status and no detail.
+fn failed<B: Default>(error: &Error) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() =
         StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, no_store);
-    for edit in exchange.abandon() {
-        apply(edit, response.headers_mut());
-    }
     response
 }
 

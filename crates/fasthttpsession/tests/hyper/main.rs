@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use answer::{failed, finished};
+use answer::{abandoned, finished};
 
 struct Plain;
 
@@ -51,24 +51,25 @@ async fn answer(site: &Site, request: Request<Incoming>) -> Response<Body> {
     if request.uri().path() == "/unlayered" {
         return response(site.plain());
     }
-    let exchange = site.users().begin(request.headers(), request.uri().query());
-    let answer = match handled(site, &exchange, request).await {
-        Ok(response) => finished(&exchange, response).await,
-        Err(error) => Err(error),
-    };
-    answer.unwrap_or_else(|error| failed(&error, &exchange))
+    let [users, admins] = [site.users(), site.admins()]
+        .map(|all| all.begin(request.headers(), request.uri().query()));
+    let both = [&users, &admins];
+    match handled(site, both, request).await {
+        Ok(response) => finished(&both, response).await,
+        Err(error) => abandoned(&both, &error),
+    }
 }
 
 async fn handled(
     site: &Site,
-    exchange: &Exchange,
+    [users, admins]: [&Exchange; 2],
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Error> {
     match request.uri().path() {
-        "/act" => act(site, exchange, request).await,
-        "/stream" => stream(site, exchange, request).await,
-        "/two" => two(site, exchange, request).await,
-        "/twice" => finished(exchange, act(site, exchange, request).await?).await,
+        "/act" => act(site, users, request).await,
+        "/stream" => stream(site, users, request).await,
+        "/two" => two(site, users, admins, request).await,
+        "/twice" => Ok(finished(&[users], act(site, users, request).await?).await),
         _ => Ok(response(site.plain())),
     }
 }
@@ -97,14 +98,12 @@ async fn stream(
 async fn two(
     site: &Site,
     users: &Exchange,
+    admins: &Exchange,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Error> {
-    let admins = site
-        .admins()
-        .begin(request.headers(), request.uri().query());
     let (user, admin) = (users.session().await?, admins.session().await?);
     let reply = site.act_on_two(&user, &admin, &body(request).await).await;
-    finished(&admins, response(reply)).await
+    Ok(response(reply))
 }
 
 async fn body(request: Request<Incoming>) -> Bytes {

@@ -118,6 +118,7 @@ macro_rules! __with_http_checks {
             G8 errors bytes_that_do_not_decode_are_an_error_and_stay;
 
             http layers two_layers_are_independent;
+            http layers an_error_of_one_layer_does_not_undo_the_other;
             http layers the_same_layer_twice_acts_once;
             http layers a_route_beside_the_layer_has_nothing;
 

@@ -6,7 +6,7 @@ use crate::http::script::Step;
 use crate::http::script::steps::{get, login, set};
 use crate::http::site::Adapter;
 use crate::http::stage::{Answer, COOKIE, Stage, json as bytes};
-use crate::http::watched::Calls;
+use crate::http::watched::{Calls, Operation};
 use crate::store::{Outcome, ensure};
 
 const ADMIN: &str = "__Host-admin";
@@ -58,6 +58,51 @@ pub async fn two_layers_are_independent<A: Adapter>(stage: &Stage<A>) -> Outcome
     ensure!(
         ada.cookie(ADMIN).is_some(),
         "the user's logout took the admin with it"
+    );
+    Ok(())
+}
+
+/// One can't make its record, the other has replaced its secret: the new one gets to the browser with the error, be it
+/// the user's or the admin's.
+pub async fn an_error_of_one_layer_does_not_undo_the_other<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    let (ada, bob) = (live.browser(), live.browser());
+    ada.does(&[set("who", "user")]).await?;
+    bob.post("/two", &bytes(&[vec![], vec![set("who", "admin")]]))
+        .await?;
+    live.store.breaks(Operation::Create);
+    let [write, rotate] = [vec![set("a", 1)], vec![Step::Rotate]];
+    let answer = ada.post("/two", &bytes(&[&rotate, &write])).await?;
+    is_error_with(&answer, COOKIE)?;
+    let answer = bob.post("/two", &bytes(&[&write, &rotate])).await?;
+    is_error_with(&answer, ADMIN)?;
+    live.store.heals();
+    ensure!(
+        ada.does(&[get("who")]).await? == [json!("user")],
+        "the user's session was lost with the admin's error"
+    );
+    let answer = bob
+        .post("/two", &bytes(&[vec![], vec![get("who")]]))
+        .await?;
+    ensure!(
+        answer.values()? == [json!("admin")],
+        "the admin's session was lost with the user's error"
+    );
+    Ok(())
+}
+
+fn is_error_with(answer: &Answer, cookie: &str) -> Outcome {
+    ensure!(
+        answer.status() == 503,
+        "the answer has status {} in place of 503",
+        answer.status()
+    );
+    ensure!(
+        names(answer) == [cookie],
+        "beside the error of the other, the cookies {:?} are set",
+        names(answer)
     );
     Ok(())
 }
