@@ -3,7 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use fasthttpsession_core::{Clock, Record, Store, SystemClock, Timestamp};
+use fasthttpsession_core::{
+    Clock, Created, Record, Replaced, Store, SystemClock, Timestamp, Touched,
+};
 use fasthttpsession_postgres::{PostgresConfig, PostgresStore};
 
 use crate::support::{
@@ -137,12 +139,34 @@ async fn a_purge_passes_over_rows_that_are_held() {
 async fn a_session_is_used_while_a_purge_is_under_way() {
     let place = Place::new().await;
     let store = place.store().await;
-    create(&store, [1]).await;
-    let purger = place.outside().await;
-    let hold = format!("BEGIN; DELETE FROM fasthttpsession WHERE purge_at < {}", 1);
-    purger.batch_execute(&hold).await.expect(&hold);
-    replace(&store, 1).await.expect("an answer");
+    let lasting = until_deadline(NOW.after(2 * HOUR), record());
+    for number in [1, 2] {
+        let created = store.create(handle(number), &lasting, NOW).await;
+        assert_eq!(created.expect("an answer"), Created::Created);
+    }
+    expiring(&place, 10).await;
+    // Amid its first deletion, the purge waits for a lock that this test has.
+    place
+        .run(
+            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN OLD; END $$;
+             CREATE TRIGGER hold BEFORE DELETE ON fasthttpsession FOR EACH ROW EXECUTE FUNCTION hold()",
+        )
+        .await;
+    place.run("SELECT pg_advisory_lock(1)").await;
+    let other = store.clone();
+    let purge = tokio::spawn(async move { other.purge(10, NOW.after(HOUR)).await });
+    place.until_waiting(1).await;
+    let replaced = within(replace(&store, 1)).await;
+    assert_eq!(replaced.expect("an answer"), Replaced::Replaced);
     assert_eq!(load(&store, 1).await, Some(successor(&record())));
+    let touched = within(store.touch(handle(2), 1, NOW.after(3 * HOUR), NOW)).await;
+    assert_eq!(touched.expect("an answer"), Touched::Touched);
+    within(create(&store, [3])).await;
+    assert!(!purge.is_finished(), "the lock held nothing up");
+    place.run("SELECT pg_advisory_unlock(1)").await;
+    let purged = within(purge).await.expect("no panic");
+    assert_eq!(purged.expect("an answer"), 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
