@@ -69,12 +69,12 @@
 //! that is under way has ended, though no longer than 2 ms, and not for more than 32 calls, if there may be one more.
 //! Each gets its own answer. A lone call waits for nobody.
 //!
-//! Three quarters of the connections are for that, at least one. No group waits for a row that another transaction
-//! holds (`SKIP LOCKED`), so nobody else's lock holds up the neighbours, and a group is part of no deadlock: the call
-//! that wants the row is made again, alone, and waits up to `statement_timeout_ms`. For such calls there is the other
-//! quarter of the connections; with `max_connections` at 1 they hold up all others. Only a creation waits inside its
-//! group, when somebody else is just making or deleting the same handle. If the server refuses one call of a group,
-//! each gets a try of its own.
+//! Of each kind, as many statements may be under way as three quarters of the connections, at least one. No group waits
+//! for a row that another transaction holds (`SKIP LOCKED`), so nobody else's lock holds up the neighbours, and a group is
+//! part of no deadlock: the call that wants the row is made again, alone, and waits up to `statement_timeout_ms`. Such
+//! calls use a quarter of the connections at most, which leaves the others to all else; with `max_connections` at 1 they
+//! hold up all others. Only a creation waits inside its group, when somebody else is just making or deleting the same
+//! handle. If the server refuses one call of a group, each gets a try of its own.
 //!
 //! ```sh
 //! cargo run --release -p fasthttpsession-postgres --example postgres_groups
