@@ -53,7 +53,10 @@
 //!   it `on`, or turn it on for the store: `ALTER ROLE web SET synchronous_commit = on`.
 //! * By a failover to a replica that had not got the logout yet. `synchronous_standby_names`, with `synchronous_commit`
 //!   at `on` or `remote_apply`, has each commit wait for the replica; without it, the lag of the replica is what can be
-//!   undone. Never let the old primary take writes again.
+//!   undone. Never let the old primary take writes again. While no replica that counts is there, no commit ends: a write
+//!   is a time-out that may have been applied, and the server keeps the connection that was given up for it. Each
+//!   `statement_timeout_ms` there may be `max_connections` more of those, until the server has none left for anybody; a
+//!   limit for the role, as by `ALTER ROLE web CONNECTION LIMIT 50`, leaves some to others.
 //! * By a restore from a backup: what was in it is back. Leave the table out (`pg_dump --exclude-table-data`), or empty
 //!   it after a restore; restored to a point in time, it has the sessions of that time.
 //! * By `fsync = off`, which may undo or destroy anything.
