@@ -1,4 +1,4 @@
-//! Creation, replacement and touch, each of one session or of many by one statement.
+//! Every operation on a session by its handle, each of one session or of many by one statement.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,39 +20,11 @@ pub(crate) struct Replacement;
 /// [`Store::touch`](fasthttpsession_core::Store::touch).
 pub(crate) struct Touch;
 
-/// [`Store::load`](fasthttpsession_core::Store::load).
-pub(crate) struct Load;
-
-#[derive(Clone)]
-pub(crate) struct LoadCall {
-    pub(crate) handle: Handle,
-    pub(crate) now: Timestamp,
-}
-
-impl Operation for Load {
-    type Call = LoadCall;
-    type Answer = Option<Record>;
-
-    fn handle(_: &LoadCall) -> Option<Handle> {
-        None
-    }
-
-    async fn run(
-        database: &Database,
-        calls: &[LoadCall],
-        _: Waiting,
-    ) -> Result<Vec<Answer<Option<Record>>>, StoreError> {
-        let held = database.held(calls.iter().map(|call| call.handle)).await?;
-        let answer = |call: &LoadCall| {
-            let record = held.get(&call.handle).cloned().transpose()?;
-            Ok(Some(record.filter(|record| record.is_live(call.now))))
-        };
-        Ok(calls.iter().map(answer).collect())
-    }
-}
-
 /// [`Store::delete`](fasthttpsession_core::Store::delete).
 pub(crate) struct Deletion;
+
+/// [`Store::load`](fasthttpsession_core::Store::load).
+pub(crate) struct Load;
 
 pub(crate) struct Create {
     pub(crate) handle: Handle,
@@ -77,6 +49,12 @@ pub(crate) struct TouchCall {
 
 #[derive(Clone)]
 pub(crate) struct Delete {
+    pub(crate) handle: Handle,
+    pub(crate) now: Timestamp,
+}
+
+#[derive(Clone)]
+pub(crate) struct LoadCall {
     pub(crate) handle: Handle,
     pub(crate) now: Timestamp,
 }
@@ -240,6 +218,28 @@ fn not_deleted(call: &Delete, held: &Held, waiting: Waiting) -> Option<Deleted> 
         None => false,
     };
     (!lives).then_some(Deleted::Gone)
+}
+
+impl Operation for Load {
+    type Call = LoadCall;
+    type Answer = Option<Record>;
+
+    fn handle(_: &LoadCall) -> Option<Handle> {
+        None
+    }
+
+    async fn run(
+        database: &Database,
+        calls: &[LoadCall],
+        _: Waiting,
+    ) -> Result<Vec<Answer<Option<Record>>>, StoreError> {
+        let held = database.held(calls.iter().map(|call| call.handle)).await?;
+        let answer = |call: &LoadCall| {
+            let record = held.get(&call.handle).cloned().transpose()?;
+            Ok(Some(record.filter(|record| record.is_live(call.now))))
+        };
+        Ok(calls.iter().map(answer).collect())
+    }
 }
 
 /// What became of each call: `done` of those whose session was written, and of the others what `not_written` says by how
