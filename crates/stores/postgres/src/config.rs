@@ -13,7 +13,7 @@ use crate::connect::Connector;
 use crate::connections::{Connections, Source, Waits};
 use crate::error::misconfigured;
 use crate::host::Hosts;
-use crate::store::{Opening, PostgresStore};
+use crate::store::PostgresStore;
 
 /// Settings of a [`PostgresStore`], from a program, from a URL, or from a file by `serde`.
 ///
@@ -265,22 +265,13 @@ impl PostgresConfig {
         self.open_with(Source::Shared(pool)).await
     }
 
-    async fn open_with(&self, source: Source) -> Result<PostgresStore, StoreError> {
+    async fn open_with(self, source: Source) -> Result<PostgresStore, StoreError> {
         let waits = Waits {
             connection: self.pool_timeout,
             statement: self.statement_timeout,
         };
         let connections = Connections::new(source, waits, self.prepared);
-        let opening = Opening {
-            table: self.table.clone(),
-            migrate: self.migrate,
-            purging: Purging {
-                every: self.purge_every,
-                batch: self.purge_batch,
-            },
-            limit: self.pool_timeout.saturating_add(self.statement_timeout),
-        };
-        PostgresStore::open(connections, opening).await
+        PostgresStore::open(self, connections).await
     }
 }
 

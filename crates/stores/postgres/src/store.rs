@@ -15,6 +15,7 @@ use fasthttpsession_store_common::{
 };
 use tokio_postgres::Row;
 
+use crate::config::PostgresConfig;
 use crate::connections::Connections;
 use crate::database::Database;
 use crate::error::{contended, timed_out};
@@ -46,6 +47,7 @@ pub struct PostgresStore {
 struct Inner {
     database: Arc<Database>,
     table: TableName,
+    /// How long an operation may take from its call to its answer.
     limit: Duration,
     creations: Grouped<Lane<Creation>>,
     replacements: Grouped<Lane<Replacement>>,
@@ -54,32 +56,30 @@ struct Inner {
     loads: Grouped<Lane<Load>>,
 }
 
-/// How a store is opened, when its connections are there.
-pub(crate) struct Opening {
-    pub(crate) table: TableName,
-    pub(crate) migrate: bool,
-    pub(crate) purging: Purging,
-    /// How long an operation may take from its call to its answer.
-    pub(crate) limit: Duration,
-}
-
 impl PostgresStore {
     pub(crate) async fn open(
+        config: PostgresConfig,
         connections: Connections,
-        opening: Opening,
     ) -> Result<Self, StoreError> {
-        let schema = Schema::of(&connections, &opening.table);
-        if opening.migrate {
+        let schema = Schema::of(&connections, &config.table);
+        if config.migrate {
             schema.migrate().await?;
         } else {
             schema.check().await?;
         }
+        let limit = config.pool_timeout.saturating_add(config.statement_timeout);
         let store = Self {
-            inner: Arc::new(Inner::new(connections, opening.table, opening.limit)),
+            inner: Arc::new(Inner::new(connections, config.table, limit)),
             purging: None,
         };
-        let purging = opening.purging.start(store.clone()).map(Arc::new);
-        Ok(Self { purging, ..store })
+        let purging = Purging {
+            every: config.purge_every,
+            batch: config.purge_batch,
+        };
+        Ok(Self {
+            purging: purging.start(store.clone()).map(Arc::new),
+            ..store
+        })
     }
 }
 
