@@ -16,6 +16,9 @@ use crate::error::{is_busy, misconfigured, store_error};
 const LOG_BYTES: u32 = 64 << 20;
 /// KiB of pages that the writer keeps. Readers have SQLite's 2 MiB: each commit empties them anyway.
 const WRITER_CACHE_KIB: u32 = 64 << 10;
+/// On macOS an `fsync` leaves what it was told of in the memory of the disk, and what is in the log may be overwritten only
+/// when it is in the database. Nothing elsewhere.
+const WHOLE_CHECKPOINTS: &str = "PRAGMA checkpoint_fullfsync = ON";
 /// More than any connection uses.
 const STATEMENTS: usize = 32;
 /// How long to rest between attempts at what SQLite does not wait for itself.
@@ -44,11 +47,11 @@ impl Connect {
         let failed = |error| store_error("setting up the connection that writes", error);
         write_ahead(&db, config.timeout)?;
         let synchronous = match config.synchronous {
-            Synchronous::Normal => "NORMAL",
-            Synchronous::Full => "FULL",
+            Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+            Synchronous::Full => "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON",
         };
         db.execute_batch(&format!(
-            "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = {LOG_BYTES}; \
+            "{synchronous}; {WHOLE_CHECKPOINTS}; PRAGMA journal_size_limit = {LOG_BYTES}; \
              PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA temp_store = MEMORY;"
         ))
         .map_err(failed)?;
@@ -59,7 +62,7 @@ impl Connect {
     pub(crate) fn checkpointer(&self, patience: Duration) -> Result<Connection, StoreError> {
         let db = self.connect(patience)?;
         let failed = |error| store_error("setting up the connection that makes checkpoints", error);
-        db.execute_batch("PRAGMA synchronous = NORMAL")
+        db.execute_batch(&format!("PRAGMA synchronous = NORMAL; {WHOLE_CHECKPOINTS}"))
             .map_err(failed)?;
         Ok(db)
     }
@@ -181,4 +184,31 @@ fn keep_private(file: &fs::File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn keep_private(_: &fs::File) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_on(db: &Connection, setting: &str) -> bool {
+        let sql = format!("PRAGMA {setting}");
+        db.query_row(&sql, [], |row| row.get(0)).expect(setting)
+    }
+
+    /// Only macOS makes a difference.
+    #[test]
+    fn what_waits_for_the_disk_waits_for_its_memory_too() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("sessions.db");
+        for (synchronous, each_commit) in [(Synchronous::Normal, false), (Synchronous::Full, true)]
+        {
+            let config = SqliteConfig::new(&path).synchronous(synchronous);
+            let connect = Connect::File(File::new(&path, true).expect("it is a path"));
+            let writer = connect.writer(&config).expect("it opens");
+            let checkpointer = connect.checkpointer(config.timeout).expect("it opens");
+            assert!(is_on(&writer, "checkpoint_fullfsync"));
+            assert!(is_on(&checkpointer, "checkpoint_fullfsync"));
+            assert_eq!(is_on(&writer, "fullfsync"), each_commit);
+        }
+    }
 }
