@@ -115,17 +115,25 @@ impl File {
 
     /// The file is there: made now, for its owner alone, or before.
     fn prepare(&self) -> Result<(), StoreError> {
-        match self.path.try_exists() {
-            Ok(true) => Ok(()),
-            Ok(false) if self.create => {
-                create_private(&self.path).map_err(|error| self.no_file(&error))
-            }
-            Ok(false) => Err(misconfigured(format!(
-                "there is no database file {}; migrate=true makes it",
+        match fs::metadata(&self.path) {
+            Ok(found) if found.is_file() => Ok(()),
+            Ok(_) => Err(misconfigured(format!(
+                "{} is no file that the SQLite store can use",
                 self.path.display()
             ))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(),
             Err(error) => Err(self.no_file(&error)),
         }
+    }
+
+    fn make(&self) -> Result<(), StoreError> {
+        if self.create {
+            return create_private(&self.path).map_err(|error| self.no_file(&error));
+        }
+        Err(misconfigured(format!(
+            "there is no database file {}; migrate=true makes it",
+            self.path.display()
+        )))
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {

@@ -136,3 +136,14 @@ async fn a_mistyped_path_makes_no_file_and_no_folder() {
     assert!(error.to_string().contains("folder must exist"), "{error}");
     assert!(!folder.exists());
 }
+
+#[tokio::test]
+async fn a_folder_is_no_file() {
+    let place = Place::new();
+    for migrate in [false, true] {
+        let config = SqliteConfig::new(place.path("")).migrate(migrate);
+        let error = config.open().await.expect_err("it is a folder");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("no file"), "{error}");
+    }
+}
