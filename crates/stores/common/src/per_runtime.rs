@@ -204,6 +204,6 @@ mod tests {
         runtime.block_on(yield_now());
         drop(runtime);
         assert_eq!(there.load(Ordering::SeqCst), 0);
-        assert_eq!(format!("{numbers:?}"), "PerRuntime { runtimes: 0, .. }");
+        assert_eq!(numbers.0.read().len(), 0);
     }
 }

@@ -109,8 +109,8 @@ async fn a_session_is_used_while_a_purge_is_under_way() {
     place.run(&format!("CREATE TRIGGER hold {trigger}"));
     let mut holder = place.holder(&[]).await;
     holder.run(&format!("DO GET_LOCK({lock}, 60)")).await;
-    let purger = store.clone();
-    let purge = tokio::spawn(async move { purger.purge(10, NOW.after(HOUR)).await });
+    let other = store.clone();
+    let purge = tokio::spawn(async move { other.purge(10, NOW.after(HOUR)).await });
     let waiting = "SELECT COUNT(*) FROM information_schema.processlist
         WHERE db = DATABASE() AND state = 'User lock'";
     place.until(waiting, 1).await;

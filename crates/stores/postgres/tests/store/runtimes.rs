@@ -102,8 +102,10 @@ async fn who_waits_for_a_connection_to_wait_for_a_row_holds_up_nobody_though_its
     let locker = place.outside().await;
     let lock = "BEGIN; LOCK TABLE fasthttpsession";
     locker.batch_execute(lock).await.expect(lock);
-    let counter = store.clone();
-    let counting = tokio::spawn(async move { counter.count(NOW).await });
+    let counting = tokio::spawn({
+        let store = store.clone();
+        async move { store.count(NOW).await }
+    });
     place.until_waiting(1).await;
     let other = store.clone();
     let waits = elsewhere(async move || {
