@@ -79,8 +79,8 @@ impl Transport {
     ///   [`save`](crate::Session::save) if the request made the session or gave it a new token. If the header is on too,
     ///   new tokens are in the response's header besides.
     /// * A response to a request with a token in its URL gets `Referrer-Policy: no-referrer` and, if the session was asked
-    ///   for, `Cache-Control: no-store`, unless the handler set its own. Error responses don't: set `Referrer-Policy` for
-    ///   the whole site, and strip the parameter from access logs.
+    ///   for, `Cache-Control: no-store`, unless the handler set its own. What is answered without the
+    ///   session's middleware doesn't: set `Referrer-Policy` for the whole site, and strip the parameter from access logs.
     /// * Such a session is not renewed by `renew_every`, for nobody would see the new token.
     ///
     /// [`Session::expose_token`]: crate::Session::expose_token
