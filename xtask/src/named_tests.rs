@@ -1,5 +1,5 @@
-//! Whether the tests that documents name are run: each is a function, or a check on a list of the conformance suite. And
-//! whether every check of that suite is on its list.
+//! Whether the tests that documents name are run: each is a function, or a check on a list of the conformance suite.
+//! And whether every check of that suite is on its list.
 
 use std::path::Path;
 use std::{fs, io};

@@ -39,8 +39,8 @@ impl Postgres {
     }
 }
 
-/// [`PASSWORD`] as the server keeps it, with one round of hashing. By default there are 4096, for which a client that is
-/// not optimised takes so long that tests which break connections wait for little else.
+/// [`PASSWORD`] as the server keeps it, with one round of hashing. By default there are 4096, for which a client that
+/// is not optimised takes so long that tests which break connections wait for little else.
 const VERIFIER: &str = "SCRAM-SHA-256$1:ZmFzdGh0dHBzZXNzaW9uLg==\
     $9keuxOnpfvMUxi1R1AZMNxZOZ+Da3hrIhZhyqu/PUrQ=:5KrdHUA2ykjDMTJFljjc8/Bo03hZ4idnyNmBghakTqY=";
 
