@@ -8,6 +8,8 @@ use tokio::task::{JoinHandle, spawn};
 use crate::faulty::{Fault, Gate, Op};
 use crate::support::{Client, MINUTE, Request, Response, World, settle};
 
+type Act = fn(&Session) -> Result<(), Error>;
+
 /// A save of `request` that waits before its operation `op` reaches the store, until the gate is opened.
 async fn held_save(
     world: &World,
@@ -286,7 +288,7 @@ async fn a_secret_that_was_saved_is_not_sent_once_its_session_is_known_to_be_gon
 /// The commit of a request landed, which it learns only after another has replaced the secret: what it would send is dead.
 #[tokio::test]
 async fn an_answer_that_was_lost_sends_no_secret_that_was_replaced_since() {
-    let acts: [fn(&Session) -> Result<(), Error>; 2] = [|s| s.login("ada"), |s| s.rotate()];
+    let acts: [Act; 2] = [|s| s.login("ada"), |s| s.rotate()];
     for (act, renews) in [
         (acts[0], false),
         (acts[0], true),

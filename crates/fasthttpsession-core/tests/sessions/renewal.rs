@@ -240,7 +240,8 @@ async fn a_renewal_is_not_overtaken_by_a_cookie_that_was_dated_before() {
     let mut renewed = world.now();
     for _ in 0..3 {
         let soon = EVERY.checked_sub(SECOND).unwrap();
-        world.clock.advance(soon - world.now().since(renewed));
+        let since = world.now().since(renewed);
+        world.clock.advance(soon.checked_sub(since).unwrap());
         let late = read(&client, &sessions).await;
         assert_eq!(late.token(), client.token(), "dated anew");
         // As long as it may be on its way, nobody is answered with a cookie.
