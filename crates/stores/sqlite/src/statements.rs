@@ -134,4 +134,37 @@ mod tests {
         }
         assert_eq!(left.trim(), "", "on the page, but not used");
     }
+
+    /// Counting, which looks at every session, is for people.
+    #[test]
+    fn each_operation_finds_its_rows_by_an_index() {
+        let table = TableName::default();
+        let db = rusqlite::Connection::open_in_memory().expect("memory is there");
+        let made = db.execute_batch(&schema::upgrade(0, &table));
+        made.expect("the schema is SQL");
+        let sql = Statements::new(&table);
+        for statement in [
+            &sql.load,
+            &sql.overwrite,
+            &sql.replace,
+            &sql.touch,
+            &sql.delete,
+            &sql.sessions_of,
+            &sql.scan,
+            &sql.due,
+            &sql.put_off,
+            &sql.remove,
+        ] {
+            let explained = db.prepare(&format!("EXPLAIN QUERY PLAN {statement}"));
+            let mut explained = explained.expect("it is a statement");
+            let steps = explained
+                .raw_query()
+                .mapped(|row| row.get::<_, String>("detail"));
+            let steps: Vec<_> = steps.map(|step| step.expect("a step")).collect();
+            assert!(
+                !steps.is_empty() && steps.iter().all(|step| step.starts_with("SEARCH")),
+                "{statement}: {steps:?}"
+            );
+        }
+    }
 }

@@ -28,7 +28,11 @@ fn until_deadline(idle_deadline: Timestamp, mut record: Record) -> Record {
 
 /// So many sessions that have expired after an hour, made by SQL.
 async fn expiring(place: &Place, sessions: u32) {
-    let (idle, absolute) = (millis(NOW.after(HOUR)), millis(NOW.after(24 * HOUR)));
+    expiring_at(place, NOW.after(HOUR), sessions).await;
+}
+
+async fn expiring_at(place: &Place, deadline: Timestamp, sessions: u32) {
+    let (idle, absolute) = (millis(deadline), millis(NOW.after(24 * HOUR)));
     place
         .run(&format!(
             "INSERT INTO fasthttpsession
@@ -71,6 +75,25 @@ async fn a_session_that_was_used_is_put_off_and_purged_at_its_new_deadline() {
         assert_eq!(purged, removed, "at {now:?}");
     }
     assert_eq!(place.number(ALL).await, 0);
+}
+
+/// Whatever else is stored.
+#[tokio::test]
+async fn a_purge_goes_through_what_has_expired_alone() {
+    let place = Place::new().await;
+    let store = place.store().await;
+    expiring_at(&place, NOW.after(3 * HOUR), 10_000).await;
+    expiring(&place, 20).await;
+    place.run("ANALYZE fasthttpsession").await;
+    let counted = |what| {
+        format!("SELECT {what} FROM pg_stat_user_tables WHERE relid = 'fasthttpsession'::regclass")
+    };
+    let purged = store.purge(100, NOW.after(HOUR)).await;
+    assert_eq!(purged.expect("an answer"), 20);
+    // A connection states what it did when it ends, at the latest.
+    drop(store);
+    place.until(&counted("n_tup_del"), 20).await;
+    assert_eq!(place.number(&counted("seq_tup_read")).await, 0);
 }
 
 #[tokio::test]
