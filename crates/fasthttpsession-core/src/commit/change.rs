@@ -246,7 +246,8 @@ impl Stored {
 
     /// As seldom as a touch would: a store's index of deadlines costs more to change than the record.
     fn extend_idle(&mut self, terms: Terms) {
-        if self.is_renewal_waiting(terms) {
+        // Whoever makes the offer extends it.
+        if terms.dates_cookies && (self.control.secrets).have_just_aged(terms.now, terms.renewal) {
             return;
         }
         let idle = self.lifetimes(terms).idle;

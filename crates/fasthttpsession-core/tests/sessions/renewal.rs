@@ -263,6 +263,27 @@ async fn a_renewal_is_not_overtaken_by_a_cookie_that_was_dated_before() {
     }
 }
 
+/// Otherwise that response would have the secret that the renewal then replaces.
+#[tokio::test]
+async fn a_commit_on_the_way_leaves_it_to_the_renewal_to_date_the_cookie() {
+    let world = World::new();
+    let sessions = world
+        .builder()
+        .renew_every(EVERY)
+        .cookie(Cookie::default().persistent())
+        .touch_after_percent(0)
+        .build()
+        .unwrap();
+    let client = Client::with(&sessions, "n", 1).await;
+    world.clock.advance(EVERY);
+    let request = client.request(&sessions).await;
+    request.set("n", &2).unwrap();
+    request.save().await.unwrap();
+    let response = request.respond().await;
+    assert_ne!(response.token(), client.token(), "renewed");
+    assert_eq!(response.max_age(), Some(3600));
+}
+
 /// A request of the simulated browser.
 enum Step {
     Sent(Client),
