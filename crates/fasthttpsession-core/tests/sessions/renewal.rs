@@ -22,6 +22,17 @@ fn renewing(world: &World) -> Sessions {
         .unwrap()
 }
 
+/// With cookies that each response dates anew.
+fn dating(world: &World) -> Sessions {
+    world
+        .builder()
+        .renew_every(EVERY)
+        .cookie(Cookie::default().persistent())
+        .touch_after_percent(0)
+        .build()
+        .unwrap()
+}
+
 async fn read(client: &Client, sessions: &Sessions) -> Response {
     client.request(sessions).await.respond().await
 }
@@ -197,13 +208,7 @@ enum Late {
 async fn a_secret_that_runs_out_is_not_sent_again() {
     for late in [Late::Slow, Late::Reading, Late::Writing] {
         let world = World::new();
-        let sessions = world
-            .builder()
-            .renew_every(EVERY)
-            .cookie(Cookie::default().persistent())
-            .touch_after_percent(0)
-            .build()
-            .unwrap();
+        let sessions = dating(&world);
         let mut client = Client::with(&sessions, "n", 1).await;
         let early = client.clone();
         world.clock.advance(EVERY);
@@ -229,13 +234,7 @@ async fn a_secret_that_runs_out_is_not_sent_again() {
 #[tokio::test]
 async fn a_renewal_is_not_overtaken_by_a_cookie_that_was_dated_before() {
     let world = World::new();
-    let sessions = world
-        .builder()
-        .renew_every(EVERY)
-        .cookie(Cookie::default().persistent())
-        .touch_after_percent(0)
-        .build()
-        .unwrap();
+    let sessions = dating(&world);
     let mut client = Client::with(&sessions, "n", 1).await;
     let mut renewed = world.now();
     for _ in 0..3 {
@@ -267,13 +266,7 @@ async fn a_renewal_is_not_overtaken_by_a_cookie_that_was_dated_before() {
 #[tokio::test]
 async fn a_commit_on_the_way_leaves_it_to_the_renewal_to_date_the_cookie() {
     let world = World::new();
-    let sessions = world
-        .builder()
-        .renew_every(EVERY)
-        .cookie(Cookie::default().persistent())
-        .touch_after_percent(0)
-        .build()
-        .unwrap();
+    let sessions = dating(&world);
     let client = Client::with(&sessions, "n", 1).await;
     world.clock.advance(EVERY);
     let request = client.request(&sessions).await;
