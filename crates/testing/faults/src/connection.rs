@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -85,9 +86,12 @@ async fn exchange(
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let way = |from, to, seen: fn(&mut Seen) -> &mut OneWay, seed: u64| Way {
+    let client_spoke = AtomicBool::new(false);
+    let way = |from, to, is_client, seen: fn(&mut Seen) -> &mut OneWay, seed: u64| Way {
         from,
         to,
+        is_client,
+        client_spoke: &client_spoke,
         waiting: BytesMut::with_capacity(PIECE),
         silent: false,
         random: fastrand::Rng::with_seed(seed),
@@ -96,8 +100,20 @@ async fn exchange(
     };
     // So that one proxy's connections, and their directions, differ.
     let seed = plan.seed.wrapping_add(number << 1);
-    let requests = way(from_client, to_server, |seen| &mut seen.requests, seed);
-    let answers = way(from_server, to_client, |seen| &mut seen.answers, seed + 1);
+    let requests = way(
+        from_client,
+        to_server,
+        true,
+        |seen| &mut seen.requests,
+        seed,
+    );
+    let answers = way(
+        from_server,
+        to_client,
+        false,
+        |seen| &mut seen.answers,
+        seed + 1,
+    );
     tokio::select! {
         ending = requests.under_all(plan.requests.clone()) => ending,
         ending = answers.under_all(plan.answers.clone()) => ending,
@@ -108,6 +124,9 @@ async fn exchange(
 struct Way<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
+    is_client: bool,
+    /// Whether it was the client that spoke last.
+    client_spoke: &'a AtomicBool,
     /// What was read and is not yet passed on.
     waiting: BytesMut,
     /// Something was swallowed, so that nothing may come any more.
@@ -212,7 +231,9 @@ impl Way<'_> {
             self.to.write(&self.waiting[..most]).await?
         };
         self.waiting.advance(done);
+        let client_spoke = self.client_spoke.swap(self.is_client, Ordering::Relaxed);
         self.all.send_modify(|all| {
+            all.round_trips += u64::from(self.is_client && !client_spoke);
             let seen = (self.seen)(all);
             if self.silent {
                 seen.swallowed += done as u64;

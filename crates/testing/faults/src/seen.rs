@@ -11,6 +11,8 @@ pub struct Seen {
     pub cut: u64,
     /// Connections that [`Fault::Reset`](crate::Fault::Reset) ended.
     pub reset: u64,
+    /// How often a client spoke that had not spoken since the server last did, or at all.
+    pub round_trips: u64,
     /// What went from clients to the server.
     pub requests: OneWay,
     /// What went from the server to clients.

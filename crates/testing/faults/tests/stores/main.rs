@@ -6,6 +6,7 @@ mod limits;
 mod reads;
 mod recovery;
 mod replies;
+mod round_trips;
 mod runtimes;
 mod trials;
 mod trouble;
