@@ -9,34 +9,44 @@ use crate::support::{Client, DAY, HOUR, MINUTE, SECOND, World};
 
 type Act = fn(&Session) -> Result<(), Error>;
 
+/// The levels that have limits in NIST SP 800-63B-4, in minutes.
+const LEVELS: [(Lifetimes, u32, u32); 2] = [
+    (Lifetimes::aal2(), 60, 24 * 60),
+    (Lifetimes::aal3(), 15, 12 * 60),
+];
+
 /// "Idle deadline enforced on read" (7.3.1).
 #[tokio::test]
 async fn a_session_ends_when_it_was_idle_for_its_idle_lifetime() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 1).await;
-    world
-        .clock
-        .advance(HOUR.checked_sub(Duration::from_millis(1)).unwrap());
-    assert!(client.is_known(&sessions).await);
-    world.clock.advance(Duration::from_millis(1));
-    assert!(!client.is_known(&sessions).await);
+    for (lifetimes, idle, _) in LEVELS {
+        let world = World::new();
+        let sessions = world.builder().lifetimes(lifetimes).build().unwrap();
+        let client = Client::with(&sessions, "n", 1).await;
+        let last = Duration::from_millis(1);
+        world.clock.advance(idle * MINUTE - last);
+        assert!(client.is_known(&sessions).await);
+        world.clock.advance(last);
+        assert!(!client.is_known(&sessions).await);
+    }
 }
 
 /// "Absolute deadline whatever the activity" (7.3.2).
 #[tokio::test]
 async fn a_session_ends_at_its_absolute_deadline_however_much_it_is_used() {
-    let world = World::new();
-    let sessions = world.sessions();
-    let client = Client::with(&sessions, "n", 1).await;
-    for _ in 0..47 {
-        world.clock.advance(HOUR / 2);
-        client.clone().visit(&sessions, |s| s.set("n", &2)).await;
-        client.clone().visit(&sessions, |_| Ok(())).await;
-        assert!(client.is_known(&sessions).await);
+    for (lifetimes, idle, absolute) in LEVELS {
+        let world = World::new();
+        let sessions = world.builder().lifetimes(lifetimes).build().unwrap();
+        let client = Client::with(&sessions, "n", 1).await;
+        let (step, steps) = (idle * MINUTE / 2, 2 * absolute / idle);
+        for _ in 1..steps {
+            world.clock.advance(step);
+            client.clone().visit(&sessions, |s| s.set("n", &2)).await;
+            client.clone().visit(&sessions, |_| Ok(())).await;
+            assert!(client.is_known(&sessions).await);
+        }
+        world.clock.advance(step);
+        assert!(!client.is_known(&sessions).await);
     }
-    world.clock.advance(HOUR / 2);
-    assert!(!client.is_known(&sessions).await);
 }
 
 #[tokio::test]
