@@ -42,8 +42,11 @@ pub struct CoreCount {
     pub total: f64,
     /// Its own.
     pub instructions: f64,
-    /// Its own in the report from before, if that has them and is of such a processor and compiler.
+    /// The least of its own until now, by the report from before: `None` if that has none, or is of another processor or
+    /// compiler.
     pub earlier: Option<f64>,
+    /// The least of its own, with this count.
+    pub least: f64,
 }
 
 /// Instructions per request of everyone; `None` without valgrind.
@@ -99,13 +102,15 @@ pub fn measure_core() -> Result<Option<Vec<CoreCount>>> {
             .iter()
             .find(|count| path.baseline() == Some(count.path));
         let instructions = total - baseline.map_or(0.0, |baseline| baseline.total);
+        let earlier = earlier
+            .iter()
+            .find_map(|(name, least)| (name == path.label()).then_some(*least));
         counts.push(CoreCount {
             path,
             total,
             instructions,
-            earlier: earlier
-                .iter()
-                .find_map(|(name, count)| (name == path.label()).then_some(*count)),
+            earlier,
+            least: earlier.map_or(instructions, |least| least.min(instructions)),
         });
     }
     Ok(Some(counts))
@@ -117,8 +122,8 @@ pub async fn run_core(path: CorePath, count: usize) -> Result<()> {
     core_paths::Subject::with(1).await?.run(path, count).await
 }
 
-/// The names of paths and their instructions; nothing where there was no report of such a processor and compiler, or it
-/// counted none: with another, the same source takes other instructions.
+/// The names of paths and the least instructions that they took; nothing where there was no report of such a processor and
+/// compiler, or it counted none: with another, the same source takes other instructions.
 fn earlier() -> Vec<(String, f64)> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/report.json");
     let text = fs::read_to_string(file).unwrap_or_default();
@@ -130,7 +135,7 @@ fn earlier() -> Vec<(String, f64)> {
     let counts = report["core"].as_array().into_iter().flatten();
     let count = |count: &Value| {
         let path = count["path"].as_str()?.to_owned();
-        Some((path, count["instructions"].as_f64()?))
+        Some((path, count["least"].as_f64()?))
     };
     counts.filter_map(count).collect()
 }

@@ -138,6 +138,8 @@ impl OnStore {
     fn targets(&self, core_us: &[CoreTime]) -> Vec<Target> {
         let rows = costs(&self.serving);
         let mut targets = targets::of_loss(&self.loss);
+        let under_load = self.serving.iter().chain(&self.tail);
+        targets.extend(targets::of_answers(self.store, under_load));
         targets.extend(targets::of_cost(self.store, &rows, &self.limit, core_us));
         if self.store == Store::Memory {
             targets.extend(targets::half_of_peers("server CPU", &rows, core_us));

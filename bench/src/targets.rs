@@ -1,5 +1,6 @@
 //! What this library promises, held against what was measured.
 
+mod answered;
 mod core;
 mod cost;
 mod loss;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::contention::Contention;
 use crate::limit::Limit;
 
+pub use answered::of_answers;
 pub use core::of_core;
 pub use cost::{half_of_peers, of_cost};
 pub use loss::of_loss;

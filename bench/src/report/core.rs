@@ -15,8 +15,8 @@ fn head() -> String {
 ## Paths of the core
 
 Each alone, through `Sessions` on a memory store: CPU of the thread on one session, so that all it needs is in the processor's \
-caches, and on {MANY} in turn; and instructions on one, counted as above. Earlier is the report that this one \
-replaces, if it is of such a processor and compiler.
+caches, and on {MANY} in turn; and instructions on one, counted as above. Earlier is the least that was \
+counted before this report, on such a processor and with such a compiler.
 
 | path | µs, on one | µs, on {MANY} | instructions | earlier |
 | --- | --: | --: | --: | --: |

@@ -1,4 +1,4 @@
-//! What may be lost or count twice: nothing.
+//! What may be lost or count twice, and which writes refused: none.
 
 use contestants::Library;
 
@@ -6,6 +6,7 @@ use super::Target;
 use crate::loss::Losses;
 
 const LOST: &str = "nothing acknowledged is lost or counts twice, in any round";
+const ANSWERED: &str = "every write is answered, in every round";
 const ENDED: &str = "what was logged out stays so, and nobody else is signed out, in any round";
 
 /// The targets of one store.
@@ -17,7 +18,7 @@ pub fn of_loss(losses: &[Losses]) -> Vec<Target> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "it is 0, or a few")]
-fn of(losses: &Losses) -> [Target; 2] {
+fn of(losses: &Losses) -> [Target; 3] {
     let measured_by = match losses.contestant.library {
         Library::OursPerThread => "64 requests at once, a runtime on each thread",
         Library::OursOnActix => "64 requests at once, in actix-web",
@@ -34,6 +35,7 @@ fn of(losses: &Losses) -> [Target; 2] {
     };
     [
         target(LOST, losses.lost() + losses.doubled, "times"),
+        target(ANSWERED, losses.refused, "writes without an answer"),
         target(ENDED, losses.revived() + losses.signed_out(), "times"),
     ]
 }
