@@ -16,7 +16,7 @@ One command for each habit of this repository.
 
 Usage: cargo xtask <command>
 
-  test          every test there is: lints, architecture, tests, documentation; what CI runs.
+  test          the test suite: lints, architecture, tests, documentation; what CI runs.
                 On Debian, as root, it installs what is missing; elsewhere it says what to install.
   lint          format and clippy
   architecture  which way the dependencies run, and whether the tests that documents name exist

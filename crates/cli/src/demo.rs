@@ -42,7 +42,7 @@ use tokio::time::{sleep, timeout};
 ///   GET    /health                      whether the store answers
 ///
 /// Writes answer with the session as it is then; PUT answers with the value, and slow with what became of its write.
-/// What is refused is answered with {"error": "a sentence"}.
+/// A refused request gets {"error": "a sentence"}.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Options {

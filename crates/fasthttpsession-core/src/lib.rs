@@ -1,7 +1,7 @@
 //! Sessions without a server, a framework or a runtime: what `fasthttpsession` is made of.
 //!
-//! Applications depend on `fasthttpsession`, which re-exports all of this. Who writes a store or a framework adapter
-//! depends on this crate alone.
+//! Applications depend on `fasthttpsession`, which re-exports all of this. Stores and framework adapters
+//! depend on this crate alone.
 //!
 //! * [`Sessions`] is what an application builds once, from a [`Store`] and settings.
 //! * An [`Exchange`] is one request and its response: [`Sessions::begin`] it, [`finish`](Exchange::finish) it.
@@ -66,7 +66,7 @@
 //! }
 //! ```
 //!
-//! A type may say itself where it stands, and what becomes of values that an older program wrote: a [`SessionValue`].
+//! A type may name its own key, and say what becomes of values that an older program wrote: a [`SessionValue`].
 //!
 //! # Watching
 //!

@@ -146,7 +146,7 @@ pub enum InvalidText {
         bytes: usize,
     },
     /// It has a control character, which some stores can't keep.
-    #[error("a {what} has no control characters")]
+    #[error("a {what} must not have control characters")]
     Control {
         /// "principal" or "label".
         what: &'static str,

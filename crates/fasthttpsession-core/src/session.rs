@@ -48,8 +48,8 @@ pub struct Session(pub(crate) Arc<Inner>);
 
 /// Values.
 impl Session {
-    /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type. How `T` is
-    /// deserialized must not use this session, for that hangs.
+    /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
+    /// Deserializing `T` must not use this session: it would deadlock.
     pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> {
         self.state().values().get(key)
     }
@@ -162,7 +162,7 @@ impl Session {
     }
 
     /// All values with their keys, sorted by key, each decoded as `T`. `serde_json::Value` takes what JSON can express:
-    /// all but what `MessagePack` and CBOR have beside it, as bytes.
+    /// the bytes that `MessagePack` and CBOR may hold are [`Error::Decode`].
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
         self.state().values().entries()
     }
@@ -328,8 +328,8 @@ impl Session {
 impl Session {
     /// Commits now what was written so far, for those who need the result before the response.
     ///
-    /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If nobody waits
-    /// for the answer (a time-out), it is dropped too, or was committed; a request that was to replace the secret then ends
+    /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If the call
+    /// is cancelled (a time-out), that is lost too or was committed; a request that was to replace the secret then ends
     /// with [`Error::OutcomeUnknown`].
     ///
     /// The end of the request waits for it, and for [`transact`](Self::transact), a minute at most: a future that is kept
@@ -366,7 +366,7 @@ impl Session {
         run(change, async |closure| self.0.commit(Some(closure)).await).await
     }
 
-    /// Asks the store whether the session still lives, and still belongs to whom it did.
+    /// Asks the store whether the session still lives, under the sign-in it had.
     pub async fn is_alive(&self) -> Result<bool, Error> {
         let Some((handle, sign_in)) = self.state().identity() else {
             return Ok(false);

@@ -102,7 +102,7 @@ impl Users {
         }
     }
 
-    /// Ends all sessions of `principal` but `keep`; how many it were.
+    /// Ends all of `principal`'s sessions but `keep`; says how many.
     ///
     /// A sign-in that commits after the sessions were listed is not among them: where that matters, change what it depends on
     /// (the password) first, and see [`Session::set_credential_stamp`](crate::Session::set_credential_stamp).
@@ -113,7 +113,7 @@ impl Users {
         self.end_where(principal, |handle| handle != keep).await
     }
 
-    /// Ends all sessions of `principal`; how many it were. As [`end_others`](Self::end_others), without one to keep.
+    /// Ends all sessions of `principal`; says how many. As [`end_others`](Self::end_others), without one to keep.
     ///
     /// # Errors
     /// As [`end_others`](Self::end_others).

@@ -112,8 +112,8 @@ impl Values {
         self.merged().map(|entry| entry.name())
     }
 
-    /// All values with their keys, sorted by key, each decoded as `T`. `serde_json::Value` takes what JSON can express:
-    /// all but what `MessagePack` and CBOR have beside it, as bytes.
+    /// All values with their keys, sorted by key, each decoded as `T`. `serde_json::Value` takes what JSON can express,
+    /// which the bytes that `MessagePack` and CBOR may hold are not.
     ///
     /// # Errors
     /// [`Error::Decode`] for the first that is of another type.

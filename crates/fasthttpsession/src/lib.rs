@@ -52,7 +52,7 @@
 //! | `tower` | `SessionLayer`, for hyper and everything on tower |
 //! | `axum` | `tower`, and its extractor for axum |
 //! | `actix` | `SessionMiddleware` and the extractor for actix-web |
-//! | `encryption` | `TokenCodec::encrypted` and `SessionsBuilder::encrypt_records`: tokens and records that nobody reads |
+//! | `encryption` | `TokenCodec::encrypted` and `SessionsBuilder::encrypt_records`: tokens and records others can't read |
 //! | `messagepack`, `cbor` | codecs beside JSON |
 //! | `settings` | `Settings` and `open`: sessions and their store from a [file and the environment](guide::operations) |
 //! | `tracing`, `metrics` | [what happens](guide::operations), told to these crates |

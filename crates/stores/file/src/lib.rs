@@ -82,7 +82,7 @@
 //!   `noauto_da_alloc`) it may be an empty file;
 //! * an entry of an index may be missing, so that a list or a purge misses a session.
 //!
-//! A session that was not written since is as it was. Who can't have that takes `full`, in all processes that share the
+//! A session that was not written since is as it was. If that won't do, use `full`, in all processes that share the
 //! folder: what one acknowledged with `full`, another may write over with `none`.
 //!
 //! # How a logout can be undone
@@ -158,7 +158,7 @@
 //! creations and deletions.
 //!
 //! Within a process tasks wait for a shard without a thread, and those of a runtime that does not run hold up no others:
-//! a shard is had by a thread. While another process has the lock one of them asks again each millisecond, up to
+//! a thread holds the shard. While another process has the lock one of them asks again each millisecond, up to
 //! [`lock_timeout`](FileConfig::lock_timeout). The files of the locks are opened when they are first needed and stay
 //! open: up to 256 of them, and two for each operation under way.
 //!

@@ -79,7 +79,7 @@
 //! * By a backup that is restored: what was in it is back. Delete the table's rows after restoring.
 //!
 //! Reads go to where the writes go, and must: a proxy that sends `SELECT` to replicas would show sessions that were logged
-//! out, so leave this store out of it. Whether the server takes writes, nothing looks at before a write is refused; so a
+//! out, so leave this store out of it. Nothing checks that the server takes writes until a write is refused; so a
 //! primary that was set `read_only` when another took over goes on showing what it had. End its connections, and have its
 //! name lead to the other one.
 //!
@@ -88,8 +88,8 @@
 //! An operation waits at most [`pool_timeout`](MysqlConfig::pool_timeout) for a connection, then
 //! [`connect_timeout`](MysqlConfig::connect_timeout) if a new one is needed or one is asked whether it answers, then
 //! [`statement_timeout`](MysqlConfig::statement_timeout) for its answers. The error says whether the write may have been
-//! made. Connections that broke are replaced by themselves; a server that is back is used again without a restart. One that
-//! nobody used for 50 ms is asked before anything else is sent on it, which is a round trip of its own.
+//! made. Connections that broke are replaced by themselves; a server that is back is used again without a restart. A
+//! connection unused for 50 ms is asked before anything else is sent on it, which is a round trip of its own.
 //!
 //! # Expiry
 //!

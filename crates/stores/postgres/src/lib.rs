@@ -96,7 +96,7 @@
 //! | 64 | one by one | 11695 | 5228 | 7859 |
 //!
 //! So grouping pays as soon as there are more calls than connections; where there are as many, it makes no difference.
-//! What a lone call takes longer than a plain statement it does not take for grouping: it takes the row only if nobody
+//! A lone call is slower than a plain statement, but not because of grouping: it takes the row only if nobody
 //! has it, looks at its deadlines, writes all its columns, and is finished even if its caller gives up.
 //!
 //! # What is sent
@@ -285,8 +285,8 @@
 //! A purge looks at the rows whose `purge_at` has come, and at no others: it removes what has expired, and files what
 //! was used meanwhile by its new end. Rows that others hold it passes over, so that two purges share the work and
 //! nobody waits for either. Purging in the background begins with the store and ends with its last clone, or with the
-//! runtime that the store was opened in. Among how many sessions it does so does not matter; on the same machine, removing 10,000
-//! that had expired took
+//! runtime that the store was opened in. The number of live sessions does not matter; on the same machine, removing
+//! 10,000 that had expired took
 //!
 //! | sessions that live | ms |
 //! | --- | --- |

@@ -86,8 +86,8 @@
 //! cargo test -p fasthttpsession-redis -- --nocapture --test-threads 1 killed followed left lost
 //! ```
 //!
-//! Lost are commits that were acknowledged, of sessions that should still be there. Of a primary that is killed nothing
-//! was lost here, where primary and replica are on one machine; between two machines what is on the wire is. How long
+//! Lost are acknowledged commits of sessions that should still be there. A killed primary lost nothing
+//! here, where primary and replica are on one machine; between two machines what is on the wire is. How long
 //! it takes until somebody takes over is up to the servers: here a Cluster took a node for dead after two seconds, and
 //! the sentinels after one.
 //!
@@ -170,8 +170,8 @@
 //! On one server and behind Sentinel, index and record are written by one script: both or neither.
 //!
 //! A [`scan`] goes through the slots in their order. Where a primary is moving some of them, it asks the node that they are
-//! moved to for those keys, too, and when slots have changed hands it begins anew with what is left of them. Who has them
-//! it believes only of a node to which the cluster is up. Only a key that is moved back by hand in the middle may be
+//! moved to for those keys, too, and when slots have changed hands it begins anew with what is left of them. On this it
+//! trusts only a node to which the cluster is up. Only a key that is moved back by hand in the middle may be
 //! missed, and what is made elsewhere before a primary that was cut off from the others has noticed that.
 //!
 //! # Sentinel

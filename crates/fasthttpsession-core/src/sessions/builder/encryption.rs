@@ -22,8 +22,8 @@ impl SessionsBuilder {
     /// write to the database can't change any of them, nor put the contents of one session into another; such a record is
     /// [`Error::Unreadable`] with [`Unreadable::Changed`], and stays as it is.
     ///
-    /// What is left to who can write to the database: to delete records; to bring a whole record back as it was before,
-    /// and so a token that was replaced or signed out since; and to move the *idle* deadline, which a touch must move
+    /// What a writer to the database can still do: delete records; bring a whole record back as it was before,
+    /// and so a token that was replaced or signed out since; and move the *idle* deadline, which a touch must move
     /// without the rest of the record, up to the absolute one. Its length tells how much a session holds.
     ///
     /// A load costs 3 µs more for a session of 100 bytes and 46 for one of 60 000, a commit about as much again (with values
