@@ -10,9 +10,11 @@
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
 //! * [`record_key`]: the name of a record in stores that keep one value a key.
+//! * [`misconfigured`]: the error that says what somebody has to mend.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
+mod error;
 mod gathering;
 mod grouped;
 mod key;
@@ -27,6 +29,7 @@ mod table;
 mod turns;
 mod within;
 
+pub use error::misconfigured;
 pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
 pub use key::record_key;

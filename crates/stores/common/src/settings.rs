@@ -1,7 +1,9 @@
 //! A store's settings, as they stand behind the `?` of its URL.
 
-use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_core::StoreError;
 use serde::de::DeserializeOwned;
+
+use crate::error::misconfigured;
 
 /// A URL of a store, taken apart: what names the place, and the settings behind the first `?`.
 ///
@@ -34,7 +36,8 @@ impl<'a> Settings<'a> {
     }
 
     /// The settings, by the names that `T` has for serde. What `T` does not know, or can't be read, is an error of kind
-    /// [`Misconfigured`](StoreErrorKind::Misconfigured) that names it, unless it may be a part of a password.
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that names it, unless it may be a part of a
+    /// password.
     pub fn read<T: DeserializeOwned>(self, store: &str) -> Result<T, StoreError> {
         serde_urlencoded::from_str(self.query).map_err(|error| {
             // The password ends at an `@`; with a `?` in it, up to there all of it looks like settings.
@@ -46,13 +49,14 @@ impl<'a> Settings<'a> {
             } else {
                 format!("a setting in the URL of the {store} store is wrong: {error}")
             };
-            StoreError::new(StoreErrorKind::Misconfigured, sentence)
+            misconfigured(sentence)
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fasthttpsession_core::StoreErrorKind;
     use serde::Deserialize;
 
     use super::*;

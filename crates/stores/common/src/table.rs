@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_core::StoreError;
 use serde::{Deserialize, Deserializer, de};
+
+use crate::error::misconfigured;
 
 /// The name of a table as it can stand in SQL without quotes, and be no more than a name, alone or behind the name of its
 /// schema: `sessions`, `web.sessions`. What a database keeps for itself, as all do `order`, is for it to refuse.
@@ -18,22 +20,19 @@ impl TableName {
     /// The most bytes a part may have.
     pub const MAX_BYTES: usize = 40;
 
-    /// Takes `name` if it is one; otherwise an error of kind [`Misconfigured`](StoreErrorKind::Misconfigured) that says
-    /// what a name looks like.
+    /// Takes `name` if it is one; otherwise an error of kind
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that says what a name looks like.
     pub fn new(name: &str) -> Result<Self, StoreError> {
         let mut parts = name.split('.');
         let are_names = parts.by_ref().take(2).all(is_name);
         if are_names && parts.next().is_none() {
             return Ok(Self(name.into()));
         }
-        Err(StoreError::new(
-            StoreErrorKind::Misconfigured,
-            format!(
-                "{name:?} can't be the name of a table: one is made of a-z, 0-9 and _, begins with no digit, has at \
+        Err(misconfigured(format!(
+            "{name:?} can't be the name of a table: one is made of a-z, 0-9 and _, begins with no digit, has at \
                  most {} bytes, and may have the name of a schema and a dot before it",
-                Self::MAX_BYTES
-            ),
-        ))
+            Self::MAX_BYTES
+        )))
     }
 
     /// The whole name, as it goes into a statement.
@@ -90,6 +89,8 @@ fn is_name(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use fasthttpsession_core::StoreErrorKind;
+
     use super::*;
 
     #[test]

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, Settings, millis};
+use fasthttpsession_store_common::{Purging, Settings, millis, misconfigured};
 use serde::Deserialize;
 
-use crate::error::misconfigured;
 use crate::store::FileStore;
 
 /// Settings of a [`FileStore`], from a program, from a URL, or from a file by `serde`.

@@ -25,11 +25,6 @@ pub(crate) fn corrupt(handle: Handle, why: impl std::fmt::Display) -> StoreError
     StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
-/// A setting, or what is found in the folder, is not as it must be.
-pub(crate) fn misconfigured(message: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Misconfigured, message)
-}
-
 fn kind_of(errno: Errno) -> StoreErrorKind {
     match errno {
         Errno::NOSPC | Errno::DQUOT => StoreErrorKind::Full,

@@ -2,10 +2,11 @@
 //! own.
 
 use fasthttpsession_core::StoreError;
+use fasthttpsession_store_common::misconfigured;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::{self, Errno};
 
-use crate::error::{misconfigured, refused};
+use crate::error::refused;
 use crate::folder::{Folder, write_all_at};
 use crate::names::{EXPIRY, PRINCIPALS, SESSIONS, Shard};
 

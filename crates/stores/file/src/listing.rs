@@ -1,9 +1,10 @@
 //! Lists of sessions: of a principal, and of all in the order of their handles.
 
 use fasthttpsession_core::{Handle, Principal, Record, StoreError, Timestamp};
+use fasthttpsession_store_common::misconfigured;
 use rustix::io::Errno;
 
-use crate::error::{misconfigured, refused};
+use crate::error::refused;
 use crate::locks::Held;
 use crate::names::{self, Owner, Shard};
 use crate::records::Records;

@@ -13,12 +13,12 @@ use fasthttpsession_core::{
     Created, Deleted, Handle, Header, Record, Replaced, StoreError, StoreErrorKind, Timestamp,
     Touched,
 };
-use fasthttpsession_store_common::Pace;
+use fasthttpsession_store_common::{Pace, misconfigured};
 use rustix::fs::{OFlags, fstat};
 use rustix::io::{self, Errno};
 
 use crate::copies::{self, Place};
-use crate::error::{corrupt, misconfigured, refused, unsure};
+use crate::error::{corrupt, refused, unsure};
 use crate::folder::{Folder, write_all_at};
 use crate::locks::{Held, Locks};
 use crate::names::{self, Owner, Shard, Slot};

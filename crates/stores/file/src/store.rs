@@ -9,13 +9,13 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{Pace, PurgeTask, Purging, Turn, Turns};
+use fasthttpsession_store_common::{Pace, PurgeTask, Purging, Turn, Turns, misconfigured};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::cached::{self, Cached};
 use crate::config::{FileConfig, SyncPolicy};
-use crate::error::{misconfigured, refused};
+use crate::error::refused;
 use crate::expiry::Purged;
 use crate::folder::Folder;
 use crate::layout;

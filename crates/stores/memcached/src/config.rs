@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError};
 use fasthttpsession_memcached_client::{Client, ClientConfig, TlsConfig};
-use fasthttpsession_store_common::{Settings, millis};
+use fasthttpsession_store_common::{Settings, millis, misconfigured};
 use serde::Deserialize;
 
-use crate::error::{misconfigured, store_error};
+use crate::error::store_error;
 use crate::place::{Place, Servers};
 use crate::store::MemcachedStore;
 

@@ -23,11 +23,6 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     store_error.with_source(error)
 }
 
-/// A setting is not as it must be.
-pub(crate) fn misconfigured(message: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Misconfigured, message)
-}
-
 /// What lies under the key of `handle` is not a record.
 pub(crate) fn corrupt(handle: Handle, why: impl std::fmt::Display) -> StoreError {
     let message = format!("what memcached holds for session {handle} is not a record: {why}");

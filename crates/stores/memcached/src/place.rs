@@ -4,10 +4,9 @@ use std::fmt;
 
 use fasthttpsession_core::StoreError;
 use fasthttpsession_memcached_client::Address;
+use fasthttpsession_store_common::misconfigured;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de};
-
-use crate::error::misconfigured;
 
 /// What a URL says before its `?`.
 #[derive(Default, PartialEq, Eq)]

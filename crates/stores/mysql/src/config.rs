@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, Settings, TableName, millis};
+use fasthttpsession_store_common::{Purging, Settings, TableName, millis, misconfigured};
 use mysql_async::{Opts, OptsBuilder, Pool, SslOpts};
 use serde::Deserialize;
 
-use crate::error::misconfigured;
 use crate::link::{Link, Waits};
 use crate::store::MysqlStore;
 

@@ -3,6 +3,8 @@
 //! Neither the driver's messages nor the server's are passed on: they may quote what was sent.
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+#[cfg(feature = "tls")]
+use fasthttpsession_store_common::misconfigured;
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
 use crate::row::Wrong;
@@ -71,11 +73,6 @@ impl Failure {
             Self::Driver(error) | Self::Later(error) => failed(doing, error),
         }
     }
-}
-
-/// The configuration, the server or its schema is not what it should be.
-pub(crate) fn misconfigured(sentence: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Misconfigured, sentence)
 }
 
 /// A row that is no record: `what` is wrong with it.

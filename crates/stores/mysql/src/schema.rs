@@ -4,10 +4,10 @@
 //! makes or changes the table, so a table never has another version than its comment says.
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::TableName;
+use fasthttpsession_store_common::{TableName, misconfigured};
 use mysql_async::{Row, Value};
 
-use crate::error::{Failure, misconfigured};
+use crate::error::Failure;
 use crate::link::Link;
 use crate::statements::ALL;
 

@@ -8,10 +8,10 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{Grouped, PurgeTask, Purging, within};
+use fasthttpsession_store_common::{Grouped, PurgeTask, Purging, misconfigured, within};
 
 use crate::config::MysqlConfig;
-use crate::error::{Failure, misconfigured, timed_out};
+use crate::error::{Failure, timed_out};
 use crate::groups::{LIMITS, Load, Loads, Swap, Swapped, Swaps};
 use crate::link::Link;
 use crate::operations::Operations;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, RuntimePool, Settings, TableName, millis};
+use fasthttpsession_store_common::{
+    Purging, RuntimePool, Settings, TableName, millis, misconfigured,
+};
 use serde::Deserialize;
 
 use crate::connect::Connector;
 use crate::connections::{Connections, Source, Waits};
-use crate::error::misconfigured;
 use crate::host::Hosts;
 use crate::store::PostgresStore;
 

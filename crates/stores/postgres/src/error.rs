@@ -46,10 +46,6 @@ pub(crate) fn contended() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied()
 }
 
-pub(crate) fn misconfigured(sentence: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Misconfigured, sentence)
-}
-
 /// The task that spoke to the server was ended with the runtime, which may be that of others, or panicked.
 pub(crate) fn abandoned() -> StoreError {
     StoreError::new(

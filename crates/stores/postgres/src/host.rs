@@ -1,10 +1,9 @@
 //! Where servers are.
 
 use fasthttpsession_core::StoreError;
+use fasthttpsession_store_common::misconfigured;
 use serde::{Deserialize, Deserializer, de};
 use tokio_postgres::config::Host as Place;
-
-use crate::error::misconfigured;
 
 /// One server or several: names, addresses or folders of Unix sockets, each with a port of its own if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]

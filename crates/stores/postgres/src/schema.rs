@@ -6,11 +6,10 @@
 use std::collections::HashMap;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::TableName;
+use fasthttpsession_store_common::{TableName, misconfigured};
 use tokio_postgres::types::Type;
 
 use crate::connections::Connections;
-use crate::error::misconfigured;
 use crate::statements::Statement;
 
 /// The version that this library reads and writes.

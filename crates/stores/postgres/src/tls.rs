@@ -1,14 +1,14 @@
 //! Encryption, as far as the feature `tls` brings it.
 
 use fasthttpsession_core::StoreError;
+#[cfg(not(feature = "tls"))]
+use fasthttpsession_store_common::misconfigured;
 use tokio_postgres::config::SslMode as Negotiation;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, Error, NoTls, Socket};
 
 use crate::config::{PostgresConfig, SslMode};
 use crate::connection::Connection;
-#[cfg(not(feature = "tls"))]
-use crate::error::misconfigured;
 
 /// How connections are encrypted.
 pub(crate) enum Tls {
@@ -80,6 +80,7 @@ mod rustls_client {
     use std::sync::Arc;
 
     use fasthttpsession_core::StoreError;
+    use fasthttpsession_store_common::misconfigured;
     use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
     use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
     use rustls::pki_types::pem::PemObject;
@@ -88,8 +89,6 @@ mod rustls_client {
         ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
         WantsVerifier,
     };
-
-    use crate::error::misconfigured;
 
     /// Trusts the authorities in `file`, or those that the operating system trusts.
     pub(super) fn trusting(file: Option<&Path>) -> Result<ClientConfig, StoreError> {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Settings, millis};
+use fasthttpsession_store_common::{Settings, millis, misconfigured};
 use redis::aio::ConnectionLike;
 use serde::Deserialize;
 
 use crate::backend::{Backend, Own, Path, Replicas};
 use crate::cluster::Cluster;
 use crate::connect::{self, Connector};
-use crate::error::misconfigured;
 use crate::lines::Lines;
 use crate::link::Target;
 use crate::place::{Login, Place, Servers};

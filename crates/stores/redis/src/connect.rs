@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::{Calls, Gathering};
+use fasthttpsession_store_common::{Calls, Gathering, misconfigured};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value, cmd};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::error::{connect_error, misconfigured, unreachable};
+use crate::error::{connect_error, unreachable};
 use crate::place::{Address, Login};
 
 /// How many commands may wait to be written to a connection before callers have to wait.

@@ -46,11 +46,6 @@ pub(crate) fn unreachable(message: impl Into<String>) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, message).not_applied()
 }
 
-/// A setting, or what is found at the server, is not as it must be.
-pub(crate) fn misconfigured(message: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Misconfigured, message)
-}
-
 /// What lies under the key of `handle` is not a record.
 pub(crate) fn corrupt(handle: Handle, why: impl std::fmt::Display) -> StoreError {
     let message = format!("what Redis holds for session {handle} is not a record: {why}");

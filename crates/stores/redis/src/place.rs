@@ -4,10 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use fasthttpsession_core::StoreError;
+use fasthttpsession_store_common::misconfigured;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de};
-
-use crate::error::misconfigured;
 
 /// Where one server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, Settings, TableName, millis};
+use fasthttpsession_store_common::{Purging, Settings, TableName, millis, misconfigured};
 use serde::Deserialize;
 
 use crate::connect::{Connect, File};
-use crate::error::misconfigured;
 use crate::store::SqliteStore;
 
 /// Settings of an [`SqliteStore`], from a program, from a URL, or from a file by `serde`.

@@ -7,10 +7,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::StoreError;
+use fasthttpsession_store_common::misconfigured;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::config::{SqliteConfig, Synchronous};
-use crate::error::{is_busy, misconfigured, store_error};
+use crate::error::{is_busy, store_error};
 
 /// What the log is cut to after something kept it from being written back in time.
 const LOG_BYTES: u32 = 64 << 20;

@@ -14,11 +14,6 @@ pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
     StoreError::new(kind, format!("{doing}: {what}")).with_source(error)
 }
 
-/// The configuration, the file or its schema is not what it should be.
-pub(crate) fn misconfigured(sentence: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Misconfigured, sentence)
-}
-
 /// A row that is no record: `what` is wrong with it.
 pub(crate) fn corrupt(what: &str) -> StoreError {
     let sentence = format!("a row of the SQLite store is no record: {what}");

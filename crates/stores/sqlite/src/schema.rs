@@ -4,10 +4,10 @@
 //! has version 0, and each version has the statements that lead to it from the one before.
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::TableName;
+use fasthttpsession_store_common::{TableName, misconfigured};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::error::{misconfigured, store_error};
+use crate::error::store_error;
 use crate::statements::{BEGIN, COMMIT};
 
 /// The version that this library reads and writes.
