@@ -9,7 +9,9 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{Pace, PurgeTask, Purging, Turn, Turns, misconfigured};
+use fasthttpsession_store_common::{
+    Pace, PurgeTask, Purging, Turn, Turns, cursor_at, handle_at, misconfigured,
+};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -191,7 +193,7 @@ impl Store for FileStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page, StoreError> {
-        let (mut after, limit) = (after.map(decode).transpose()?, limit.max(1));
+        let (mut after, limit) = (handle_at(after)?, limit.max(1));
         let first = after.map_or(Shard(0), Shard::of);
         let mut sessions = Vec::new();
         for shard in Shard::all().skip(usize::from(first.0)) {
@@ -205,7 +207,7 @@ impl Store for FileStore {
                 let Some(reached) = part.reached else { break };
                 after = Some(reached);
                 if sessions.len() == limit {
-                    let next = Some(encode(reached));
+                    let next = Some(cursor_at(reached));
                     return Ok(Page { sessions, next });
                 }
             }
@@ -417,18 +419,6 @@ fn remove_unfinished(records: &Records) -> Result<(), StoreError> {
 
 fn chunks(handles: &[Handle]) -> Vec<Vec<Handle>> {
     handles.chunks(RECORDS).map(<[Handle]>::to_vec).collect()
-}
-
-fn encode(handle: Handle) -> Cursor {
-    Cursor(handle.as_bytes().to_vec().into())
-}
-
-fn decode(Cursor(bytes): &Cursor) -> Result<Handle, StoreError> {
-    let handle = <[u8; Handle::BYTES]>::try_from(&bytes[..]).map(Handle::from_bytes);
-    handle.map_err(|_| {
-        let message = "scanning the file store: the cursor was not made by this store";
-        StoreError::new(StoreErrorKind::Internal, message).not_applied()
-    })
 }
 
 fn slow(limit: Duration) -> StoreError {

@@ -3,10 +3,10 @@
 use std::future::Future;
 
 use fasthttpsession_core::{
-    Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, StoreError,
-    StoreErrorKind, Timestamp, Touched,
+    Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, StoreError, Timestamp,
+    Touched,
 };
-use fasthttpsession_store_common::settle;
+use fasthttpsession_store_common::{cursor_at, handle_at, settle};
 use futures_util::FutureExt as _;
 use mysql_async::Value;
 
@@ -217,8 +217,9 @@ impl Operations {
         now: Timestamp,
     ) -> Result<Page, StoreError> {
         let doing = "scanning sessions";
+        let first = handle_at(after)?.unwrap_or(Handle::from_bytes([0; Handle::BYTES]));
         let limit = limit.max(1);
-        let values = [row::key(first(after)?), row::number(limit as u64)];
+        let values = [row::key(first), row::number(limit as u64)];
         let rows = self.rows(doing, &self.sql.scan, values).await?;
         let is_full = rows.len() >= limit;
         let wrong = |wrong| Failure::from(wrong).of(doing);
@@ -336,20 +337,8 @@ fn with(mut values: Vec<Value>, more: impl IntoIterator<Item = Value>) -> Vec<Va
     values
 }
 
-/// Where a scan begins.
-fn first(after: Option<&Cursor>) -> Result<Handle, StoreError> {
-    let Some(Cursor(bytes)) = after else {
-        return Ok(Handle::from_bytes([0; Handle::BYTES]));
-    };
-    let bytes: [u8; Handle::BYTES] = bytes[..].try_into().map_err(|_| {
-        let sentence = "scanning sessions: the cursor was not made by this store";
-        StoreError::new(StoreErrorKind::Internal, sentence).not_applied()
-    })?;
-    Ok(Handle::from_bytes(bytes))
-}
-
 /// Where a scan goes on that has got as far as `handle`; nowhere after the last there can be.
 fn after_handle(handle: Handle) -> Option<Cursor> {
     let next = u128::from_be_bytes(*handle.as_bytes()).checked_add(1)?;
-    Some(Cursor(bytes::Bytes::copy_from_slice(&next.to_be_bytes())))
+    Some(cursor_at(Handle::from_bytes(next.to_be_bytes())))
 }

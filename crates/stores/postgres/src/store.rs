@@ -5,13 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
-    StoreError, StoreErrorKind, Timestamp, Touched,
+    StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    GroupLimits, Grouped, PurgeTask, Purging, TableName, settle, within,
+    GroupLimits, Grouped, PurgeTask, Purging, TableName, cursor_at, handle_at, settle, within,
 };
 use tokio_postgres::Row;
 
@@ -256,7 +255,8 @@ impl Store for PostgresStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page, StoreError> {
-        let after = position(after)?;
+        // Before the first handle there is: none is all zeros, for they are random.
+        let after = handle_at(after)?.unwrap_or(Handle::from_bytes([0; Handle::BYTES]));
         let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
         let select = async move |database: Arc<Database>| {
             let statement = &database.statements.scan;
@@ -268,7 +268,7 @@ impl Store for PostgresStore {
         let sessions: Result<_, _> = rows.iter().filter_map(|row| row::live(row, now)).collect();
         Ok(Page {
             sessions: sessions?,
-            next: last.map(|last| Cursor(Bytes::copy_from_slice(last.as_bytes()))),
+            next: last.map(cursor_at),
         })
     }
 
@@ -306,18 +306,6 @@ impl Store for PostgresStore {
         };
         self.inner.with(check).await
     }
-}
-
-/// Before the first handle there is: none is all zeros, for they are random.
-fn position(cursor: Option<&Cursor>) -> Result<Handle, StoreError> {
-    let Some(Cursor(bytes)) = cursor else {
-        return Ok(Handle::from_bytes([0; Handle::BYTES]));
-    };
-    let bytes: [u8; Handle::BYTES] = bytes[..].try_into().map_err(|_| {
-        let sentence = "a scan can't go on from a cursor that this store did not make";
-        StoreError::new(StoreErrorKind::Internal, sentence)
-    })?;
-    Ok(Handle::from_bytes(bytes))
 }
 
 fn number(rows: &[Row], at: usize) -> u64 {

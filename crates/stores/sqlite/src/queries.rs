@@ -1,9 +1,7 @@
 //! What the store reads: one type an operation.
 
-use fasthttpsession_core::{
-    Cursor, Handle, Page, Principal, Record, StoreError, StoreErrorKind, Timestamp,
-};
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use fasthttpsession_core::{Cursor, Handle, Page, Principal, Record, StoreError, Timestamp};
+use fasthttpsession_store_common::{cursor_at, handle_at};
 use rusqlite::{Connection, Row, ToSql};
 
 use crate::error::store_error;
@@ -74,7 +72,9 @@ impl Query for Scan {
     /// Looks at `limit` rows in the order of their handles. Those that have expired are not in the page, so that a page
     /// costs the same however many have.
     fn run(&self, db: &Connection, sql: &Statements) -> Result<Page, StoreError> {
-        let after = ToSqlOutput::Borrowed(ValueRef::Blob(self.after()?));
+        let after = handle_at(self.after.as_ref())?;
+        // No handle is before the empty bytes.
+        let after = after.map_or(Vec::new(), |handle| handle.as_bytes().to_vec());
         let limit = self.limit.max(1);
         let (mut page, mut looked_at) = (Page::default(), 0);
         each_row::<Self>(db, &sql.scan, &[&after, &integer(limit as u64)], |row| {
@@ -87,24 +87,6 @@ impl Query for Scan {
         })?;
         Ok(page)
     }
-}
-
-impl Scan {
-    /// The bytes of the last handle of the page before; no handle is before the empty bytes.
-    fn after(&self) -> Result<&[u8], StoreError> {
-        match &self.after {
-            None => Ok(&[]),
-            Some(Cursor(bytes)) if bytes.len() == Handle::BYTES => Ok(bytes),
-            Some(_) => {
-                let sentence = "scanning the SQLite store: the cursor was not made by this store";
-                Err(StoreError::new(StoreErrorKind::Internal, sentence).not_applied())
-            }
-        }
-    }
-}
-
-fn cursor_at(handle: Handle) -> Cursor {
-    Cursor(handle.as_bytes().to_vec().into())
 }
 
 pub(crate) struct Count {
