@@ -9,12 +9,13 @@
 //! * [`PerRuntime`]: what each runtime has of its own, like connections.
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
-//! * [`record_key`]: the name of a record in stores that keep one value a key.
+//! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
 //! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
+mod bytes;
 mod cursor;
 mod error;
 mod gathering;
@@ -31,6 +32,7 @@ mod table;
 mod turns;
 mod within;
 
+pub use bytes::record_bytes;
 pub use cursor::{cursor_at, handle_at};
 pub use error::misconfigured;
 pub use gathering::{Calls, Gathering, UnderWay};

@@ -29,12 +29,6 @@ pub(crate) fn corrupt(handle: Handle, why: impl std::fmt::Display) -> StoreError
     StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
-/// A record of `bytes` bytes, more than the `limit`.
-pub(crate) fn too_large(bytes: usize, limit: usize) -> StoreError {
-    let message = format!("a record of {bytes} bytes is larger than max_record_bytes, {limit}");
-    StoreError::new(StoreErrorKind::TooLarge, message)
-}
-
 /// Others were first, again and again.
 pub(crate) fn contended() -> StoreError {
     let message = "others changed the session again and again, for as long as an answer may take";

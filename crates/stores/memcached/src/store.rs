@@ -12,10 +12,10 @@ use fasthttpsession_core::{
 use fasthttpsession_memcached_client::{
     Added, Address, Client, Deleted as Removed, Expiry, Swapped,
 };
-use fasthttpsession_store_common::{PerRuntime, record_key};
+use fasthttpsession_store_common::{PerRuntime, record_bytes, record_key};
 use futures_util::future::join_all;
 
-use crate::error::{contended, corrupt, store_error, too_large};
+use crate::error::{contended, corrupt, store_error};
 use crate::seen::{Current, Seen};
 
 /// Sessions in memcached. Clones are the same store.
@@ -200,11 +200,7 @@ impl Inner {
     }
 
     fn bytes_of(&self, record: &Record) -> Result<Bytes, StoreError> {
-        let bytes = record.to_bytes();
-        if bytes.len() > self.max_record_bytes {
-            return Err(too_large(bytes.len(), self.max_record_bytes));
-        }
-        Ok(bytes.into())
+        record_bytes(record, self.max_record_bytes).map(Bytes::from)
     }
 
     async fn find(&self, handle: Handle) -> Result<Found, StoreError> {

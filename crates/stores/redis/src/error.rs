@@ -52,12 +52,6 @@ pub(crate) fn corrupt(handle: Handle, why: impl std::fmt::Display) -> StoreError
     StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
-/// A record of `bytes` bytes, more than the `limit`.
-pub(crate) fn too_large(bytes: usize, limit: usize) -> StoreError {
-    let message = format!("a record of {bytes} bytes is larger than max_record_bytes, {limit}");
-    StoreError::new(StoreErrorKind::TooLarge, message)
-}
-
 /// Fewer replicas than demanded confirmed a write within the limit. The primary has it.
 pub(crate) fn not_replicated(confirmed: i64, wanted: u32) -> StoreError {
     let message = format!("{confirmed} replicas confirmed a write in time, {wanted} should");

@@ -9,10 +9,11 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
+use fasthttpsession_store_common::record_bytes;
 use redis::{Value, cmd};
 
 use crate::backend::{Backend, Reply, millis};
-use crate::error::{corrupt, too_large, unexpected};
+use crate::error::{corrupt, unexpected};
 use crate::keys::Keys;
 use crate::scripts::{self, Script};
 use crate::swaps::Swaps;
@@ -223,10 +224,7 @@ impl Inner {
         record: &Record,
         now: Timestamp,
     ) -> Result<Reply, StoreError> {
-        let bytes = record.to_bytes();
-        if bytes.len() > self.max_record_bytes {
-            return Err(too_large(bytes.len(), self.max_record_bytes));
-        }
+        let bytes = record_bytes(record, self.max_record_bytes)?;
         let key = self.keys.record(handle);
         let principal = record.header.principal.as_ref();
         let index = principal.map(|principal| self.keys.index(principal));
