@@ -1,5 +1,6 @@
 //! Purging in the background: begins with a store, in the runtime that it is opened in, and ends with either.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{AnyStore, Clock, Store, SystemClock};
@@ -22,13 +23,16 @@ impl Purging {
         batch: 1000,
     };
 
-    /// Purges `store` until the task that comes back is dropped, or this tokio runtime ends; `None` if it is off.
+    /// Purges `store` until the last clone of the task that comes back is dropped, or this tokio runtime ends; `None` if
+    /// it is off.
     ///
     /// Give it a clone of the store that does not hold this task, or neither would ever end. A purge that fails is
     /// tried again after the rest, and told of as [`AnyStore`] tells of any operation, for nobody waits for its answer.
     pub fn start(self, store: impl Store) -> Option<PurgeTask> {
         let on = !self.every.is_zero();
-        on.then(|| PurgeTask(tokio::spawn(self.run(AnyStore::new(store)))))
+        on.then(|| PurgeTask {
+            _task: Arc::new(Task(tokio::spawn(self.run(AnyStore::new(store))))),
+        })
     }
 
     async fn run(self, store: AnyStore) {
@@ -47,11 +51,16 @@ impl Purging {
     }
 }
 
-/// Purging that goes on. Dropping it ends it.
-#[derive(Debug)]
-pub struct PurgeTask(JoinHandle<()>);
+/// Purging that goes on. Clones are the same task; dropping the last one ends it.
+#[derive(Clone, Debug)]
+pub struct PurgeTask {
+    _task: Arc<Task>,
+}
 
-impl Drop for PurgeTask {
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -35,7 +35,7 @@ const FOREVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 #[derive(Clone)]
 pub struct FileStore {
     shared: Arc<Shared>,
-    _purging: Option<Arc<PurgeTask>>,
+    _purging: Option<PurgeTask>,
 }
 
 struct Shared {
@@ -79,9 +79,8 @@ impl FileStore {
             }),
             _purging: None,
         };
-        let task = purging.start(store.clone()).map(Arc::new);
         Ok(Self {
-            _purging: task,
+            _purging: purging.start(store.clone()),
             ..store
         })
     }

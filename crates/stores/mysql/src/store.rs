@@ -33,7 +33,7 @@ pub struct MysqlStore {
     loads: Arc<Grouped<Loads>>,
     swaps: Arc<Grouped<Swaps>>,
     /// Not in the clone that it purges.
-    purging: Option<Arc<PurgeTask>>,
+    purging: Option<PurgeTask>,
 }
 
 impl MysqlStore {
@@ -55,7 +55,7 @@ impl MysqlStore {
             batch: config.purge_batch,
         };
         Ok(Self {
-            purging: purging.start(store.clone()).map(Arc::new),
+            purging: purging.start(store.clone()),
             ..store
         })
     }

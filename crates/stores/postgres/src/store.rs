@@ -40,7 +40,7 @@ const LARGE: usize = 256 * 1024;
 pub struct PostgresStore {
     inner: Arc<Inner>,
     /// Ends with the last clone that an application has.
-    purging: Option<Arc<PurgeTask>>,
+    purging: Option<PurgeTask>,
 }
 
 struct Inner {
@@ -76,7 +76,7 @@ impl PostgresStore {
             batch: config.purge_batch,
         };
         Ok(Self {
-            purging: purging.start(store.clone()).map(Arc::new),
+            purging: purging.start(store.clone()),
             ..store
         })
     }

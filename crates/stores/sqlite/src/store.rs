@@ -37,7 +37,7 @@ const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 pub struct SqliteStore {
     inner: Arc<Inner>,
     /// Held by those clones that are not in the task itself.
-    _purging: Option<Arc<PurgeTask>>,
+    _purging: Option<PurgeTask>,
 }
 
 struct Inner {
@@ -66,9 +66,8 @@ impl SqliteStore {
             inner: Arc::new(opened?),
             _purging: None,
         };
-        let task = purging.start(store.clone());
         Ok(Self {
-            _purging: task.map(Arc::new),
+            _purging: purging.start(store.clone()),
             ..store
         })
     }
