@@ -87,6 +87,22 @@ impl Link {
         })
     }
 
+    /// The rows of a statement that stands alone.
+    pub(crate) async fn rows(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: impl Into<Vec<Value>>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let asked = async {
+            let mut lease = self.lease(doing).await?;
+            let rows = lease.rows(sql, values).await?;
+            lease.finish();
+            Ok(rows)
+        };
+        asked.await.map_err(|failure: Failure| failure.of(doing))
+    }
+
     async fn client(&self, doing: &str) -> Result<Client, StoreError> {
         match &self.source {
             Source::Own(own) => {

@@ -36,7 +36,10 @@ impl Operations {
         now: Timestamp,
     ) -> Result<Option<Record>, StoreError> {
         let doing = "loading a session";
-        let rows = self.rows(doing, &self.sql.load, [row::key(handle)]).await?;
+        let rows = self
+            .link
+            .rows(doing, &self.sql.load, [row::key(handle)])
+            .await?;
         let sessions = row::live(rows, now).map_err(|wrong| Failure::from(wrong).of(doing))?;
         Ok(sessions.into_iter().next().map(|(_, record)| record))
     }
@@ -206,7 +209,7 @@ impl Operations {
     ) -> Result<Vec<(Handle, Record)>, StoreError> {
         let doing = "listing the sessions of a principal";
         let values = [Value::Bytes(principal.as_str().into()), row::moment(now)];
-        let rows = self.rows(doing, &self.sql.sessions_of, values).await?;
+        let rows = self.link.rows(doing, &self.sql.sessions_of, values).await?;
         row::live(rows, now).map_err(|wrong| Failure::from(wrong).of(doing))
     }
 
@@ -220,7 +223,7 @@ impl Operations {
         let first = handle_at(after)?.unwrap_or(Handle::from_bytes([0; Handle::BYTES]));
         let limit = limit.max(1);
         let values = [row::key(first), row::number(limit as u64)];
-        let rows = self.rows(doing, &self.sql.scan, values).await?;
+        let rows = self.link.rows(doing, &self.sql.scan, values).await?;
         let is_full = rows.len() >= limit;
         let wrong = |wrong| Failure::from(wrong).of(doing);
         let mut sessions = rows
@@ -237,6 +240,7 @@ impl Operations {
     pub(crate) async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "counting sessions";
         let rows = self
+            .link
             .rows(doing, &self.sql.count, [row::moment(now)])
             .await?;
         row::only_number(rows).map_err(|wrong| Failure::from(wrong).of(doing))
@@ -285,7 +289,7 @@ impl Operations {
 
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         let doing = "checking the MySQL store";
-        self.rows(doing, &self.sql.check, []).await.map(drop)
+        self.link.rows(doing, &self.sql.check, []).await.map(drop)
     }
 
     /// The record is not larger than the server takes.
@@ -295,22 +299,6 @@ impl Operations {
             return Err(too_large(bytes, self.largest_body));
         }
         Ok(())
-    }
-
-    /// The rows of a statement that stands alone.
-    async fn rows(
-        &self,
-        doing: &str,
-        sql: &str,
-        values: impl Into<Vec<Value>>,
-    ) -> Result<Vec<mysql_async::Row>, StoreError> {
-        let asked = async {
-            let mut lease = self.link.lease(doing).await?;
-            let rows = lease.rows(sql, values).await?;
-            lease.finish();
-            Ok(rows)
-        };
-        asked.await.map_err(|failure: Failure| failure.of(doing))
     }
 }
 

@@ -230,14 +230,10 @@ impl<'a> Schema<'a> {
     }
 
     async fn ask(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
-        let doing = "reading the schema";
-        let asked = async {
-            let mut lease = self.link.lease(doing).await?;
-            let rows = lease.rows(&format!("{sql} {ALL}"), self.name()).await?;
-            lease.finish();
-            Ok(rows)
-        };
-        asked.await.map_err(|failure: Failure| failure.of(doing))
+        let sql = format!("{sql} {ALL}");
+        self.link
+            .rows("reading the schema", &sql, self.name())
+            .await
     }
 
     /// The name of the schema, or NULL for the database of the connection, and that of the table.

@@ -187,15 +187,9 @@ impl fmt::Debug for MysqlStore {
 /// too little, are refused.
 async fn largest_body(link: &Link) -> Result<usize, StoreError> {
     let doing = "connecting to MySQL";
-    let asked = async {
-        let mut lease = link.lease(doing).await?;
-        let rows = lease.rows(SETTINGS, []).await?;
-        lease.finish();
-        Ok(row::numbers(rows)?)
-    };
-    let asked: Result<_, Failure> = asked.await;
+    let rows = link.rows(doing, SETTINGS, []).await?;
     let [message, autocommit, as_sent, empty_is_null] =
-        asked.map_err(|failure| failure.of(doing))?;
+        row::numbers(rows).map_err(|wrong| Failure::from(wrong).of(doing))?;
     if autocommit == 0 {
         return Err(misconfigured(
             "the connections of the pool have autocommit off, and the MySQL store needs it on",
