@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use fasthttpsession_core::{Handle, StoreError};
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::connections::Connections;
-use crate::lanes::Waiting;
+use crate::groups::Waiting;
 use crate::row::{self, Held, Key};
-use crate::statements::{Statement, Statements, Writing};
+use crate::statements::{Statements, Writing};
 
 /// What every operation needs.
 pub(crate) struct Database {
@@ -18,14 +17,6 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) async fn rows(
-        &self,
-        statement: &Statement,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, StoreError> {
-        self.connections.rows(statement, parameters).await
-    }
-
     /// Writes so many sessions. Comes back with the handles of those that it wrote.
     pub(crate) async fn written(
         &self,
@@ -59,6 +50,6 @@ impl Database {
             return Ok(Held::new());
         }
         let statement = self.statements.load.of_size(keys.len());
-        row::held(&self.rows(statement, &[&keys]).await?)
+        row::held(&self.connections.rows(statement, &[&keys]).await?)
     }
 }

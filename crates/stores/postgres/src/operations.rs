@@ -8,30 +8,17 @@ use fasthttpsession_core::{
 };
 
 use crate::database::Database;
-use crate::lanes::{Answer, Operation, Waiting};
+use crate::groups::{Answer, Operation, Waiting};
 use crate::row::{Columns, Held, Key, millis};
 
 /// [`Store::create`](fasthttpsession_core::Store::create).
-pub(crate) struct Creation;
-
-/// [`Store::replace`](fasthttpsession_core::Store::replace).
-pub(crate) struct Replacement;
-
-/// [`Store::touch`](fasthttpsession_core::Store::touch).
-pub(crate) struct Touch;
-
-/// [`Store::delete`](fasthttpsession_core::Store::delete).
-pub(crate) struct Deletion;
-
-/// [`Store::load`](fasthttpsession_core::Store::load).
-pub(crate) struct Load;
-
 pub(crate) struct Create {
     pub(crate) handle: Handle,
     pub(crate) record: Record,
     pub(crate) now: Timestamp,
 }
 
+/// [`Store::replace`](fasthttpsession_core::Store::replace).
 pub(crate) struct Replace {
     pub(crate) handle: Handle,
     pub(crate) expected: u64,
@@ -39,38 +26,40 @@ pub(crate) struct Replace {
     pub(crate) now: Timestamp,
 }
 
+/// [`Store::touch`](fasthttpsession_core::Store::touch).
 #[derive(Clone)]
-pub(crate) struct TouchCall {
+pub(crate) struct Touch {
     pub(crate) handle: Handle,
     pub(crate) version: u64,
     pub(crate) idle_deadline: Timestamp,
     pub(crate) now: Timestamp,
 }
 
+/// [`Store::delete`](fasthttpsession_core::Store::delete).
 #[derive(Clone)]
 pub(crate) struct Delete {
     pub(crate) handle: Handle,
     pub(crate) now: Timestamp,
 }
 
+/// [`Store::load`](fasthttpsession_core::Store::load).
 #[derive(Clone)]
-pub(crate) struct LoadCall {
+pub(crate) struct Load {
     pub(crate) handle: Handle,
     pub(crate) now: Timestamp,
 }
 
-impl Operation for Creation {
-    type Call = Arc<Create>;
+impl Operation for Arc<Create> {
     type Answer = Created;
 
-    fn handle(call: &Arc<Create>) -> Option<Handle> {
-        Some(call.handle)
+    fn handle(&self) -> Option<Handle> {
+        Some(self.handle)
     }
 
     /// In a group, whatever is there already stands in the way; alone, an expired record does not.
     async fn run(
         database: &Database,
-        calls: &[Arc<Create>],
+        calls: &[Self],
         waiting: Waiting,
     ) -> Result<Vec<Answer<Created>>, StoreError> {
         let mut columns = Columns::default();
@@ -85,7 +74,7 @@ impl Operation for Creation {
                 &columns.parameters(),
             )
             .await?;
-        let answer = |call: &Arc<Create>| match (created.contains(&call.handle), waiting) {
+        let answer = |call: &Self| match (created.contains(&call.handle), waiting) {
             (true, _) => Ok(Some(Created::Created)),
             (false, Waiting::Never) => Ok(None),
             (false, Waiting::Patiently) => Ok(Some(Created::Exists)),
@@ -94,17 +83,16 @@ impl Operation for Creation {
     }
 }
 
-impl Operation for Replacement {
-    type Call = Arc<Replace>;
+impl Operation for Arc<Replace> {
     type Answer = Replaced;
 
-    fn handle(call: &Arc<Replace>) -> Option<Handle> {
-        Some(call.handle)
+    fn handle(&self) -> Option<Handle> {
+        Some(self.handle)
     }
 
     async fn run(
         database: &Database,
-        calls: &[Arc<Replace>],
+        calls: &[Self],
         waiting: Waiting,
     ) -> Result<Vec<Answer<Replaced>>, StoreError> {
         let mut columns = Columns::default();
@@ -122,7 +110,7 @@ impl Operation for Replacement {
             )
             .await?;
         let done = || Replaced::Replaced;
-        Ok(answers::<Self>(database, calls, &replaced, done, not_replaced).await)
+        Ok(answers(database, calls, &replaced, done, not_replaced).await)
     }
 }
 
@@ -136,16 +124,15 @@ fn not_replaced(call: &Arc<Replace>, held: &mut Held) -> Answer<Replaced> {
 }
 
 impl Operation for Touch {
-    type Call = TouchCall;
     type Answer = Touched;
 
-    fn handle(call: &TouchCall) -> Option<Handle> {
-        Some(call.handle)
+    fn handle(&self) -> Option<Handle> {
+        Some(self.handle)
     }
 
     async fn run(
         database: &Database,
-        calls: &[TouchCall],
+        calls: &[Self],
         waiting: Waiting,
     ) -> Result<Vec<Answer<Touched>>, StoreError> {
         let keys: Vec<_> = calls.iter().map(|call| Key(call.handle)).collect();
@@ -164,11 +151,11 @@ impl Operation for Touch {
             )
             .await?;
         let done = || Touched::Touched;
-        Ok(answers::<Self>(database, calls, &touched, done, not_touched).await)
+        Ok(answers(database, calls, &touched, done, not_touched).await)
     }
 }
 
-fn not_touched(call: &TouchCall, held: &mut Held) -> Answer<Touched> {
+fn not_touched(call: &Touch, held: &mut Held) -> Answer<Touched> {
     let Some(record) = held.remove(&call.handle).transpose()? else {
         return Ok(Some(Touched::Gone));
     };
@@ -181,17 +168,16 @@ fn not_touched(call: &TouchCall, held: &mut Held) -> Answer<Touched> {
     }
 }
 
-impl Operation for Deletion {
-    type Call = Delete;
+impl Operation for Delete {
     type Answer = Deleted;
 
-    fn handle(call: &Delete) -> Option<Handle> {
-        Some(call.handle)
+    fn handle(&self) -> Option<Handle> {
+        Some(self.handle)
     }
 
     async fn run(
         database: &Database,
-        calls: &[Delete],
+        calls: &[Self],
         waiting: Waiting,
     ) -> Result<Vec<Answer<Deleted>>, StoreError> {
         let keys: Vec<_> = calls.iter().map(|call| Key(call.handle)).collect();
@@ -205,8 +191,8 @@ impl Operation for Deletion {
             )
             .await?;
         let done = || Deleted::Deleted;
-        let not_done = |call: &Delete, held: &mut Held| Ok(not_deleted(call, held, waiting));
-        Ok(answers::<Self>(database, calls, &deleted, done, not_done).await)
+        let not_done = |call: &Self, held: &mut Held| Ok(not_deleted(call, held, waiting));
+        Ok(answers(database, calls, &deleted, done, not_done).await)
     }
 }
 
@@ -221,20 +207,19 @@ fn not_deleted(call: &Delete, held: &Held, waiting: Waiting) -> Option<Deleted> 
 }
 
 impl Operation for Load {
-    type Call = LoadCall;
     type Answer = Option<Record>;
 
-    fn handle(_: &LoadCall) -> Option<Handle> {
+    fn handle(&self) -> Option<Handle> {
         None
     }
 
     async fn run(
         database: &Database,
-        calls: &[LoadCall],
+        calls: &[Self],
         _: Waiting,
     ) -> Result<Vec<Answer<Option<Record>>>, StoreError> {
         let held = database.held(calls.iter().map(|call| call.handle)).await?;
-        let answer = |call: &LoadCall| {
+        let answer = |call: &Self| {
             let record = held.get(&call.handle).cloned().transpose()?;
             Ok(Some(record.filter(|record| record.is_live(call.now))))
         };
@@ -246,18 +231,18 @@ impl Operation for Load {
 /// their rows are now. That is another question, and if it fails, it fails for them alone: what was written is committed.
 async fn answers<O: Operation>(
     database: &Database,
-    calls: &[O::Call],
+    calls: &[O],
     written: &HashSet<Handle>,
     done: impl Fn() -> O::Answer,
-    not_written: impl Fn(&O::Call, &mut Held) -> Answer<O::Answer>,
+    not_written: impl Fn(&O, &mut Held) -> Answer<O::Answer>,
 ) -> Vec<Answer<O::Answer>> {
     let is_written = |handle: &Handle| written.contains(handle);
     let others = calls.iter().filter_map(O::handle);
     let mut held = database
         .held(others.filter(|handle| !is_written(handle)))
         .await;
-    let answer = |call: &O::Call| match &mut held {
-        _ if O::handle(call).as_ref().is_some_and(is_written) => Ok(Some(done())),
+    let answer = |call: &O| match &mut held {
+        _ if call.handle().as_ref().is_some_and(is_written) => Ok(Some(done())),
         Ok(held) => not_written(call, held),
         Err(error) => Err(error.clone()),
     };

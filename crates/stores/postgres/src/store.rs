@@ -18,10 +18,8 @@ use crate::config::PostgresConfig;
 use crate::connections::Connections;
 use crate::database::Database;
 use crate::error::{contended, timed_out};
-use crate::lanes::{Lane, Operation, Waiting};
-use crate::operations::{
-    Create, Creation, Delete, Deletion, Load, LoadCall, Replace, Replacement, Touch, TouchCall,
-};
+use crate::groups::{Groups, Operation, Waiting};
+use crate::operations::{Create, Delete, Load, Replace, Touch};
 use crate::row::{self, Key, bigint, millis};
 use crate::schema::Schema;
 use crate::statements::Statements;
@@ -48,11 +46,11 @@ struct Inner {
     table: TableName,
     /// How long an operation may take from its call to its answer.
     limit: Duration,
-    creations: Grouped<Lane<Creation>>,
-    replacements: Grouped<Lane<Replacement>>,
-    touches: Grouped<Lane<Touch>>,
-    deletions: Grouped<Lane<Deletion>>,
-    loads: Grouped<Lane<Load>>,
+    creations: Grouped<Groups<Arc<Create>>>,
+    replacements: Grouped<Groups<Arc<Replace>>>,
+    touches: Grouped<Groups<Touch>>,
+    deletions: Grouped<Groups<Delete>>,
+    loads: Grouped<Groups<Load>>,
 }
 
 impl PostgresStore {
@@ -94,11 +92,11 @@ impl Inner {
             statements: Statements::new(&table),
         });
         Self {
-            creations: Grouped::new(Lane::of(&database), limits),
-            replacements: Grouped::new(Lane::of(&database), limits),
-            touches: Grouped::new(Lane::of(&database), limits),
-            deletions: Grouped::new(Lane::of(&database), limits),
-            loads: Grouped::new(Lane::of(&database), limits),
+            creations: Grouped::new(Groups::of(&database), limits),
+            replacements: Grouped::new(Groups::of(&database), limits),
+            touches: Grouped::new(Groups::of(&database), limits),
+            deletions: Grouped::new(Groups::of(&database), limits),
+            loads: Grouped::new(Groups::of(&database), limits),
             database,
             table,
             limit,
@@ -110,24 +108,21 @@ impl Inner {
     /// Makes `call` in a group, unless it is `large`; and if its row is held by another transaction, by itself.
     async fn make<O: Operation>(
         &self,
-        lane: &Grouped<Lane<O>>,
-        call: O::Call,
+        groups: &Grouped<Groups<O>>,
+        call: O,
         large: bool,
     ) -> Result<O::Answer, StoreError> {
         self.within(async {
-            if !large && let Some(answer) = lane.call(call.clone()).await? {
+            if !large && let Some(answer) = groups.call(call.clone()).await? {
                 return Ok(answer);
             }
             // The row may be another one when it is looked at than it was when it was waited for.
-            settle(|| self.patiently::<O>(call.clone()), contended).await
+            settle(|| self.patiently(call.clone()), contended).await
         })
         .await
     }
 
-    async fn patiently<O: Operation>(
-        &self,
-        call: O::Call,
-    ) -> Result<Option<O::Answer>, StoreError> {
+    async fn patiently<O: Operation>(&self, call: O) -> Result<Option<O::Answer>, StoreError> {
         let database = Arc::clone(&self.database);
         let answers =
             Connections::finish(
@@ -177,7 +172,7 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        let call = LoadCall { handle, now };
+        let call = Load { handle, now };
         self.inner.make(&self.inner.loads, call, false).await
     }
 
@@ -220,7 +215,7 @@ impl Store for PostgresStore {
         idle_deadline: Timestamp,
         now: Timestamp,
     ) -> Result<Touched, StoreError> {
-        let call = TouchCall {
+        let call = Touch {
             handle,
             version,
             idle_deadline,
@@ -242,7 +237,10 @@ impl Store for PostgresStore {
         let name = principal.as_str().to_owned();
         let select = async move |database: Arc<Database>| {
             let statement = &database.statements.sessions_of;
-            database.rows(statement, &[&name, &millis(now)]).await
+            database
+                .connections
+                .rows(statement, &[&name, &millis(now)])
+                .await
         };
         let rows = self.inner.with(select).await?;
         rows.iter().filter_map(|row| row::live(row, now)).collect()
@@ -260,7 +258,10 @@ impl Store for PostgresStore {
         let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
         let select = async move |database: Arc<Database>| {
             let statement = &database.statements.scan;
-            database.rows(statement, &[&Key(after), &limit]).await
+            database
+                .connections
+                .rows(statement, &[&Key(after), &limit])
+                .await
         };
         let rows = self.inner.with(select).await?;
         let more = rows.len() as u64 >= limit.unsigned_abs();
@@ -275,7 +276,10 @@ impl Store for PostgresStore {
     async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
         let count = async move |database: Arc<Database>| {
             let statement = &database.statements.count;
-            let rows = database.rows(statement, &[&millis(now)]).await?;
+            let rows = database
+                .connections
+                .rows(statement, &[&millis(now)])
+                .await?;
             Ok(number(&rows, 0))
         };
         self.inner.with(count).await
@@ -287,7 +291,10 @@ impl Store for PostgresStore {
             let most = bigint(limit - purged);
             let purge = async move |database: Arc<Database>| {
                 let statement = &database.statements.purge;
-                let rows = database.rows(statement, &[&millis(now), &most]).await?;
+                let rows = database
+                    .connections
+                    .rows(statement, &[&millis(now), &most])
+                    .await?;
                 Ok((number(&rows, 0), number(&rows, 1)))
             };
             let (removed, looked_at) = self.inner.with(purge).await?;
@@ -301,7 +308,10 @@ impl Store for PostgresStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         let check = async move |database: Arc<Database>| {
-            let rows = database.rows(&database.statements.check, &[]).await;
+            let rows = database
+                .connections
+                .rows(&database.statements.check, &[])
+                .await;
             rows.map(drop)
         };
         self.inner.with(check).await

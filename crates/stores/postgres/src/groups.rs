@@ -21,29 +21,27 @@ pub(crate) enum Waiting {
     Patiently,
 }
 
-/// One kind of operation on many sessions at once.
-pub(crate) trait Operation: Send + Sync + 'static {
-    /// What is asked for; shared if it is large, for it goes through many hands.
-    type Call: Clone + Send + Sync + 'static;
+/// An operation that can be made on many sessions at once. Its clones are cheap, for it goes through many hands.
+pub(crate) trait Operation: Clone + Send + Sync + 'static {
     type Answer: Send + 'static;
 
     /// [`Group::handle`].
-    fn handle(call: &Self::Call) -> Option<Handle>;
+    fn handle(&self) -> Option<Handle>;
 
     fn run(
         database: &Database,
-        calls: &[Self::Call],
+        calls: &[Self],
         waiting: Waiting,
     ) -> impl Future<Output = Result<Vec<Answer<Self::Answer>>, StoreError>> + Send;
 }
 
-/// Groups of an operation.
-pub(crate) struct Lane<O> {
+/// Groups of one kind of operation.
+pub(crate) struct Groups<O> {
     database: Arc<Database>,
     operation: PhantomData<fn() -> O>,
 }
 
-impl<O> Lane<O> {
+impl<O> Groups<O> {
     pub(crate) fn of(database: &Arc<Database>) -> Self {
         Self {
             database: Arc::clone(database),
@@ -52,15 +50,15 @@ impl<O> Lane<O> {
     }
 }
 
-impl<O: Operation> Group for Lane<O> {
-    type Call = O::Call;
+impl<O: Operation> Group for Groups<O> {
+    type Call = O;
     type Answer = Option<O::Answer>;
 
-    fn handle(call: &O::Call) -> Option<Handle> {
-        O::handle(call)
+    fn handle(call: &O) -> Option<Handle> {
+        call.handle()
     }
 
-    async fn run(&self, calls: Vec<O::Call>) -> Vec<Answer<O::Answer>> {
+    async fn run(&self, calls: Vec<O>) -> Vec<Answer<O::Answer>> {
         let (database, count) = (Arc::clone(&self.database), calls.len());
         let answers =
             Connections::finish(async move { O::run(&database, &calls, Waiting::Never).await })
