@@ -1,6 +1,6 @@
 //! What stores on disks and servers have in common. Applications have no need of this crate; who writes a store may.
 //!
-//! * [`Settings`]: a store's settings from a URL, by the same serde type that reads them from a file.
+//! * [`StoreUrl`]: a store's settings from a URL, by the same serde type that reads them from a file.
 //! * [`TableName`]: the only text of a configuration that gets into a statement.
 //! * [`Purging`]: removes what has expired, in the background, as long as the store is there.
 //! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
@@ -26,10 +26,10 @@ mod pace;
 mod per_runtime;
 mod purging;
 mod runtime_pool;
-mod settings;
 mod settle;
 mod table;
 mod turns;
+mod url;
 mod within;
 
 pub use bytes::record_bytes;
@@ -42,8 +42,8 @@ pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
 pub use runtime_pool::{Pooled, Room, RuntimePool, Taken};
-pub use settings::Settings;
 pub use settle::settle;
 pub use table::TableName;
 pub use turns::{Turn, Turns};
+pub use url::StoreUrl;
 pub use within::within;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, Settings, millis, misconfigured};
+use fasthttpsession_store_common::{Purging, StoreUrl, millis, misconfigured};
 use serde::Deserialize;
 
 use crate::store::FileStore;
@@ -70,14 +70,14 @@ impl FileConfig {
     /// [table](crate#settings). `file:///folder` is the same as `file:/folder`. What can't be read is an error of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        let settings = Settings::of(url);
-        let config: Self = settings.read("file")?;
+        let url = StoreUrl::of(url);
+        let config: Self = url.read("file")?;
         if !config.folder.as_os_str().is_empty() {
             return Err(misconfigured(
                 "the URL of a file store names its folder before the `?`, not as a setting",
             ));
         }
-        let folder = folder_of(settings.place)?.into();
+        let folder = folder_of(url.place)?.into();
         Ok(Self { folder, ..config })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError};
 use fasthttpsession_memcached_client::{Client, ClientConfig, TlsConfig};
-use fasthttpsession_store_common::{Settings, millis, misconfigured};
+use fasthttpsession_store_common::{StoreUrl, millis, misconfigured};
 use serde::Deserialize;
 
 use crate::error::store_error;
@@ -60,14 +60,14 @@ impl MemcachedConfig {
     /// and paths are percent-encoded. What can't be read is an error of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        let settings = Settings::of(url);
-        let config: Self = settings.read("memcached")?;
+        let url = StoreUrl::of(url);
+        let config: Self = url.read("memcached")?;
         if config.servers != Servers::default() {
             return Err(misconfigured(
                 "the URL of a memcached store names its servers before the `?`, not as a setting",
             ));
         }
-        let place = Place::parse(settings.place)?;
+        let place = Place::parse(url.place)?;
         Ok(Self {
             servers: place.servers,
             username: place.username.or(config.username),

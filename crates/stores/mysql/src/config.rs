@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, Settings, TableName, millis, misconfigured};
+use fasthttpsession_store_common::{Purging, StoreUrl, TableName, millis, misconfigured};
 use mysql_async::{Opts, OptsBuilder, Pool, SslOpts};
 use serde::Deserialize;
 
@@ -84,9 +84,9 @@ impl MysqlConfig {
     /// and database percent-encoded, and the settings by the names in the [table](crate#settings). What can't be read is
     /// an error of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        let settings = Settings::of(url);
-        let config: Self = settings.read("mysql")?;
-        let place = place_of(settings.place)?;
+        let url = StoreUrl::of(url);
+        let config: Self = url.read("mysql")?;
+        let place = place_of(url.place)?;
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         if config.place() != Self::default().place() {
             return Err(misconfigured(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::Pool;
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::{
-    Purging, RuntimePool, Settings, TableName, millis, misconfigured,
+    Purging, RuntimePool, StoreUrl, TableName, millis, misconfigured,
 };
 use serde::Deserialize;
 
@@ -97,12 +97,12 @@ impl PostgresConfig {
     /// `host`. What can't be read is an error of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured), which shows no password.
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        let settings = Settings::of(url);
-        let place = place(url, settings.place)?;
-        let config: Self = settings.read("postgres")?;
+        let parts = StoreUrl::of(url);
+        let place = place(url, parts.place)?;
+        let config: Self = parts.read("postgres")?;
         let password = place.get_password().map(String::from_utf8_lossy);
         Ok(Self {
-            host: Hosts::of(settings.place, &place).unwrap_or(config.host),
+            host: Hosts::of(parts.place, &place).unwrap_or(config.host),
             user: place.get_user().map(str::to_owned).or(config.user),
             password: password.map(Into::into).or(config.password),
             database: place.get_dbname().map(str::to_owned).or(config.database),

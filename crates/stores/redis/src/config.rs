@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Settings, millis, misconfigured};
+use fasthttpsession_store_common::{StoreUrl, millis, misconfigured};
 use redis::aio::ConnectionLike;
 use serde::Deserialize;
 
@@ -73,14 +73,14 @@ impl RedisConfig {
     /// [table](crate#settings). What can't be read is an error of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        let settings = Settings::of(url);
-        let config: Self = settings.read("redis")?;
+        let url = StoreUrl::of(url);
+        let config: Self = url.read("redis")?;
         if config.place.is_some() {
             return Err(misconfigured(
                 "the URL of a Redis store names its servers before the `?`, not as a setting",
             ));
         }
-        let place = Some(Place::parse(settings.place)?);
+        let place = Some(Place::parse(url.place)?);
         Ok(Self { place, ..config })
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, Settings, TableName, millis, misconfigured};
+use fasthttpsession_store_common::{Purging, StoreUrl, TableName, millis, misconfigured};
 use serde::Deserialize;
 
 use crate::connect::{Connect, File};
@@ -64,14 +64,14 @@ impl SqliteConfig {
     /// [table](crate#settings). `sqlite:///path` is the same as `sqlite:/path`. What can't be read is an error of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        let settings = Settings::of(url);
-        let config: Self = settings.read("sqlite")?;
+        let url = StoreUrl::of(url);
+        let config: Self = url.read("sqlite")?;
         if !config.path.as_os_str().is_empty() {
             return Err(misconfigured(
                 "the URL of an SQLite store names its file before the `?`, not as a setting",
             ));
         }
-        let path = path_of(settings.place)?.into();
+        let path = path_of(url.place)?.into();
         Ok(Self { path, ..config })
     }
 

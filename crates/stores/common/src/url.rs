@@ -1,4 +1,4 @@
-//! A store's settings, as they stand behind the `?` of its URL.
+//! The URL of a store: what names its place, and its settings behind the `?`.
 
 use fasthttpsession_core::StoreError;
 use serde::de::DeserializeOwned;
@@ -8,27 +8,27 @@ use crate::error::misconfigured;
 /// A URL of a store, taken apart: what names the place, and the settings behind the first `?`.
 ///
 /// ```
-/// use fasthttpsession_store_common::Settings;
+/// use fasthttpsession_store_common::StoreUrl;
 /// use serde::Deserialize;
 ///
 /// #[derive(Default, Deserialize)]
 /// #[serde(default, deny_unknown_fields)]
 /// struct Config { migrate: bool, purge_batch: usize }
 ///
-/// let url = Settings::of("sqlite:sessions.db?migrate=true&purge_batch=500");
+/// let url = StoreUrl::of("sqlite:sessions.db?migrate=true&purge_batch=500");
 /// assert_eq!(url.place, "sqlite:sessions.db");
 /// let config: Config = url.read("sqlite")?;
 /// assert!(config.migrate && config.purge_batch == 500);
 /// # Ok::<(), fasthttpsession_core::StoreError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Settings<'a> {
+pub struct StoreUrl<'a> {
     /// All that stands before the first `?`, with its scheme. May hold a password.
     pub place: &'a str,
     query: &'a str,
 }
 
-impl<'a> Settings<'a> {
+impl<'a> StoreUrl<'a> {
     /// Splits `url` at its first `?`.
     pub fn of(url: &'a str) -> Self {
         let (place, query) = url.split_once('?').unwrap_or((url, ""));
@@ -81,7 +81,7 @@ mod tests {
             "ab?a&migrate=s3cret=x&y",
         ] {
             let url = format!("mysql://web:{password}@db.example/app?migrate=true");
-            let url = Settings::of(&url);
+            let url = StoreUrl::of(&url);
             let unread = url.read::<()>("mysql").expect_err("there is a `?` in it");
             let unknown = url
                 .read::<Config>("mysql")
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_setting_may_have_an_at() {
-        let url = Settings::of("redis://cache?prefix=a@b:&migrate=true");
+        let url = StoreUrl::of("redis://cache?prefix=a@b:&migrate=true");
         let config: Config = url.read("redis").expect("nothing is wrong with it");
         assert!(config.migrate && config.prefix == "a@b:");
     }
