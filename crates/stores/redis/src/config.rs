@@ -12,12 +12,13 @@ use serde::Deserialize;
 
 use crate::backend::{Backend, Own, Path, Replicas};
 use crate::cluster::Cluster;
-use crate::connect::{self, Connector};
+use crate::connect::Connector;
 use crate::lines::Lines;
 use crate::link::Target;
 use crate::place::{Login, Place, Servers};
 use crate::sentinel::Sentinels;
 use crate::store::RedisStore;
+use crate::tls;
 
 /// A year, for what would be longer than a server can count may be meant to be no bound.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -261,7 +262,7 @@ impl RedisConfig {
                 "ca_file is of use with TLS only: the URL has to begin with rediss",
             ));
         }
-        let tls = place.tls.then(|| connect::tls(self.ca_file.as_deref()));
+        let tls = place.tls.then(|| tls::trusting(self.ca_file.as_deref()));
         Ok(Connector {
             tls: tls.transpose()?,
             login: self.login(&place.login)?,

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
@@ -209,48 +208,10 @@ pub(crate) async fn send(
         .await
 }
 
-/// TLS that trusts the certificates of `ca_file` alone, or those that the operating system trusts.
-pub(crate) fn tls(ca_file: Option<&std::path::Path>) -> Result<TlsConnector, StoreError> {
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca_file)? {
-        // One of the operating system's that is not understood does no harm.
-        if let (Err(error), Some(file)) = (roots.add(certificate), ca_file) {
-            return Err(misconfigured(format!(
-                "ca_file {}: {error}",
-                file.display()
-            )));
-        }
-    }
-    let provider = Arc::new(crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| misconfigured(format!("TLS: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn certificates(
-    ca_file: Option<&std::path::Path>,
-) -> Result<Vec<tokio_rustls::rustls::pki_types::CertificateDer<'static>>, StoreError> {
-    use tokio_rustls::rustls::pki_types::CertificateDer;
-    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-    let Some(file) = ca_file else {
-        return Ok(rustls_native_certs::load_native_certs().certs);
-    };
-    let wrong = |why: String| misconfigured(format!("ca_file {}: {why}", file.display()));
-    let read = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
-    let certificates: Result<Vec<_>, _> = read.collect();
-    let certificates = certificates.map_err(|error| wrong(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(wrong("it holds no certificate".to_owned()));
-    }
-    Ok(certificates)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 

@@ -357,6 +357,7 @@ mod scripts;
 mod sentinel;
 mod store;
 mod swaps;
+mod tls;
 
 pub use config::RedisConfig;
 pub use store::RedisStore;
