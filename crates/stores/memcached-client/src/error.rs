@@ -85,11 +85,6 @@ impl Error {
         self.kind
     }
 
-    /// Where; `None` when the request was for no server.
-    pub fn server(&self) -> Option<&Address> {
-        self.server.as_ref()
-    }
-
     /// Whether the request may have taken effect, or may yet. `false`: it certainly had none, and never will.
     pub fn may_have_applied(&self) -> bool {
         self.may_have_applied

@@ -48,7 +48,7 @@ impl Expiry {
     }
 
     /// The number as it is sent.
-    pub fn number(self) -> i32 {
+    pub(crate) fn number(self) -> i32 {
         self.0
     }
 }
