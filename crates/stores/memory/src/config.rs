@@ -30,8 +30,6 @@ pub enum WhenFull {
 }
 
 impl MemoryConfig {
-    /// The default of [`capacity`](Self::capacity).
-    pub const DEFAULT_CAPACITY: usize = 10_000_000;
     /// The most that [`capacity`](Self::capacity) can be: 2³⁰.
     pub const MAX_CAPACITY: usize = 1 << 30;
 
@@ -58,7 +56,7 @@ impl MemoryConfig {
 impl Default for MemoryConfig {
     fn default() -> Self {
         Self {
-            capacity: Self::DEFAULT_CAPACITY,
+            capacity: 10_000_000,
             when_full: WhenFull::default(),
         }
     }
