@@ -1,6 +1,7 @@
 //! What stores on disks and servers have in common. Applications have no need of this crate; who writes a store may.
 //!
 //! * [`StoreUrl`]: a store's settings from a URL, by the same serde type that reads them from a file.
+//! * [`Hidden`]: what a configuration does not show, such as a password.
 //! * [`TableName`]: the only text of a configuration that gets into a statement.
 //! * [`Purging`]: removes what has expired, in the background, as long as the store is there.
 //! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
@@ -20,6 +21,7 @@ mod cursor;
 mod error;
 mod gathering;
 mod grouped;
+mod hidden;
 mod key;
 pub mod millis;
 mod pace;
@@ -37,6 +39,7 @@ pub use cursor::{cursor_at, handle_at};
 pub use error::misconfigured;
 pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
+pub use hidden::Hidden;
 pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;

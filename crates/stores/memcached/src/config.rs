@@ -1,12 +1,11 @@
 //! The settings of a memcached store.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError};
 use fasthttpsession_memcached_client::{Client, ClientConfig, TlsConfig};
-use fasthttpsession_store_common::{StoreUrl, millis, misconfigured};
+use fasthttpsession_store_common::{Hidden, StoreUrl, millis, misconfigured};
 use serde::Deserialize;
 
 use crate::error::store_error;
@@ -26,13 +25,13 @@ use crate::store::MemcachedStore;
 /// assert_eq!(config, same);
 /// # Ok::<(), fasthttpsession_core::StoreError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct MemcachedConfig {
     servers: Servers,
-    username: Option<String>,
-    password: Option<String>,
+    username: Option<Hidden>,
+    password: Option<Hidden>,
     tls: bool,
     ca_file: Option<PathBuf>,
     prefix: String,
@@ -79,14 +78,14 @@ impl MemcachedConfig {
 
     /// The user of the servers (`memcached -Y`), who needs a [`password`](Self::password). Default: none.
     pub fn username(mut self, username: &str) -> Self {
-        self.username = Some(username.to_owned());
+        self.username = Some(Hidden::new(username));
         self
     }
 
     /// The user's password. Neither may have white space. It crosses the network as it is unless there is TLS. Default:
     /// none.
     pub fn password(mut self, password: &str) -> Self {
-        self.password = Some(password.to_owned());
+        self.password = Some(Hidden::new(password));
         self
     }
 
@@ -224,21 +223,5 @@ impl Default for MemcachedConfig {
             response_timeout: Duration::from_secs(2),
             max_record_bytes: 1 << 20,
         }
-    }
-}
-
-/// Without the user and the password.
-impl fmt::Debug for MemcachedConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemcachedConfig")
-            .field("servers", &self.servers)
-            .field("tls", &self.tls)
-            .field("ca_file", &self.ca_file)
-            .field("prefix", &self.prefix)
-            .field("connections", &self.connections)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("response_timeout", &self.response_timeout)
-            .field("max_record_bytes", &self.max_record_bytes)
-            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use fasthttpsession_core::StoreError;
 use fasthttpsession_memcached_client::Address;
-use fasthttpsession_store_common::misconfigured;
+use fasthttpsession_store_common::{Hidden, misconfigured};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de};
 
@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, de};
 pub(crate) struct Place {
     pub(crate) servers: Servers,
     pub(crate) tls: bool,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) username: Option<Hidden>,
+    pub(crate) password: Option<Hidden>,
 }
 
 /// The servers, in any order.
@@ -47,8 +47,8 @@ impl Place {
         Ok(Self {
             servers,
             tls: scheme == "memcached+tls",
-            username: some(user)?,
-            password: some(password)?,
+            username: hidden(user)?,
+            password: hidden(password)?,
         })
     }
 }
@@ -84,9 +84,10 @@ impl<'de> Deserialize<'de> for Servers {
     }
 }
 
-fn some(text: &str) -> Result<Option<String>, StoreError> {
+fn hidden(text: &str) -> Result<Option<Hidden>, StoreError> {
     let given = !text.is_empty();
-    given.then(|| decoded(text)).transpose()
+    let text = given.then(|| decoded(text)).transpose()?;
+    Ok(text.map(Hidden::new))
 }
 
 fn decoded(text: &str) -> Result<String, StoreError> {

@@ -1,13 +1,12 @@
 //! The settings of a MySQL store.
 
-use std::fmt;
 #[cfg(feature = "tls")]
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Purging, StoreUrl, TableName, millis, misconfigured};
+use fasthttpsession_store_common::{Hidden, Purging, StoreUrl, TableName, millis, misconfigured};
 use mysql_async::{Opts, OptsBuilder, Pool, SslOpts};
 use serde::Deserialize;
 
@@ -30,7 +29,7 @@ const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
 /// assert_eq!(config, same);
 /// # Ok::<(), fasthttpsession_core::StoreError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct MysqlConfig {
@@ -38,7 +37,7 @@ pub struct MysqlConfig {
     pub(crate) port: u16,
     pub(crate) socket: Option<String>,
     pub(crate) user: String,
-    pub(crate) password: String,
+    pub(crate) password: Hidden,
     pub(crate) database: String,
     pub(crate) tls: Tls,
     pub(crate) tls_ca: Option<PathBuf>,
@@ -97,7 +96,7 @@ impl MysqlConfig {
             host: without_brackets(place.ip_or_hostname()).to_owned(),
             port: place.tcp_port(),
             user: text(place.user()),
-            password: text(place.pass()),
+            password: Hidden::new(place.pass().unwrap_or_default()),
             database: text(place.db_name()),
             ..config
         })
@@ -118,7 +117,7 @@ impl MysqlConfig {
     pub fn user(self, user: &str, password: &str) -> Self {
         Self {
             user: user.to_owned(),
-            password: password.to_owned(),
+            password: Hidden::new(password),
             ..self
         }
     }
@@ -254,7 +253,7 @@ impl MysqlConfig {
     }
 
     fn options(&self) -> Result<Opts, StoreError> {
-        let set = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let set = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let options = OptsBuilder::default()
             .ip_or_hostname(self.host.clone())
             .tcp_port(self.port)
@@ -324,7 +323,7 @@ impl Default for MysqlConfig {
             port: 3306,
             socket: None,
             user: String::new(),
-            password: String::new(),
+            password: Hidden::default(),
             database: String::new(),
             tls: Tls::default(),
             tls_ca: None,
@@ -338,28 +337,6 @@ impl Default for MysqlConfig {
             purge_every: Purging::DEFAULT.every,
             purge_batch: Purging::DEFAULT.batch,
         }
-    }
-}
-
-impl fmt::Debug for MysqlConfig {
-    /// Everything but the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MysqlConfig")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .field("socket", &self.socket)
-            .field("user", &self.user)
-            .field("database", &self.database)
-            .field("tls", &self.tls)
-            .field("tls_ca", &self.tls_ca)
-            .field("table", &self.table)
-            .field("migrate", &self.migrate)
-            .field("max_connections", &self.max_connections)
-            .field("idle_connections", &self.idle_connections)
-            .field("waits", &self.waits())
-            .field("purge_every", &self.purge_every)
-            .field("purge_batch", &self.purge_batch)
-            .finish_non_exhaustive()
     }
 }
 

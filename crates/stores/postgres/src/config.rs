@@ -1,13 +1,12 @@
 //! The settings of a PostgreSQL store.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::{
-    Purging, RuntimePool, StoreUrl, TableName, millis, misconfigured,
+    Hidden, Purging, RuntimePool, StoreUrl, TableName, millis, misconfigured,
 };
 use serde::Deserialize;
 
@@ -34,14 +33,14 @@ use crate::store::PostgresStore;
 /// assert!(!format!("{config:?}").contains("secret"));
 /// # Ok::<(), fasthttpsession_core::StoreError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct PostgresConfig {
     pub(crate) host: Hosts,
     pub(crate) port: u16,
     pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Hidden>,
     pub(crate) database: Option<String>,
     pub(crate) application_name: String,
     pub(crate) sslmode: SslMode,
@@ -104,7 +103,7 @@ impl PostgresConfig {
         Ok(Self {
             host: Hosts::of(parts.place, &place).unwrap_or(config.host),
             user: place.get_user().map(str::to_owned).or(config.user),
-            password: password.map(Into::into).or(config.password),
+            password: password.map(Hidden::new).or(config.password),
             database: place.get_dbname().map(str::to_owned).or(config.database),
             ..config
         })
@@ -126,7 +125,7 @@ impl PostgresConfig {
     /// The role's password. Default: none. Never printed.
     pub fn password(self, password: impl Into<String>) -> Self {
         Self {
-            password: Some(password.into()),
+            password: Some(Hidden::new(password)),
             ..self
         }
     }
@@ -299,25 +298,6 @@ impl Default for PostgresConfig {
             purge_every: Purging::DEFAULT.every,
             purge_batch: Purging::DEFAULT.batch,
         }
-    }
-}
-
-impl fmt::Debug for PostgresConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let password = self.password.as_ref().map(|_| format_args!("…"));
-        f.debug_struct("PostgresConfig")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .field("user", &self.user)
-            .field("password", &password)
-            .field("database", &self.database)
-            .field("sslmode", &self.sslmode)
-            .field("sslrootcert", &self.sslrootcert)
-            .field("table", &self.table)
-            .field("migrate", &self.migrate)
-            .field("prepared", &self.prepared)
-            .field("max_connections", &self.max_connections)
-            .finish_non_exhaustive()
     }
 }
 

@@ -72,7 +72,7 @@ fn server(config: &PostgresConfig) -> Config {
         server.user(user);
     }
     if let Some(password) = &config.password {
-        server.password(password);
+        server.password(password.as_bytes());
     }
     if let Some(database) = &config.database {
         server.dbname(database);

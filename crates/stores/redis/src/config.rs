@@ -1,12 +1,11 @@
 //! The settings of a Redis store.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{StoreUrl, millis, misconfigured};
+use fasthttpsession_store_common::{Hidden, StoreUrl, millis, misconfigured};
 use redis::aio::ConnectionLike;
 use serde::Deserialize;
 
@@ -36,16 +35,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// assert_eq!(config, same);
 /// # Ok::<(), fasthttpsession_core::StoreError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct RedisConfig {
     #[serde(rename = "url")]
     place: Option<Place>,
-    username: Option<String>,
-    password: Option<String>,
-    sentinel_username: Option<String>,
-    sentinel_password: Option<String>,
+    username: Option<Hidden>,
+    password: Option<Hidden>,
+    sentinel_username: Option<Hidden>,
+    sentinel_password: Option<Hidden>,
     database: Option<u32>,
     prefix: String,
     ca_file: Option<PathBuf>,
@@ -87,25 +86,25 @@ impl RedisConfig {
 
     /// The ACL user, instead of one in the URL. Default: none, which is the user `default`.
     pub fn username(mut self, username: &str) -> Self {
-        self.username = Some(username.to_owned());
+        self.username = Some(Hidden::new(username));
         self
     }
 
     /// The password, instead of one in the URL. Default: none.
     pub fn password(mut self, password: &str) -> Self {
-        self.password = Some(password.to_owned());
+        self.password = Some(Hidden::new(password));
         self
     }
 
     /// The ACL user of the sentinels, which have users of their own. Default: none.
     pub fn sentinel_username(mut self, username: &str) -> Self {
-        self.sentinel_username = Some(username.to_owned());
+        self.sentinel_username = Some(Hidden::new(username));
         self
     }
 
     /// The password of the sentinels. Default: none.
     pub fn sentinel_password(mut self, password: &str) -> Self {
-        self.sentinel_password = Some(password.to_owned());
+        self.sentinel_password = Some(Hidden::new(password));
         self
     }
 
@@ -322,23 +321,5 @@ impl Default for RedisConfig {
             wait_replicas: 0,
             wait_timeout: Duration::from_secs(1),
         }
-    }
-}
-
-/// Without users and passwords.
-impl fmt::Debug for RedisConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisConfig")
-            .field("servers", &self.place)
-            .field("database", &self.database)
-            .field("prefix", &self.prefix)
-            .field("ca_file", &self.ca_file)
-            .field("connections", &self.connections)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("response_timeout", &self.response_timeout)
-            .field("max_record_bytes", &self.max_record_bytes)
-            .field("wait_replicas", &self.wait_replicas)
-            .field("wait_timeout", &self.wait_timeout)
-            .finish_non_exhaustive()
     }
 }

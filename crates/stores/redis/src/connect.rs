@@ -121,7 +121,7 @@ impl Connector {
         let mut greeting = Vec::new();
         if let Some(password) = &self.login.password {
             let mut auth = cmd("AUTH");
-            auth.arg(&self.login.user).arg(password);
+            auth.arg(self.login.user.as_deref()).arg(&**password);
             greeting.push(auth);
         }
         if self.database != 0 {
@@ -212,6 +212,7 @@ pub(crate) async fn send(
 mod tests {
     use std::sync::Arc;
 
+    use fasthttpsession_store_common::Hidden;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -249,7 +250,7 @@ mod tests {
         let address = Address::Tcp { host, port };
         for database in [0, 3] {
             let mut connector = connector();
-            connector.login.password = Some("secret".to_owned());
+            connector.login.password = Some(Hidden::new("secret"));
             connector.database = database;
             for _ in 0..20 {
                 let opened = connector.open(&address).await;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::misconfigured;
+use fasthttpsession_store_common::{Hidden, misconfigured};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de};
 
@@ -60,14 +60,14 @@ pub(crate) enum Servers {
 }
 
 /// A name and a password; both may be missing.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Login {
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) user: Option<Hidden>,
+    pub(crate) password: Option<Hidden>,
 }
 
 /// What a URL says before its `?`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) servers: Servers,
     pub(crate) tls: bool,
@@ -99,14 +99,6 @@ impl Place {
     }
 }
 
-/// Without user and password.
-impl fmt::Debug for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tls = if self.tls { " with TLS" } else { "" };
-        write!(f, "{:?}{tls}", self.servers)
-    }
-}
-
 impl Login {
     fn parse(text: &str) -> Result<Self, StoreError> {
         let (user, password) = match text.split_once(':') {
@@ -114,7 +106,10 @@ impl Login {
             None => (text, None),
         };
         let user = (!user.is_empty()).then(|| decoded(user)).transpose()?;
-        Ok(Self { user, password })
+        Ok(Self {
+            user: user.map(Hidden::new),
+            password: password.map(Hidden::new),
+        })
     }
 }
 
