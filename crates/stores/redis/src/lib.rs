@@ -131,7 +131,8 @@
 //! Any other `maxmemory-policy` removes sessions when memory runs out, which signs users out, and indexes, whose
 //! sessions
 //! [`sessions_of`] then misses: who ends all sessions of a user would not end them all. With `noeviction` a server
-//! without room refuses writes ([`Full`]), and leaves sessions as they were; logouts need no room.
+//! without room refuses writes ([`Full`]), and leaves sessions as they were; logouts need no room, but where they
+//! [wait for replicas](#waiting-for-replicas): one that is sent again has to write something that can be waited for.
 //!
 //! # Keys
 //!

@@ -26,7 +26,8 @@ async fn replicated() -> (RedisServer, RedisServer, RedisStore) {
         }
     })
     .await;
-    let config = config(&primary).wait_replicas(1);
+    // What a connection has written itself is all that a server waits for, so that two show more than one.
+    let config = config(&primary).wait_replicas(1).connections(2);
     let store = config.wait_timeout(Duration::from_millis(300)).open().await;
     (primary, replica, store.expect("it answers"))
 }
@@ -98,6 +99,29 @@ async fn a_write_that_no_replica_confirms_is_an_error_however_often_it_is_sent()
     assert_eq!(primary.cli(&["EXISTS", &key]).trim(), "0");
     let replaced = store.replace(handle, 1, &second, now()).await;
     assert!(!matches!(replaced, Ok(Replaced::Replaced)));
+}
+
+/// Another connection than the one that removed the record has nothing to wait for, and no room to write something.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_that_no_replica_confirms_is_an_error_also_where_the_primary_is_full() {
+    let (primary, replica, store) = replicated().await;
+    let (handle, first) = (handle(), record());
+    within(async { while store.create(handle, &first, now()).await.is_err() {} }).await;
+    replica.pause();
+    primary.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    is_unconfirmed(store.delete(handle, now()).await);
+    for _ in 0..4 {
+        let deleted = store.delete(handle, now()).await;
+        let error = deleted.expect_err("no replica confirms it");
+        assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
+    }
+    let found = store.load(handle, now()).await.expect("it answers");
+    assert_eq!(found, None, "it needs no room");
+    primary.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    replica.resume();
+    let key = format!("session:{handle}");
+    within(async { while store.delete(handle, now()).await.is_err() {} }).await;
+    assert_eq!(replica.cli(&["EXISTS", &key]).trim(), "0");
 }
 
 /// The server answers the write, and then whoever waits for replicas with an error.
