@@ -2,6 +2,7 @@
 //! messages may show them.
 
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
+use fasthttpsession_store_common::misconfigured;
 use rustix::io::Errno;
 
 /// A failure before anything took effect: the record is as it was.
@@ -23,6 +24,13 @@ fn failed(doing: &str, errno: Errno) -> StoreError {
 pub(crate) fn corrupt(handle: Handle, why: impl std::fmt::Display) -> StoreError {
     let message = format!("what the file of session {handle} holds is not a record: {why}");
     StoreError::new(StoreErrorKind::Corrupt, message)
+}
+
+/// What lies in the folder from the beginning is not there.
+pub(crate) fn missing(name: &str) -> StoreError {
+    misconfigured(format!(
+        "in the folder of the file store {name} is missing; open the store once with `migrate`, which makes it"
+    ))
 }
 
 fn kind_of(errno: Errno) -> StoreErrorKind {

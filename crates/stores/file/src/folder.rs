@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 // There the others leave it to the disk when it writes what it was given.
 #[cfg(target_vendor = "apple")]
 use rustix::fs::{fcntl_fullfsync as content_to_disk, fcntl_fullfsync as names_to_disk};
@@ -178,6 +178,15 @@ impl Folder {
     /// Whether there is anything of this name.
     pub(crate) fn has(&self, name: &str) -> Answer<bool> {
         self.type_of(name).map(|found| found.is_some())
+    }
+
+    /// Whether this name is that of `file`, and not of another one that was made since.
+    pub(crate) fn is_of(&self, name: &str, file: &Stat) -> Answer<bool> {
+        match fs::statat(&self.root, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) => Ok((named.st_dev, named.st_ino) == (file.st_dev, file.st_ino)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// What has this name; a link is a link.

@@ -6,7 +6,7 @@ use fasthttpsession_store_common::misconfigured;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::{self, Errno};
 
-use crate::error::refused;
+use crate::error::{missing, refused};
 use crate::folder::{Folder, write_all_at};
 use crate::names::{EXPIRY, PRINCIPALS, SESSIONS, Shard};
 
@@ -130,8 +130,6 @@ fn is_there(folder: &Folder, name: &str, wanted: FileType) -> Result<(), StoreEr
             "in the folder of the file store {name} is something else than the store made; remove it, and open the \
              store once with `migrate`"
         ))),
-        None => Err(misconfigured(format!(
-            "in the folder of the file store {name} is missing; open the store once with `migrate`, which makes it"
-        ))),
+        None => Err(missing(name)),
     }
 }

@@ -138,7 +138,7 @@
 //! ```
 //!
 //! That tells what the operations cost on your disk, beside a new file each time. On a two-core virtual machine that
-//! was busy with other work, a load took 4 to 6 µs of processor and a replacement 10 to 11; asking a thread is 11 to 20.
+//! was busy with other work, a load took 4 to 6 µs of processor and a replacement 12 to 13; asking a thread is 11 to 20.
 //!
 //! # Threads
 //!
@@ -160,7 +160,9 @@
 //! Within a process tasks wait for a shard without a thread, and those of a runtime that does not run hold up no others:
 //! a thread holds the shard. While another process has the lock one of them asks again each millisecond, up to
 //! [`lock_timeout`](FileConfig::lock_timeout). The files of the locks are opened when they are first needed and stay
-//! open: up to 256 of them, and two for each operation under way.
+//! open: up to 256 of them, and two for each operation under way. Whoever has locked one looks whether it still lies at
+//! its place. If somebody has removed it, a write is an error that asks for `migrate`; if that has made another, all
+//! lock that one.
 //!
 //! # Expiry
 //!

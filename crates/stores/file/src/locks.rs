@@ -12,12 +12,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::StoreError;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, OFlags, Stat, flock, fstat};
 use rustix::io::Errno;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::error::refused;
+use crate::error::{missing, refused};
 use crate::folder::Folder;
 use crate::names::{SHARDS, Shard};
 
@@ -33,7 +33,8 @@ const REST: Duration = Duration::from_millis(1);
 /// How long, at last, the others wait before they look for themselves: many that look often would be a load of their own.
 const LONGEST_REST: Duration = Duration::from_millis(64);
 
-/// The locks of all shards. The file of each is opened when it is first needed, and stays open.
+/// The locks of all shards. The file of each is opened when it is first needed, and stays open as long as it lies at its
+/// place.
 pub(crate) struct Locks(Box<[Lock]>);
 
 #[derive(Default)]
@@ -45,7 +46,8 @@ struct Lock {
 
 #[derive(Default)]
 struct Gate {
-    file: Option<OwnedFd>,
+    /// With which file it is.
+    file: Option<(OwnedFd, Stat)>,
     /// When somebody last set out to have the shard, unless they have had it since.
     tried: Option<Instant>,
 }
@@ -91,21 +93,27 @@ impl Locks {
         let Some(mut gate) = lock.enter() else {
             return Ok(None);
         };
-        let file = match &mut gate.file {
-            Some(file) => file,
-            none => none.insert(open(folder, shard)?),
-        };
         for _ in 0..TRIES {
-            match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {
+            let (file, which) = match &mut gate.file {
+                Some(file) => file,
+                none => none.insert(open(folder, shard)?),
+            };
+            let locked = flock(&*file, FlockOperation::NonBlockingLockExclusive);
+            match locked.and_then(|()| folder.is_of(&shard.lock(), which)) {
+                Ok(true) => {
                     return Ok(Some(Held {
                         gate,
                         shard,
                         _call: Call(&lock.free),
                     }));
                 }
+                // Somebody has removed it, and others lock the one that was made again.
+                Ok(false) => gate.file = None,
                 Err(Errno::WOULDBLOCK | Errno::INTR) => thread::yield_now(),
-                Err(error) => return Err(refused("locking a file of the file store", error)),
+                Err(error) => {
+                    gate.file = None;
+                    return Err(refused("locking a file of the file store", error));
+                }
             }
         }
         gate.tried = Some(Instant::now());
@@ -165,7 +173,7 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.gate.tried = None;
-        if let Some(file) = &self.gate.file {
+        if let Some((file, _)) = &self.gate.file {
             // Fails for no file that could be locked.
             let _ = flock(file, FlockOperation::Unlock);
         }
@@ -178,8 +186,12 @@ impl Drop for Call<'_> {
     }
 }
 
-fn open(folder: &Folder, shard: Shard) -> Result<OwnedFd, StoreError> {
-    folder
-        .open_file(&shard.lock(), OFlags::RDWR)
-        .map_err(|error| refused(&format!("opening {} to lock it", shard.lock()), error))
+fn open(folder: &Folder, shard: Shard) -> Result<(OwnedFd, Stat), StoreError> {
+    let name = shard.lock();
+    let opened = folder.open_file(&name, OFlags::RDWR);
+    let opened = opened.and_then(|file| fstat(&file).map(|which| (file, which)));
+    opened.map_err(|error| match error {
+        Errno::NOENT => missing(&name),
+        error => refused(&format!("opening {name} to lock it"), error),
+    })
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fasthttpsession_core::{Record, Replaced, Store, StoreErrorKind};
+use fasthttpsession_core::{Deleted, Record, Replaced, Store, StoreErrorKind};
 use fasthttpsession_file::FileStore;
 use rustix::fs::{FlockOperation, flock};
 
@@ -190,6 +190,40 @@ async fn a_lock_that_another_process_keeps_is_a_timeout_without_effect() {
         .await
         .unwrap();
     assert_eq!(answer, Replaced::Replaced);
+}
+
+/// By a cleaner of old files, or a restore; then `migrate` made it again. Another process has opened the new one.
+#[tokio::test]
+async fn a_lock_that_was_removed_and_made_again_is_the_one_that_counts() {
+    let folder = folder();
+    let limit = Duration::from_millis(30);
+    let store = config(folder.path()).lock_timeout(limit).open().await;
+    let store = store.unwrap();
+    let (handle, record) = (handle_in(7, 0), record(HOUR));
+    store.create(handle, &record, NOW).await.unwrap();
+    let path = shard_of(folder.path(), handle).join("lock");
+    std::fs::remove_file(&path).unwrap();
+
+    let second = next(&record, "new");
+    let error = store.replace(handle, 1, &second, NOW).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(!error.may_have_applied());
+    assert!(error.to_string().contains("`migrate`"), "{error}");
+
+    let other = open(folder.path()).await;
+    let lock = File::open(&path).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let error = store.replace(handle, 1, &second, NOW).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    assert!(!error.may_have_applied());
+    let error = store.delete(handle, NOW).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+
+    flock(&lock, FlockOperation::Unlock).unwrap();
+    let answer = store.replace(handle, 1, &second, NOW).await.unwrap();
+    assert_eq!(answer, Replaced::Replaced);
+    let answer = other.delete(handle, NOW).await.unwrap();
+    assert_eq!(answer, Deleted::Deleted);
 }
 
 #[tokio::test]
