@@ -9,6 +9,7 @@ use fasthttpsession_core::{StoreError, StoreErrorKind};
 use fasthttpsession_store_common::PerRuntime;
 use futures_util::future::{FutureExt as _, select_ok};
 use redis::{Cmd, Value, cmd};
+use tokio::time::timeout;
 
 use crate::backend::{first_of, text_of};
 use crate::connect::Connector;
@@ -27,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How many of the nodes that are known are asked at once, beside those of the URL.
 const ASKED: usize = 8;
+
+/// How long they have to answer before those of the URL are asked too.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 /// A cluster, as far as it is known.
 pub(crate) struct Cluster {
@@ -122,27 +126,57 @@ impl Cluster {
 
     /// Who has which slots, looked up now; `from_within`, at a node that is not cut off from the others. One that is takes
     /// no command with a key any more, but tells of the keys that it had.
+    ///
+    /// The nodes of the URL are asked only if those that are known don't answer soon: one that is no primary, or not under
+    /// this name, has no connection but for this question.
     pub(crate) async fn look(&self, from_within: bool) -> Result<Vec<Range>, StoreError> {
-        self.look_without(None, from_within).await
+        let known = self.nodes();
+        let seeds = self.seeds_beside(&known);
+        if known.is_empty() || seeds.is_empty() {
+            return self.ask_any(&[known, seeds].concat(), from_within).await;
+        }
+        let known = self.ask_any(&known, from_within).boxed().shared();
+        let failed = known.clone();
+        let seeds = async {
+            // They may all hang.
+            let _ = timeout(HEAD_START, failed).await;
+            self.ask_any(&seeds, from_within).await
+        };
+        let (ranges, _) = select_ok([known.boxed(), seeds.boxed()]).await?;
+        Ok(ranges)
     }
 
-    /// Asks several nodes at once, for one that hangs must not hold up the rest; not the one that failed, for it may be
-    /// cut off from the others and not know of its successor.
-    async fn look_without(
+    /// Asks all but `failed`, which may be cut off from the others and not know of its successor.
+    async fn look_without(&self, failed: &Address) -> Result<(), StoreError> {
+        let mut asked = self.nodes();
+        asked.extend(self.seeds_beside(&asked));
+        if asked.len() > 1 {
+            asked.retain(|address| address != failed);
+        }
+        self.ask_any(&asked, false).await.map(drop)
+    }
+
+    /// Some of the nodes that are known.
+    fn nodes(&self) -> Vec<Address> {
+        self.known().nodes.keys().take(ASKED).cloned().collect()
+    }
+
+    /// The nodes of the URL, but for those among `nodes`.
+    fn seeds_beside(&self, nodes: &[Address]) -> Vec<Address> {
+        let seeds = self.seeds.iter();
+        seeds
+            .filter(|seed| !nodes.contains(seed))
+            .cloned()
+            .collect()
+    }
+
+    /// Asks several nodes at once, for one that hangs must not hold up the rest.
+    async fn ask_any(
         &self,
-        failed: Option<&Address>,
+        nodes: &[Address],
         from_within: bool,
     ) -> Result<Vec<Range>, StoreError> {
-        let mut asked: Vec<Address> = self.known().nodes.keys().take(ASKED).cloned().collect();
-        for seed in &self.seeds {
-            if !asked.contains(seed) {
-                asked.push(seed.clone());
-            }
-        }
-        if asked.len() > 1 {
-            asked.retain(|address| Some(address) != failed);
-        }
-        let asking = asked
+        let asking = nodes
             .iter()
             .map(|address| self.ask(address, from_within).boxed());
         let (ranges, _) = select_ok(asking).await.map_err(StoreError::not_applied)?;
@@ -185,7 +219,7 @@ impl Cluster {
     /// Who has `slot` now that `failed` can't be reached, or is of no use.
     async fn look_again(&self, slot: u16, failed: &Address) -> Result<Address, StoreError> {
         let looking = self.looking.get();
-        let waiting = tokio::time::timeout(self.connector.connect_timeout, looking.lock());
+        let waiting = timeout(self.connector.connect_timeout, looking.lock());
         let mut last = waiting.await.map_err(|_| {
             let message = "waiting for a look at the cluster: none within the limit";
             StoreError::new(StoreErrorKind::Timeout, message).not_applied()
@@ -195,7 +229,7 @@ impl Cluster {
             return Ok(primary);
         }
         if last.is_none_or(|last| last.elapsed() > PAUSE) {
-            self.look_without(Some(failed), false).await?;
+            self.look_without(failed).await?;
             *last = Some(Instant::now());
         }
         Ok(self.primary_of(slot).unwrap_or_else(|| failed.clone()))

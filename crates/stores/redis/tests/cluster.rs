@@ -13,7 +13,7 @@ use fasthttpsession_redis::{RedisConfig, RedisStore};
 use fasthttpsession_servers::{RedisCluster, RedisServer};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use support::fake::Fake;
+use support::fake::{Fake, all_slots};
 use support::load::{Load, Report};
 use support::sample::{handle, now, principal, record, record_of};
 use support::within;
@@ -97,9 +97,7 @@ async fn a_node_that_is_cut_off_from_the_cluster_is_left(cluster: &RedisCluster)
     created.expect("the cluster has a place for it");
     let found = store.load(handle, now()).await;
     assert_eq!(found.expect("the cluster answers"), Some(record));
-    let seen = fake.seen.lock().expect("nobody panics");
-    let asked = seen.iter().filter(|name| *name == "EVALSHA").count();
-    assert_eq!(asked, 1, "{seen:?}");
+    assert_eq!(fake.count("EVALSHA"), 1);
 }
 
 /// Who looks waits for an answer, and none comes on the connections of a runtime that does not run.
@@ -258,11 +256,7 @@ async fn a_node_that_is_cut_off_from_the_cluster_is_not_scanned() {
         let store = open(&nodes.join(",")).await.expect("they answer");
         store.scan(None, 10, now()).await.expect("one is not alone");
     }
-    let scans = |fake: &Fake| {
-        let seen = fake.seen.lock().expect("nobody panics");
-        seen.iter().filter(|name| *name == "SCAN").count()
-    };
-    assert_eq!((scans(&cut_off), scans(&whole)), (0, 20));
+    assert_eq!((cut_off.count("SCAN"), whole.count("SCAN")), (0, 20));
 }
 
 fn bulk(text: &str) -> String {
@@ -277,11 +271,6 @@ fn runtime(threads: usize) -> Runtime {
     };
     let runtime = builder.worker_threads(threads.max(1)).enable_all().build();
     runtime.expect("a runtime starts")
-}
-
-/// The answer to `CLUSTER SLOTS` by which the node at `port` has them all.
-fn all_slots(port: u16) -> String {
-    format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")
 }
 
 /// One cluster for all that happens to it, one after the other.

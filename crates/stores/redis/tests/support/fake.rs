@@ -39,6 +39,17 @@ impl Fake {
             listening,
         }
     }
+
+    /// How often `name` came.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        let seen = self.seen.lock().expect("nobody panics");
+        seen.iter().filter(|seen| *seen == name).count()
+    }
+}
+
+/// The answer to `CLUSTER SLOTS` by which the node at `port` has them all.
+pub(crate) fn all_slots(port: u16) -> String {
+    format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")
 }
 
 impl Drop for Fake {
