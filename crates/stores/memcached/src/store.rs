@@ -101,12 +101,9 @@ impl Store for MemcachedStore {
         let (bytes, patience) = (self.0.bytes_of(record)?, self.0.patience());
         let mut known = self.0.known(handle, expected, now);
         loop {
-            let current = match known.take() {
-                Some(current) => current,
-                None => match self.0.read_live(handle, now).await? {
-                    Some(current) => current,
-                    None => return Ok(Replaced::Gone),
-                },
+            let current = self.0.known_or_read(known.take(), handle, now);
+            let Some(current) = current.await? else {
+                return Ok(Replaced::Gone);
             };
             if current.record.header.version != expected {
                 return Ok(Replaced::Conflict(self.0.hand_out(handle, current)));
@@ -138,12 +135,9 @@ impl Store for MemcachedStore {
         let known = self.0.known(handle, version, now);
         let mut known = known.filter(|current| due(&current.record));
         loop {
-            let current = match known.take() {
-                Some(current) => current,
-                None => match self.0.read_live(handle, now).await? {
-                    Some(current) => current,
-                    None => return Ok(Touched::Gone),
-                },
+            let current = self.0.known_or_read(known.take(), handle, now);
+            let Some(current) = current.await? else {
+                return Ok(Touched::Gone);
             };
             if !due(&current.record) {
                 self.0.seen.note(handle, current);
@@ -245,6 +239,19 @@ impl Inner {
         known.filter(|Current { record, .. }| {
             record.header.version == version && record.is_live(now)
         })
+    }
+
+    /// What is `known`, or else what is there and lives at `now`.
+    async fn known_or_read(
+        &self,
+        known: Option<Current>,
+        handle: Handle,
+        now: Timestamp,
+    ) -> Result<Option<Current>, StoreError> {
+        match known {
+            Some(current) => Ok(Some(current)),
+            None => self.read_live(handle, now).await,
+        }
     }
 
     /// Notes what was read, and returns the record.
