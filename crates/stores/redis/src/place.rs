@@ -20,18 +20,21 @@ impl Address {
     pub(crate) fn parse(text: &str, default_port: u16) -> Result<Self, StoreError> {
         // It may be a part of a password that was not encoded, so no message shows it.
         let wrong = || {
-            misconfigured("a server of a Redis URL is written host, host:port or [address]:port")
+            misconfigured(
+                "a server of a Redis URL is written host, host:port or [address]:port, with a port from 1 to 65535",
+            )
         };
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => rest.split_once(']').ok_or_else(wrong)?,
             None => text.split_at(text.find(':').unwrap_or(text.len())),
         };
         let port = match port.strip_prefix(':') {
-            Some(port) => port.parse().map_err(|_| wrong())?,
+            Some(digits) => port_of(digits).ok_or_else(wrong)?,
             None if port.is_empty() => default_port,
             None => return Err(wrong()),
         };
-        if host.is_empty() {
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/@?,".contains(c);
+        if host.is_empty() || host.contains(is_odd) {
             return Err(wrong());
         }
         Ok(Self::Tcp {
@@ -161,6 +164,12 @@ fn addresses(list: &str, default_port: u16) -> Result<Vec<Address>, StoreError> 
 
 fn split_path(text: &str) -> (&str, &str) {
     text.split_once('/').unwrap_or((text, ""))
+}
+
+/// The port that `digits` write.
+fn port_of(digits: &str) -> Option<u16> {
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|port| all_digits && *port > 0)
 }
 
 fn number(database: &str) -> Result<Option<u32>, StoreError> {
