@@ -22,6 +22,11 @@ pub(crate) fn trusting(ca_file: Option<&Path>) -> Result<TlsConnector, StoreErro
             )));
         }
     }
+    if roots.is_empty() {
+        return Err(misconfigured(
+            "TLS trusts nobody: this system has no certificate of an authority, and ca_file names none",
+        ));
+    }
     let provider = Arc::new(crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

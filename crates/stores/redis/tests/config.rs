@@ -3,6 +3,7 @@
 mod support;
 
 use std::error::Error;
+use std::process::Command;
 use std::time::Duration;
 
 use fasthttpsession_core::{Store as _, StoreErrorKind};
@@ -114,6 +115,27 @@ fn what_can_not_be_read_is_refused_and_not_shown() {
     }
     let file = serde_json::from_str::<RedisConfig>(r#"{"url": "redis://a?prefix=b"}"#);
     file.expect_err("settings stand beside the URL");
+}
+
+/// Connecting would fail at every certificate, and say that it is the server's fault.
+#[test]
+fn a_system_without_authorities_is_no_place_for_tls() {
+    let mut this = Command::new(std::env::current_exe().expect("this program"));
+    this.args(["--exact", "opens_with_tls", "--ignored", "--nocapture"]);
+    this.env("SSL_CERT_FILE", "/dev/null");
+    let output = this.env_remove("SSL_CERT_DIR").output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("TLS trusts nobody"), "{output:?}");
+}
+
+#[tokio::test]
+#[ignore = "a child process of the test above"]
+async fn opens_with_tls() {
+    let opened = config("rediss://127.0.0.1:1").open().await;
+    let error = opened.expect_err("nobody listens");
+    println!("{:?}: {error}", error.kind());
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
 }
 
 #[tokio::test]
