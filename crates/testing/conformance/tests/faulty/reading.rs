@@ -1,0 +1,67 @@
+//! What is under a handle, as a reader is told.
+
+use std::time::Duration;
+
+use fasthttpsession_core::{
+    Clock, Handle, Record, StoreError, StoreErrorKind, SystemClock, Timestamp,
+};
+use tokio::task::yield_now;
+
+use super::{Fault, Faulty};
+
+impl Faulty {
+    /// The last byte of a handle does not count for one of the faults.
+    pub(super) fn key(&self, handle: Handle) -> Handle {
+        let mut bytes = *handle.as_bytes();
+        if self.is(Fault::HandlesIgnoreLastByte) {
+            bytes[15] = 0;
+        }
+        Handle::from_bytes(bytes)
+    }
+
+    pub(super) fn unplanted(&self, handle: Handle) -> Result<(), StoreError> {
+        if self.data().planted.contains_key(&handle) && !self.is(Fault::CorruptIsEmpty) {
+            return Err(StoreError::new(
+                StoreErrorKind::Corrupt,
+                "what is there is not a record",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn found(&self, handle: Handle, now: Timestamp) -> Option<Record> {
+        let real = SystemClock.now();
+        let data = self.data();
+        let mut record = data.live(handle, now, self.fault).cloned()?;
+        let lives = record.header.expires_at().since(now);
+        let expired_by_server =
+            data.server_clock && data.due.get(&handle).is_some_and(|due| *due <= real);
+        let overflown =
+            self.is(Fault::LongLivesAreShort) && lives > Duration::from_secs(30 * 86_400);
+        if self.is(Fault::BodyCut) {
+            record.body.truncate(1000);
+        }
+        (!expired_by_server && !overflown).then_some(record)
+    }
+
+    /// The answer to a load comes over a line that answers in order, also to those who have left.
+    pub(super) async fn load_in_line(&self, handle: Handle, now: Timestamp) -> Option<Record> {
+        let _turn = self.line.lock().await;
+        let found = self.found(handle, now);
+        self.answers.lock().unwrap().push_back(found);
+        yield_now().await;
+        self.answers.lock().unwrap().pop_front().flatten()
+    }
+
+    pub(super) fn remembered(&self, handle: Handle, found: Option<Record>) -> Option<Record> {
+        if !self.is(Fault::SecondClientRemembers) {
+            return found;
+        }
+        self.seen
+            .lock()
+            .unwrap()
+            .entry(handle)
+            .or_insert(found)
+            .clone()
+    }
+}

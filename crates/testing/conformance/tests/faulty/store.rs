@@ -1,0 +1,196 @@
+//! The store's operations, each as a caller meets it: over the network, to the data, and back.
+
+use std::sync::Arc;
+
+use fasthttpsession_core::{
+    Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
+    StoreError, StoreErrorKind, Timestamp, Touched,
+};
+use tokio::task::yield_now;
+
+use super::data::{Retry, create_again_later};
+use super::{Fault, Faulty};
+
+impl Store for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::all();
+        capabilities.scan = !self.is(Fault::HidesScanItHas);
+        capabilities
+    }
+
+    async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        self.travel().await;
+        self.lock().await;
+        self.unplanted(handle)?;
+        let handle = self.key(handle);
+        if self.is(Fault::AnswersOfDroppedLoadsKept) {
+            return Ok(self.load_in_line(handle, now).await);
+        }
+        let mut found = self.found(handle, now);
+        self.travel().await;
+        if self.is(Fault::LoadReadsInTwoSteps) {
+            let body = self
+                .data()
+                .records
+                .get(&handle)
+                .map(|record| record.body.clone());
+            found
+                .iter_mut()
+                .zip(body)
+                .for_each(|(record, body)| record.body = body);
+        }
+        Ok(self.remembered(handle, found))
+    }
+
+    async fn create(
+        &self,
+        handle: Handle,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.travel().await;
+        self.lock().await;
+        if self.is(Fault::CorruptIsOverwritten) {
+            self.data().planted.remove(&handle);
+        }
+        self.unplanted(handle)?;
+        self.fitting(handle, record)?;
+        let handle = self.key(handle);
+        if self.is(Fault::CreateLooksThenWrites) {
+            if self.found(handle, now).is_some() {
+                return Ok(Created::Exists);
+            }
+            yield_now().await;
+        }
+        if self.insert(handle, record, now) == Created::Exists {
+            return Ok(Created::Exists);
+        }
+        if self.is(Fault::CreateComesAgainLater) {
+            create_again_later(&self.data, handle, record.clone());
+        }
+        let mut retry = self.is(Fault::DroppedCreateLandsTwice).then(|| Retry {
+            data: Arc::clone(&self.data),
+            handle,
+            record: Some(record.clone()),
+        });
+        self.travel().await;
+        if let Some(retry) = &mut retry {
+            retry.record = None;
+        }
+        Ok(Created::Created)
+    }
+
+    async fn replace(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        self.travel().await;
+        self.lock().await;
+        self.unplanted(handle)?;
+        self.fitting(handle, record)?;
+        let handle = self.key(handle);
+        let answer = self.swap(handle, expected, record, now);
+        self.travel().await;
+        let later = matches!(
+            self.fault,
+            Some(Fault::ReplaceLooksThenWrites | Fault::ReplaceWritesInTwoSteps)
+        );
+        if later && answer == Replaced::Replaced {
+            self.data().write(handle, record.clone());
+        }
+        if self.is(Fault::PrincipalIndexFollowsLater) && answer == Replaced::Replaced {
+            self.data()
+                .principals
+                .insert(handle, record.header.principal.clone());
+        }
+        Ok(answer)
+    }
+
+    async fn touch(
+        &self,
+        handle: Handle,
+        version: u64,
+        idle_deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        self.travel().await;
+        self.lock().await;
+        self.unplanted(handle)?;
+        let handle = self.key(handle);
+        let current = self
+            .found(handle, now)
+            .is_some_and(|record| record.header.version == version);
+        if self.is(Fault::TouchWritesWholeRecord) && current {
+            return Ok(self.touch_whole(handle, idle_deadline, now).await);
+        }
+        let answer = self.move_deadline(handle, version, idle_deadline, now);
+        self.travel().await;
+        let is_there = self.found(handle, now).is_some();
+        if self.is(Fault::TouchGivesUp) && answer == Touched::Gone && is_there {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "it is not gone",
+            ));
+        }
+        Ok(answer)
+    }
+
+    async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
+        self.travel().await;
+        self.lock().await;
+        let handle = self.key(handle);
+        let live = self.data().live(handle, now, self.fault).cloned();
+        if self.is(Fault::DeleteLooksThenRemoves) {
+            yield_now().await;
+        }
+        let answer = self.remove(handle, live, now);
+        self.travel().await;
+        Ok(answer)
+    }
+
+    async fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Vec<(Handle, Record)>, StoreError> {
+        self.travel().await;
+        Ok(self.listed(principal, now))
+    }
+
+    async fn scan(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        if self.is(Fault::DeclaresScanWithoutHavingIt) {
+            return Err(StoreError::new(StoreErrorKind::Unsupported, "no scan"));
+        }
+        self.travel().await;
+        Ok(self.page(after, limit, now))
+    }
+
+    async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.travel().await;
+        Ok(self
+            .live_sessions(now, self.is(Fault::CountOfExpired))
+            .len() as u64)
+    }
+
+    async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        self.travel().await;
+        Ok(self.remove_due(limit, now).await)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.travel().await;
+        Ok(())
+    }
+}
