@@ -109,6 +109,12 @@ const NEVER_ANSWER: [Fault; 4] = [
     Fault::OneCallAtATime,
 ];
 
+/// The wrong stores whose server has a clock of its own.
+const BY_SERVER_CLOCK: [Fault; 2] = [
+    Fault::ServerClockEndsListing,
+    Fault::ServerClockIgnoresTouch,
+];
+
 /// Short for those who are waited for in vain.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -142,7 +148,7 @@ async fn failing(fault: Fault, chosen: impl Fn(&str) -> bool) -> Vec<&'static st
         if !chosen(check.name) {
             continue;
         }
-        let server_clock = fault == Fault::ServerClockIgnoresTouch;
+        let server_clock = BY_SERVER_CLOCK.contains(&fault);
         let mut subject = subject(Some(fault), server_clock);
         if about_waiting {
             subject = subject.patience(PATIENCE);

@@ -18,6 +18,12 @@ pub(super) struct Data {
     pub(super) principals: BTreeMap<Handle, Option<Principal>>,
     pub(super) due: BTreeMap<Handle, Timestamp>,
     pub(super) planted: BTreeMap<Handle, Vec<u8>>,
+    /// The latest time that a purge was told.
+    pub(super) purged_at: Timestamp,
+    /// Expired records that a purge removed, with whose sessions they were.
+    pub(super) purged: BTreeMap<Handle, Record>,
+    /// How many deletions saw a record that another one removed.
+    pub(super) seen_in_vain: u64,
     pub(super) locked: bool,
     /// Whether records also go when they are due by the real clock.
     pub(super) server_clock: bool,

@@ -1,7 +1,9 @@
 //! What sessions there are: of a principal, or of all in pages.
 
 use bytes::Bytes;
-use fasthttpsession_core::{Cursor, Handle, Page, Principal, Record, Timestamp};
+use fasthttpsession_core::{
+    Clock, Cursor, Handle, Page, Principal, Record, SystemClock, Timestamp,
+};
 
 use super::data::is_live;
 use super::{Fault, Faulty};
@@ -29,39 +31,44 @@ impl Faulty {
                 record.header.idle_deadline = data.due[handle];
             }
         }
+        if self.is(Fault::PurgedStaysListed) {
+            let purged = data.purged.iter();
+            let purged = purged.filter(|(_, record)| record.is_live(now));
+            sessions.extend(purged.map(|(handle, record)| (*handle, record.clone())));
+        }
+        if self.is(Fault::ServerClockEndsListing) {
+            let real = SystemClock.now();
+            sessions.retain(|(handle, _)| !data.server_clock || data.due[handle] > real);
+        }
         sessions.retain(|(handle, _)| {
             let indexed = data.principals.get(handle).cloned().flatten();
             indexed.is_some_and(|indexed| fold(&indexed) == fold(principal))
         });
+        if self.is(Fault::ListsOnePage) {
+            sessions.truncate(16);
+        }
         sessions
     }
 
     pub(super) fn page(&self, after: Option<&Cursor>, limit: usize, now: Timestamp) -> Page {
-        let sessions = self.live_sessions(now, self.is(Fault::ScansExpired));
-        let limit = if self.is(Fault::PageUnbounded) {
-            usize::MAX
-        } else {
-            limit
-        };
         if self.is(Fault::ScanByPosition) {
-            let start: usize = after.map_or(0, |cursor| {
-                std::str::from_utf8(&cursor.0).unwrap().parse().unwrap()
-            });
-            let page: Vec<_> = sessions.iter().skip(start).take(limit).cloned().collect();
-            let next =
-                (page.len() == limit).then(|| Cursor(Bytes::from((start + limit).to_string())));
-            return Page {
-                sessions: page,
-                next,
-            };
+            return self.page_by_position(after, limit, now);
         }
-        let beyond =
-            |handle: &Handle| after.is_none_or(|cursor| handle.as_bytes()[..] > cursor.0[..]);
-        let mut page: Vec<_> = sessions
-            .into_iter()
-            .filter(|(handle, _)| beyond(handle))
-            .take(limit)
-            .collect();
+        let start = after.map(|cursor| &cursor.0[..]);
+        if self.is(Fault::ScanNeedsItsCursor) && start.is_some_and(|start| !self.is_there(start)) {
+            return Page::default();
+        }
+        let (limit, shown) = match self.fault {
+            Some(Fault::PageUnbounded) => (usize::MAX, usize::MAX),
+            Some(Fault::ScanEndsAtCappedPage) => (limit, limit.min(100)),
+            _ => (limit, limit),
+        };
+        let mut page = self.scanned(now);
+        page.retain(|(handle, _)| start.is_none_or(|start| &handle.as_bytes()[..] > start));
+        page.truncate(shown);
+        if self.is(Fault::ScanEndsAtExpiredPage) {
+            page.retain(|(_, record)| record.is_live(now));
+        }
         let last = page.last().filter(|_| page.len() == limit);
         let next = last.map(|(handle, _)| Cursor(Bytes::copy_from_slice(handle.as_bytes())));
         if self.is(Fault::ScanSkipsEndsOfPages) && next.is_some() {
@@ -73,13 +80,67 @@ impl Faulty {
         }
     }
 
-    pub(super) fn live_sessions(&self, now: Timestamp, all: bool) -> Vec<(Handle, Record)> {
+    fn page_by_position(&self, after: Option<&Cursor>, limit: usize, now: Timestamp) -> Page {
+        let start: usize = after.map_or(0, |cursor| {
+            std::str::from_utf8(&cursor.0).unwrap().parse().unwrap()
+        });
+        let page = self.scanned(now).into_iter().skip(start).take(limit);
+        let sessions: Vec<_> = page.collect();
+        let more = sessions.len() == limit;
+        let next = more.then(|| Cursor(Bytes::from((start + limit).to_string())));
+        Page { sessions, next }
+    }
+
+    fn is_there(&self, handle: &[u8]) -> bool {
         let data = self.data();
-        let live = data
+        data.records.keys().any(|there| there.as_bytes() == handle)
+    }
+
+    /// What a scan goes over, in order.
+    fn scanned(&self, now: Timestamp) -> Vec<(Handle, Record)> {
+        let all = self.is(Fault::ScansExpired) || self.is(Fault::ScanEndsAtExpiredPage);
+        let mut sessions = self.live_sessions(now, all);
+        if self.is(Fault::ScanShowsOldRecords) {
+            let data = self.data();
+            for (handle, record) in &mut sessions {
+                *record = data.before.get(handle).unwrap_or(record).clone();
+            }
+        }
+        sessions
+    }
+
+    pub(super) fn counted(&self, now: Timestamp) -> u64 {
+        let mut sessions = self.live_sessions(now, self.is(Fault::CountOfExpired));
+        if self.is(Fault::CountsOnePage) {
+            sessions.truncate(100);
+        }
+        let (count, data) = (sessions.len() as u64, self.data());
+        match self.fault {
+            Some(Fault::CountOfDeletionsSeen) => count.saturating_sub(data.seen_in_vain),
+            Some(Fault::PurgedStaysCounted) => count + data.purged.len() as u64,
+            _ => count,
+        }
+    }
+
+    /// What is under damaged bytes is no session.
+    fn live_sessions(&self, now: Timestamp, all: bool) -> Vec<(Handle, Record)> {
+        let data = self.data();
+        let live = |handle: &Handle, record: &Record| {
+            let dropped = self.is(Fault::ReplaceLeavesListDeadline) && data.due[handle] <= now;
+            let removed = self.removed_by_server(&data, *handle, record);
+            is_live(record, now, self.fault) && !removed && !dropped
+        };
+        let mut sessions: Vec<_> = data
             .records
             .iter()
-            .filter(|(_, record)| all || is_live(record, now, self.fault));
-        live.map(|(handle, record)| (*handle, record.clone()))
-            .collect()
+            .filter(|(handle, record)| all || live(handle, record))
+            .map(|(handle, record)| (*handle, record.clone()))
+            .collect();
+        if self.is(Fault::CorruptHidesNeighbours) {
+            let whole = |(handle, _): &(Handle, Record)| !data.planted.contains_key(handle);
+            return sessions.into_iter().take_while(whole).collect();
+        }
+        sessions.retain(|(handle, _)| !data.planted.contains_key(handle));
+        sessions
     }
 }

@@ -1,6 +1,8 @@
 //! Purge: what is due goes.
 
-use fasthttpsession_core::{Handle, Timestamp};
+use std::time::Duration;
+
+use fasthttpsession_core::{Handle, Record, Timestamp};
 use tokio::task::yield_now;
 
 use super::data::Data;
@@ -9,44 +11,74 @@ use super::{Fault, Faulty};
 impl Faulty {
     /// How many went.
     pub(super) async fn remove_due(&self, limit: usize, now: Timestamp) -> u64 {
-        let limit = if self.is(Fault::PurgeUnbounded) {
-            usize::MAX
-        } else {
-            limit
-        };
-        let limit = if self.is(Fault::PurgeStopsEarly) {
-            limit.min(3)
-        } else {
-            limit
-        };
-        let due = |data: &Data| -> Vec<Handle> {
-            let due = data.records.keys().filter(|handle| data.due[handle] <= now);
-            due.take(limit).copied().collect()
+        let limit = match self.fault {
+            Some(Fault::PurgeUnbounded) => usize::MAX,
+            Some(Fault::PurgeStopsEarly) => limit.min(3),
+            _ => limit,
         };
         if self.is(Fault::PurgeOnlyHides) {
-            let mut data = self.data();
-            let hidden = due(&data);
-            data.due.extend(
-                hidden
-                    .iter()
-                    .map(|handle| (*handle, Timestamp::from_millis(u64::MAX))),
-            );
-            return hidden.len() as u64;
+            return self.hide_due(limit, now);
         }
-        let mut chosen = due(&self.data());
-        if self.is(Fault::PurgeLooksThenRemoves) || self.is(Fault::PurgeReportsWhatItSaw) {
+        let mut chosen = self.due(&self.data(), limit, now);
+        let looks_first = self.is(Fault::PurgeLooksThenRemoves);
+        let reports_first = self.is(Fault::PurgeReportsWhatItSaw);
+        if looks_first || reports_first {
             yield_now().await;
         }
         let mut data = self.data();
-        if !self.is(Fault::PurgeLooksThenRemoves) && !self.is(Fault::PurgeReportsWhatItSaw) {
-            chosen = due(&data);
+        if !looks_first && !reports_first {
+            chosen = self.due(&data, limit, now);
         }
         let mut removed = 0;
         for handle in chosen {
-            let still_due = self.is(Fault::PurgeLooksThenRemoves) || data.due[&handle] <= now;
-            let gone = still_due && data.records.remove(&handle).is_some();
-            removed += u64::from(gone || self.is(Fault::PurgeReportsWhatItSaw));
+            let still_due = looks_first || self.is_due(&data, handle, now);
+            let gone = still_due.then(|| data.records.remove(&handle)).flatten();
+            removed += u64::from(gone.is_some() || reports_first);
+            data.purged.extend(gone.map(|record| (handle, record)));
+        }
+        if removed < limit as u64 {
+            data.purged_at = data.purged_at.max(now);
+        }
+        if self.is(Fault::PurgeRemovesCorrupt) {
+            data.planted.clear();
         }
         removed
+    }
+
+    fn hide_due(&self, limit: usize, now: Timestamp) -> u64 {
+        let mut data = self.data();
+        let hidden = self.due(&data, limit, now);
+        let never = Timestamp::from_millis(u64::MAX);
+        data.due
+            .extend(hidden.iter().map(|handle| (*handle, never)));
+        hidden.len() as u64
+    }
+
+    /// The first of those that are due; what is damaged is not, and in nobody's way.
+    fn due(&self, data: &Data, limit: usize, now: Timestamp) -> Vec<Handle> {
+        let due = data.records.keys().copied();
+        let due = due.filter(|handle| self.is_due(data, *handle, now));
+        let whole = |handle: &Handle| !data.planted.contains_key(handle);
+        if self.is(Fault::PurgeStopsAtCorrupt) {
+            return due.take_while(whole).take(limit).collect();
+        }
+        due.filter(whole).take(limit).collect()
+    }
+
+    fn is_due(&self, data: &Data, handle: Handle, now: Timestamp) -> bool {
+        let end = |record: &Record| record.header.expires_at();
+        match self.fault {
+            Some(Fault::PurgesASecondEarly) => {
+                data.due[&handle] <= now.after(Duration::from_secs(1))
+            }
+            Some(Fault::PurgeNeverLooksBack) => {
+                data.purged_at <= data.due[&handle] && data.due[&handle] <= now
+            }
+            // Their purge is right, their lists are not.
+            Some(Fault::ReplaceLeavesListDeadline | Fault::ServerClockEndsListing) => {
+                end(&data.records[&handle]) <= now
+            }
+            _ => data.due[&handle] <= now,
+        }
     }
 }

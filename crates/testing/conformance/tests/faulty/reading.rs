@@ -7,6 +7,7 @@ use fasthttpsession_core::{
 };
 use tokio::task::yield_now;
 
+use super::data::Data;
 use super::{Fault, Faulty};
 
 impl Faulty {
@@ -30,18 +31,26 @@ impl Faulty {
     }
 
     pub(super) fn found(&self, handle: Handle, now: Timestamp) -> Option<Record> {
-        let real = SystemClock.now();
         let data = self.data();
         let mut record = data.live(handle, now, self.fault).cloned()?;
         let lives = record.header.expires_at().since(now);
-        let expired_by_server =
-            data.server_clock && data.due.get(&handle).is_some_and(|due| *due <= real);
+        let removed = self.removed_by_server(&data, handle, &record);
         let overflown =
             self.is(Fault::LongLivesAreShort) && lives > Duration::from_secs(30 * 86_400);
         if self.is(Fault::BodyCut) {
             record.body.truncate(1000);
         }
-        (!expired_by_server && !overflown).then_some(record)
+        (!removed && !overflown).then_some(record)
+    }
+
+    /// Whether the server's own clock has ended the record.
+    pub(super) fn removed_by_server(&self, data: &Data, handle: Handle, record: &Record) -> bool {
+        let end = if self.is(Fault::ServerClockIgnoresTouch) {
+            data.due[&handle]
+        } else {
+            record.header.expires_at()
+        };
+        data.server_clock && end <= SystemClock.now()
     }
 
     /// The answer to a load comes over a line that answers in order, also to those who have left.

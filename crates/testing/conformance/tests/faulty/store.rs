@@ -57,7 +57,9 @@ impl Store for Faulty {
         if self.is(Fault::CorruptIsOverwritten) {
             self.data().planted.remove(&handle);
         }
-        self.unplanted(handle)?;
+        if let Err(error) = self.unplanted(handle) {
+            return self.instead(Fault::CorruptCreationExists, Created::Exists, error);
+        }
         self.fitting(handle, record)?;
         let handle = self.key(handle);
         if self.is(Fault::CreateLooksThenWrites) {
@@ -93,7 +95,9 @@ impl Store for Faulty {
     ) -> Result<Replaced, StoreError> {
         self.travel().await;
         self.lock().await;
-        self.unplanted(handle)?;
+        if let Err(error) = self.unplanted(handle) {
+            return self.instead(Fault::CorruptReplacementIsGone, Replaced::Gone, error);
+        }
         self.fitting(handle, record)?;
         let handle = self.key(handle);
         let answer = self.swap(handle, expected, record, now);
@@ -122,7 +126,9 @@ impl Store for Faulty {
     ) -> Result<Touched, StoreError> {
         self.travel().await;
         self.lock().await;
-        self.unplanted(handle)?;
+        if let Err(error) = self.unplanted(handle) {
+            return self.instead(Fault::CorruptTouchIsGone, Touched::Gone, error);
+        }
         let handle = self.key(handle);
         let current = self
             .found(handle, now)
@@ -145,9 +151,12 @@ impl Store for Faulty {
     async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
         self.travel().await;
         self.lock().await;
+        if self.unplanted(handle).is_err() {
+            return Ok(self.remove_planted(handle));
+        }
         let handle = self.key(handle);
         let live = self.data().live(handle, now, self.fault).cloned();
-        if self.is(Fault::DeleteLooksThenRemoves) {
+        if self.is(Fault::DeleteLooksThenRemoves) || self.is(Fault::CountOfDeletionsSeen) {
             yield_now().await;
         }
         let answer = self.remove(handle, live, now);
@@ -174,23 +183,41 @@ impl Store for Faulty {
             return Err(StoreError::new(StoreErrorKind::Unsupported, "no scan"));
         }
         self.travel().await;
+        self.countable(limit)?;
         Ok(self.page(after, limit, now))
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.travel().await;
-        Ok(self
-            .live_sessions(now, self.is(Fault::CountOfExpired))
-            .len() as u64)
+        Ok(self.counted(now))
     }
 
     async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
         self.travel().await;
+        self.countable(limit)?;
         Ok(self.remove_due(limit, now).await)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         self.travel().await;
+        Ok(())
+    }
+}
+
+impl Faulty {
+    /// The `answer` of this `fault`, or else the error.
+    fn instead<T>(&self, fault: Fault, answer: T, error: StoreError) -> Result<T, StoreError> {
+        if self.is(fault) {
+            Ok(answer)
+        } else {
+            Err(error)
+        }
+    }
+
+    fn countable(&self, limit: usize) -> Result<(), StoreError> {
+        if self.is(Fault::LimitsAreSigned) && isize::try_from(limit).is_err() {
+            return Err(StoreError::new(StoreErrorKind::Internal, "a limit below 0"));
+        }
         Ok(())
     }
 }

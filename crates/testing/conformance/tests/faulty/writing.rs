@@ -37,16 +37,31 @@ impl Faulty {
         let mut data = self.data();
         let overwrites = self.is(Fault::CreateOverwrites) || self.is(Fault::CreateLooksThenWrites);
         if data.live(handle, now, self.fault).is_some() && !overwrites {
+            if self.is(Fault::ExistingIsListed) {
+                data.principals
+                    .insert(handle, record.header.principal.clone());
+            }
             return Created::Exists;
         }
         data.write(handle, record.clone());
         Created::Created
     }
 
+    /// What is damaged goes, whatever it was.
+    pub(super) fn remove_planted(&self, handle: Handle) -> Deleted {
+        if !self.is(Fault::CorruptStaysAfterDeletion) {
+            let mut data = self.data();
+            data.planted.remove(&handle);
+            data.records.remove(&handle);
+        }
+        Deleted::Deleted
+    }
+
     /// `before` is what was there when the deletion began to look.
     pub(super) fn remove(&self, handle: Handle, before: Option<Record>, now: Timestamp) -> Deleted {
         let mut data = self.data();
         let live = data.live(handle, now, self.fault).cloned();
+        data.seen_in_vain += u64::from(before.is_some() && live.is_none());
         let live = if self.is(Fault::DeleteLooksThenRemoves) {
             before
         } else {
@@ -99,7 +114,12 @@ impl Faulty {
                 .before
                 .get(&handle)
                 .filter(|_| self.is(Fault::ConflictShowsOldRecord));
-            return Replaced::Conflict(before.cloned().unwrap_or(current));
+            let shown = before.cloned().unwrap_or(current);
+            if self.is(Fault::ConflictIsListed) {
+                data.principals
+                    .insert(handle, record.header.principal.clone());
+            }
+            return Replaced::Conflict(shown);
         }
         let due = data.due.get(&handle).copied();
         let indexed = data.principals.get(&handle).cloned();
@@ -121,7 +141,12 @@ impl Faulty {
             }
             _ => data.write(handle, record.clone()),
         }
-        if self.is(Fault::DeadlinesNotInPurgeIndex) {
+        let stays = [
+            Fault::DeadlinesNotInPurgeIndex,
+            Fault::ReplaceLeavesListDeadline,
+            Fault::ServerClockEndsListing,
+        ];
+        if stays.into_iter().any(|fault| self.is(fault)) {
             data.due.extend(due.map(|due| (handle, due)));
         }
         if self.is(Fault::PrincipalOfCreationListed) || self.is(Fault::PrincipalIndexFollowsLater) {
@@ -171,6 +196,7 @@ impl Faulty {
             let stays = [
                 Fault::DeadlinesNotInPurgeIndex,
                 Fault::ListsWithoutTouches,
+                Fault::ServerClockEndsListing,
                 Fault::ServerClockIgnoresTouch,
             ];
             if !stays.into_iter().any(|fault| self.is(fault)) {
