@@ -94,6 +94,7 @@ macro_rules! __with_store_checks {
             G7 scan a_count_counts_the_live;
 
             G10 purge a_purge_removes_what_has_expired_alone;
+            G10 purge a_purge_removes_what_ended_before_the_last_one;
             G10 purge a_purge_is_bounded;
             G10 purge purges_at_once_share_the_work;
             G10 purge a_purge_spares_what_is_written_meanwhile;

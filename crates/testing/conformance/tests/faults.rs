@@ -47,6 +47,7 @@ caught_by! {
     hides_scan_it_has: HidesScanItHas, capabilities_are_as_declared;
     idle_deadline_ignored: IdleDeadlineIgnored, at_its_idle_deadline_a_record_is_absent;
     largest_is_refused: LargestIsRefused, the_largest_body_is_kept;
+    limits_of_purges_are_signed: LimitsAreSigned, a_purge_is_bounded;
     lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
     lists_without_touches: ListsWithoutTouches, a_listed_session_shows_its_touches;
     latest_runtime_answers: LatestRuntimeAnswers, a_runtime_that_does_not_run_holds_up_no_other;
@@ -58,10 +59,14 @@ caught_by! {
     principal_of_creation_listed: PrincipalOfCreationListed, a_sign_in_moves_a_session_to_its_principal;
     principals_ignore_case: PrincipalsIgnoreCase, a_principal_is_listed_its_own_sessions;
     purge_looks_then_removes: PurgeLooksThenRemoves, a_purge_spares_what_is_written_meanwhile;
+    purge_never_looks_back: PurgeNeverLooksBack, a_purge_removes_what_ended_before_the_last_one;
     purge_only_hides: PurgeOnlyHides, a_purge_removes_what_has_expired_alone;
     purge_reports_what_it_saw: PurgeReportsWhatItSaw, purges_at_once_share_the_work;
     purge_stops_early: PurgeStopsEarly, a_purge_is_bounded;
     purge_unbounded: PurgeUnbounded, a_purge_is_bounded;
+    purged_stays_counted: PurgedStaysCounted, a_purge_removes_what_has_expired_alone;
+    purged_stays_listed: PurgedStaysListed, a_purge_removes_what_has_expired_alone;
+    purges_a_second_early: PurgesASecondEarly, a_purge_removes_what_has_expired_alone;
     repeated_replace_succeeds: RepeatedReplaceSucceeds, a_repeated_replacement_lands_once;
     replace_ignores_version: ReplaceIgnoresVersion, a_conflict_answers_with_the_current_record;
     replace_keeps_principal: ReplaceKeepsPrincipal, a_replacement_writes_the_whole_record;

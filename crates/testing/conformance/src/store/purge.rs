@@ -2,23 +2,35 @@
 
 use std::sync::Arc;
 
-use fasthttpsession_core::{Created, Handle, Record, Store, Timestamp};
+use fasthttpsession_core::{Created, Handle, Principal, Record, Store, Timestamp};
 
-use super::capabilities::lacks_purge;
+use super::capabilities::{self, lacks_purge};
 use super::failure::{Failure, Outcome, ensure};
-use super::sample::{self, HOUR};
+use super::sample::{self, HOUR, just_before};
 use super::subject::Subject;
 use super::tasks::{Jitter, all_at_once, at_once};
 
-/// A purge removes the records past either deadline and no others: none whose deadline a touch or a replacement
-/// moved later, and also those whose deadline a replacement moved earlier.
+/// A purge removes the records past either deadline and no others: none a millisecond early, none whose deadline a
+/// touch or a replacement moved later, and also those whose deadline a replacement moved earlier. What it removed is
+/// no longer listed, scanned or counted either.
 pub async fn a_purge_removes_what_has_expired_alone<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().purge {
         return lacks_purge(subject).await;
     }
     let (now, later) = (subject.now(), subject.now().after(2 * HOUR));
-    let live = live_ones(subject, later).await?;
-    let expired = expired_ones(subject, later).await?;
+    let principal = sample::principal();
+    let live = live_ones(subject, &principal, later).await?;
+    let expired = expired_ones(subject, &principal, later).await?;
+    let removed = subject.store().purge(100, just_before(later)).await?;
+    ensure!(
+        removed == 0,
+        "a millisecond before the deadlines a purge removed {removed}"
+    );
+    for (handle, record) in live.iter().chain(&expired) {
+        subject
+            .holds_at(*handle, Some(record), just_before(later))
+            .await?;
+    }
     let removed = subject.store().purge(100, later).await?;
     ensure!(
         removed == 3,
@@ -27,9 +39,12 @@ pub async fn a_purge_removes_what_has_expired_alone<S: Store>(subject: &Subject<
     for (handle, record) in &live {
         subject.holds_at(*handle, Some(record), later).await?;
     }
-    for handle in expired {
+    for (handle, _) in expired {
         // Told an earlier time, a store would still show what it only hides.
         subject.holds_at(handle, None, now).await?;
+    }
+    for now in [now, later] {
+        capabilities::lists(subject, &principal, 3, 3, now).await?;
     }
     let removed = subject.store().purge(100, later).await?;
     ensure!(
@@ -39,20 +54,41 @@ pub async fn a_purge_removes_what_has_expired_alone<S: Store>(subject: &Subject<
     Ok(())
 }
 
+/// A purge also removes what ended before an earlier purge was made, and was written only afterwards: clocks differ.
+pub async fn a_purge_removes_what_ended_before_the_last_one<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    if !subject.store().capabilities().purge {
+        return lacks_purge(subject).await;
+    }
+    let (now, later) = (subject.now(), subject.now().after(2 * HOUR));
+    let long = sample::record_until(later.after(HOUR), now);
+    let shortened = subject.create(&long).await?;
+    expiring(subject, 3, later).await?;
+    purges(subject, 100, 3, later).await?;
+    let mut handles = expiring(subject, 3, now.after(HOUR)).await?;
+    let shorter = sample::touched(&sample::successor(&long), now.after(HOUR));
+    subject.store().replace(shortened, 1, &shorter, now).await?;
+    handles.push(shortened);
+    purges(subject, 100, 4, later).await?;
+    for handle in handles {
+        subject.holds_at(handle, None, now).await?;
+    }
+    Ok(())
+}
+
 /// A purge removes at most as many as it was asked to, and fewer only when no more are due.
 pub async fn a_purge_is_bounded<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().purge {
         return lacks_purge(subject).await;
     }
     let later = subject.now().after(HOUR);
-    let handles = expiring(subject, 25, later).await?;
+    let mut handles = expiring(subject, 25, later).await?;
     for (limit, want) in [(0, 0), (1, 1), (10, 10), (10, 10), (10, 4), (10, 0)] {
-        let removed = subject.store().purge(limit, later).await?;
-        ensure!(
-            removed == want,
-            "a purge of at most {limit} removed {removed}, {want} were due"
-        );
+        purges(subject, limit, want, later).await?;
     }
+    handles.extend(expiring(subject, 5, later).await?);
+    purges(subject, usize::MAX, 5, later).await?;
     for handle in handles {
         subject.holds_at(handle, None, subject.now()).await?;
     }
@@ -112,13 +148,28 @@ pub async fn a_purge_spares_what_is_written_meanwhile<S: Store>(subject: &Subjec
     Ok(())
 }
 
+async fn purges<S: Store>(
+    subject: &Subject<S>,
+    limit: usize,
+    want: u64,
+    now: Timestamp,
+) -> Outcome {
+    let removed = subject.store().purge(limit, now).await?;
+    ensure!(
+        removed == want,
+        "a purge of at most {limit} removed {removed}, {want} were due"
+    );
+    Ok(())
+}
+
 async fn live_ones<S: Store>(
     subject: &Subject<S>,
+    principal: &Principal,
     later: Timestamp,
 ) -> Result<Vec<(Handle, Record)>, Failure> {
     let (store, now, end) = (subject.store(), subject.now(), later.after(HOUR));
-    let plain = sample::record_until(end, now);
-    let record = sample::record_until(later, now);
+    let plain = ending(principal, end, now);
+    let record = ending(principal, later, now);
     let (touched, replaced) = (
         sample::touched(&record, end),
         sample::touched(&sample::successor(&record), end),
@@ -139,21 +190,29 @@ async fn live_ones<S: Store>(
 
 async fn expired_ones<S: Store>(
     subject: &Subject<S>,
+    principal: &Principal,
     later: Timestamp,
-) -> Result<[Handle; 3], Failure> {
+) -> Result<[(Handle, Record); 3], Failure> {
     let now = subject.now();
-    let idle = sample::record_until(later, now);
-    let mut absolute = sample::record_until(later.after(HOUR), now);
+    let idle = ending(principal, later, now);
+    let long = ending(principal, later.after(HOUR), now);
+    let mut absolute = long.clone();
     absolute.header.absolute_deadline = later;
-    let long = sample::record_until(later.after(HOUR), now);
     let shortened = subject.create(&long).await?;
     let shorter = sample::touched(&sample::successor(&long), later);
     subject.store().replace(shortened, 1, &shorter, now).await?;
     Ok([
-        subject.create(&idle).await?,
-        subject.create(&absolute).await?,
-        shortened,
+        (subject.create(&idle).await?, idle),
+        (subject.create(&absolute).await?, absolute),
+        (shortened, shorter),
     ])
+}
+
+/// A record of `principal` that is over at `deadline`, by idleness.
+fn ending(principal: &Principal, deadline: Timestamp, now: Timestamp) -> Record {
+    let mut record = sample::record_until(deadline, now);
+    record.header.principal = Some(principal.clone());
+    record
 }
 
 /// `count` records that are over at `later`.

@@ -13,6 +13,11 @@ pub(crate) fn hours(count: usize) -> Duration {
     HOUR * u32::try_from(count).expect("a check counts few hours")
 }
 
+/// The last moment at which what is over at `deadline` is not.
+pub(crate) fn just_before(deadline: Timestamp) -> Timestamp {
+    Timestamp::from_millis(deadline.as_millis() - 1)
+}
+
 /// A handle that nothing was ever written under.
 pub(crate) fn handle() -> Handle {
     Handle::from_bytes(std::array::from_fn(|_| fastrand::u8(..)))
