@@ -74,6 +74,7 @@ macro_rules! __with_store_checks {
             G7 expiry at_its_absolute_deadline_a_record_is_absent;
             G7 expiry an_expired_record_is_listed_nowhere;
             G7 expiry a_touched_record_lives_until_its_new_deadline;
+            G7 expiry a_replaced_record_lives_until_its_new_deadline;
             G7 expiry a_touch_never_passes_the_absolute_deadline;
             G7 expiry a_record_written_too_late_is_absent;
             G7 expiry a_record_may_live_for_years;

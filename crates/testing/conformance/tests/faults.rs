@@ -70,6 +70,7 @@ caught_by! {
     repeated_replace_succeeds: RepeatedReplaceSucceeds, a_repeated_replacement_lands_once;
     replace_ignores_version: ReplaceIgnoresVersion, a_conflict_answers_with_the_current_record;
     replace_keeps_principal: ReplaceKeepsPrincipal, a_replacement_writes_the_whole_record;
+    replace_leaves_list_deadline: ReplaceLeavesListDeadline, a_replaced_record_lives_until_its_new_deadline;
     replace_looks_then_writes: ReplaceLooksThenWrites, increments_at_once_all_count;
     replace_makes_records: ReplaceMakesRecords, a_replacement_creates_nothing;
     replace_writes_in_two_steps: ReplaceWritesInTwoSteps, a_dropped_replacement_happened_or_not;
@@ -77,6 +78,7 @@ caught_by! {
     scan_skips_ends_of_pages: ScanSkipsEndsOfPages, a_scan_finds_every_session;
     scans_expired: ScansExpired, an_expired_record_is_listed_nowhere;
     second_client_remembers: SecondClientRemembers, a_second_client_works_on_the_same_records;
+    server_clock_ends_listing: ServerClockEndsListing, the_server_clock_follows_the_deadline;
     server_clock_ignores_touch: ServerClockIgnoresTouch, the_server_clock_follows_the_deadline;
     too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
     too_large_removes_old: TooLargeRemovesOld, a_record_over_the_limit_is_refused_whole;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{Created, Deleted, Record, Replaced, Store, Timestamp, Touched};
+use fasthttpsession_core::{Created, Deleted, Header, Record, Replaced, Store, Timestamp, Touched};
 
 use super::failure::{Outcome, ensure};
-use super::sample::{self, HOUR};
+use super::sample::{self, HOUR, just_before};
 use super::subject::Subject;
 use super::{capabilities, tasks};
 
@@ -68,6 +68,37 @@ pub async fn a_touched_record_lives_until_its_new_deadline<S: Store>(
     subject.holds_at(handle, None, deadline).await
 }
 
+/// A replaced record lives, and is listed, until its new deadline: a later or an earlier one than before, idle or
+/// absolute.
+pub async fn a_replaced_record_lives_until_its_new_deadline<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    let (now, deadline) = (subject.now(), subject.now().after(2 * HOUR));
+    let principal = sample::principal();
+    for ends in [ends_idle as Ends, ends_absolutely] {
+        for before in [1, 3] {
+            let mut record = ends(now.after(before * HOUR), now);
+            record.header.principal = Some(principal.clone());
+            let mut next = sample::successor(&record);
+            next.header = Header {
+                version: 2,
+                principal: Some(principal.clone()),
+                ..ends(deadline, now).header
+            };
+            let handle = subject.create(&record).await?;
+            subject.store().replace(handle, 1, &next, now).await?;
+            subject
+                .holds_at(handle, Some(&next), just_before(deadline))
+                .await?;
+            capabilities::lists(subject, &principal, 1, 1, just_before(deadline)).await?;
+            capabilities::lists(subject, &principal, 0, 0, deadline).await?;
+            subject.holds_at(handle, None, deadline).await?;
+            subject.store().delete(handle, now).await?;
+        }
+    }
+    Ok(())
+}
+
 /// No touch carries a record past its absolute deadline.
 pub async fn a_touch_never_passes_the_absolute_deadline<S: Store>(subject: &Subject<S>) -> Outcome {
     let (now, deadline) = (subject.now(), subject.now().after(2 * HOUR));
@@ -128,14 +159,16 @@ pub async fn a_record_may_live_for_years<S: Store>(subject: &Subject<S>) -> Outc
 }
 
 /// Where the server removes records by its own clock, that clock follows every touch and replacement: a record whose
-/// deadline was moved later outlives one whose deadline was not.
+/// deadline was moved later outlives one whose deadline was not, and so does its place in lists.
 pub async fn the_server_clock_follows_the_deadline<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.has_server_clock()? {
         return Ok(());
     }
     let now = subject.now();
     let span = Duration::from_secs(3);
-    let brief = sample::record_until(now.after(span), now);
+    let principal = sample::principal();
+    let mut brief = sample::record_until(now.after(span), now);
+    brief.header.principal = Some(principal.clone());
     let (touched, replaced, left) = (
         subject.create(&brief).await?,
         subject.create(&brief).await?,
@@ -160,7 +193,8 @@ pub async fn the_server_clock_follows_the_deadline<S: Store>(subject: &Subject<S
     )
     .await??;
     subject.holds(touched, &longer).await?;
-    subject.holds(replaced, &next).await
+    subject.holds(replaced, &next).await?;
+    capabilities::lists(subject, &principal, 2, 2, now).await
 }
 
 type Ends = fn(Timestamp, Timestamp) -> Record;
@@ -173,10 +207,6 @@ fn ends_absolutely(deadline: Timestamp, now: Timestamp) -> Record {
     let mut record = sample::record_until(deadline.after(HOUR), now);
     record.header.absolute_deadline = deadline;
     record
-}
-
-fn just_before(deadline: Timestamp) -> Timestamp {
-    Timestamp::from_millis(deadline.as_millis() - 1)
 }
 
 /// One record per operation, because an operation may remove what it finds expired.
