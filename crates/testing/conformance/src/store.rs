@@ -84,7 +84,9 @@ macro_rules! __with_store_checks {
             store capabilities a_store_that_is_up_says_so;
 
             store sessions_of a_principal_is_listed_its_own_sessions;
+            store sessions_of many_sessions_of_a_principal_are_all_listed;
             store sessions_of a_sign_in_moves_a_session_to_its_principal;
+            store sessions_of what_was_refused_binds_nobody;
             store sessions_of a_listed_session_shows_its_touches;
             store sessions_of an_ended_session_is_listed_no_more;
             store sessions_of a_session_is_listed_from_the_answer_that_bound_it;

@@ -24,6 +24,7 @@ caught_by! {
     absolute_deadline_ignored: AbsoluteDeadlineIgnored, at_its_absolute_deadline_a_record_is_absent;
     answers_of_dropped_loads_kept: AnswersOfDroppedLoadsKept, a_dropped_load_leaves_nothing_behind;
     body_cut: BodyCut, a_record_is_loaded_as_it_was_written;
+    conflict_is_listed: ConflictIsListed, what_was_refused_binds_nobody;
     conflict_shows_old_record: ConflictShowsOldRecord, a_conflict_answers_with_the_current_record;
     corrupt_is_empty: CorruptIsEmpty, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_is_overwritten: CorruptIsOverwritten, bytes_that_are_no_record_are_an_error_and_stay;
@@ -41,6 +42,7 @@ caught_by! {
     drop_keeps_connection: DropKeepsConnection, many_dropped_calls_leave_the_store_answering;
     drop_keeps_lock: DropKeepsLock, a_dropped_load_leaves_nothing_behind;
     dropped_create_lands_twice: DroppedCreateLandsTwice, dropped_calls_happened_or_not;
+    existing_is_listed: ExistingIsListed, what_was_refused_binds_nobody;
     expired_is_replaced: ExpiredIsReplaced, at_its_idle_deadline_a_record_is_absent;
     expired_is_touched: ExpiredIsTouched, at_its_idle_deadline_a_record_is_absent;
     handles_ignore_last_byte: HandlesIgnoreLastByte, similar_handles_are_different_sessions;
@@ -49,6 +51,7 @@ caught_by! {
     largest_is_refused: LargestIsRefused, the_largest_body_is_kept;
     limits_of_purges_are_signed: LimitsAreSigned, a_purge_is_bounded;
     lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
+    lists_one_page: ListsOnePage, many_sessions_of_a_principal_are_all_listed;
     lists_without_touches: ListsWithoutTouches, a_listed_session_shows_its_touches;
     latest_runtime_answers: LatestRuntimeAnswers, a_runtime_that_does_not_run_holds_up_no_other;
     load_reads_in_two_steps: LoadReadsInTwoSteps, calls_on_one_session_have_an_order;

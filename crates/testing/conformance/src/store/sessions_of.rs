@@ -34,6 +34,30 @@ pub async fn a_principal_is_listed_its_own_sessions<S: Store>(subject: &Subject<
     lists(subject, &sample::principal(), &BTreeMap::new(), now).await
 }
 
+/// Of a principal that has many sessions all are listed, each once.
+pub async fn many_sessions_of_a_principal_are_all_listed<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let (principal, now) = (sample::principal(), subject.now());
+    let mut sessions = BTreeMap::new();
+    for _ in 0..300 {
+        let record = sample::record_of(&principal, now);
+        sessions.insert(subject.create(&record).await?, record);
+    }
+    for client in subject.clients() {
+        let listed = client.sessions_of(&principal, now).await?;
+        let count = listed.len();
+        ensure!(
+            count == 300 && listed.into_iter().collect::<BTreeMap<_, _>>() == sessions,
+            "a principal has 300 sessions, {count} were listed, or others, or one twice"
+        );
+    }
+    Ok(())
+}
+
 /// A session is listed for whom its last replacement bound it to, and for nobody else.
 pub async fn a_sign_in_moves_a_session_to_its_principal<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().sessions_of {
@@ -58,6 +82,32 @@ pub async fn a_sign_in_moves_a_session_to_its_principal<S: Store>(subject: &Subj
         }
     }
     Ok(())
+}
+
+/// What was refused binds nobody: a creation over a live record, a replacement of another version or of nothing.
+pub async fn what_was_refused_binds_nobody<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().sessions_of {
+        return lacks_sessions_of(subject).await;
+    }
+    let (store, now) = (subject.store(), subject.now());
+    let (owner, other) = (sample::principal(), sample::principal());
+    let (record, foreign) = (
+        sample::record_of(&owner, now),
+        sample::record_of(&other, now),
+    );
+    let handle = subject.create(&record).await?;
+    let only = BTreeMap::from([(handle, record.clone())]);
+    store.create(handle, &foreign, now).await?;
+    lists(subject, &owner, &only, now).await?;
+    lists(subject, &other, &BTreeMap::new(), now).await?;
+    let mut late = sample::successor(&foreign);
+    late.header.version = 8;
+    store.replace(handle, 7, &late, now).await?;
+    let deleted = subject.create(&record).await?;
+    store.delete(deleted, now).await?;
+    store.replace(deleted, 1, &late, now).await?;
+    lists(subject, &owner, &only, now).await?;
+    lists(subject, &other, &BTreeMap::new(), now).await
 }
 
 /// A touch shows in the list, and changes nothing else of it.
