@@ -93,6 +93,7 @@ macro_rules! __with_store_checks {
 
             store scan a_scan_finds_every_session;
             G13 scan a_page_is_bounded;
+            store scan a_scan_passes_over_the_expired;
             store scan a_scan_misses_nothing_that_lives_throughout;
             G7 scan a_count_counts_the_live;
 

@@ -29,6 +29,7 @@ caught_by! {
     corrupt_is_empty: CorruptIsEmpty, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_is_overwritten: CorruptIsOverwritten, bytes_that_are_no_record_are_an_error_and_stay;
     count_of_expired: CountOfExpired, a_count_counts_the_live;
+    counts_one_page: CountsOnePage, a_count_counts_the_live;
     create_comes_again_later: CreateComesAgainLater, a_deleted_session_stays_deleted;
     create_looks_then_writes: CreateLooksThenWrites, of_many_creations_at_once_one_wins;
     create_overwrites: CreateOverwrites, a_creation_over_a_live_record_changes_nothing;
@@ -49,6 +50,7 @@ caught_by! {
     hides_scan_it_has: HidesScanItHas, capabilities_are_as_declared;
     idle_deadline_ignored: IdleDeadlineIgnored, at_its_idle_deadline_a_record_is_absent;
     largest_is_refused: LargestIsRefused, the_largest_body_is_kept;
+    limits_are_signed: LimitsAreSigned, a_scan_finds_every_session;
     limits_of_purges_are_signed: LimitsAreSigned, a_purge_is_bounded;
     lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
     lists_one_page: ListsOnePage, many_sessions_of_a_principal_are_all_listed;
@@ -78,6 +80,10 @@ caught_by! {
     replace_makes_records: ReplaceMakesRecords, a_replacement_creates_nothing;
     replace_writes_in_two_steps: ReplaceWritesInTwoSteps, a_dropped_replacement_happened_or_not;
     scan_by_position: ScanByPosition, a_scan_misses_nothing_that_lives_throughout;
+    scan_ends_at_capped_page: ScanEndsAtCappedPage, a_page_is_bounded;
+    scan_ends_at_expired_page: ScanEndsAtExpiredPage, a_scan_passes_over_the_expired;
+    scan_needs_its_cursor: ScanNeedsItsCursor, a_scan_misses_nothing_that_lives_throughout;
+    scan_shows_old_records: ScanShowsOldRecords, a_scan_misses_nothing_that_lives_throughout;
     scan_skips_ends_of_pages: ScanSkipsEndsOfPages, a_scan_finds_every_session;
     scans_expired: ScansExpired, an_expired_record_is_listed_nowhere;
     second_client_remembers: SecondClientRemembers, a_second_client_works_on_the_same_records;

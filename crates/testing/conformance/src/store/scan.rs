@@ -16,21 +16,24 @@ pub async fn a_scan_finds_every_session<S: Store>(subject: &Subject<S>) -> Outco
         return lacks_scan(subject).await;
     }
     let mut expected = BTreeMap::new();
-    scans(subject, &expected).await?;
+    let limits = [1, 7, 40, 1000, usize::MAX];
+    scans(subject, &expected, limits).await?;
     for _ in 0..40 {
         let record = sample::record(subject.now());
         expected.insert(subject.create(&record).await?, record);
     }
-    scans(subject, &expected).await
+    scans(subject, &expected, limits).await
 }
 
-/// A page is about as long as was asked for, however many sessions there are.
+/// A page is about as long as was asked for, however many sessions there are, and the pages hold all of them.
 pub async fn a_page_is_bounded<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().scan {
         return lacks_scan(subject).await;
     }
+    let mut expected = BTreeMap::new();
     for _ in 0..300 {
-        subject.create(&sample::record(subject.now())).await?;
+        let record = sample::record(subject.now());
+        expected.insert(subject.create(&record).await?, record);
     }
     let page = subject.store().scan(None, 10, subject.now()).await?;
     let length = page.sessions.len();
@@ -38,11 +41,36 @@ pub async fn a_page_is_bounded<S: Store>(subject: &Subject<S>) -> Outcome {
         length <= 100,
         "of 300 sessions a page that should have about 10 had {length}"
     );
+    scans(subject, &expected, [10, 1000]).await
+}
+
+/// A scan goes on behind what has expired: a page of nothing else is not the end.
+pub async fn a_scan_passes_over_the_expired<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().scan {
+        return lacks_scan(subject).await;
+    }
+    let (now, later) = (subject.now(), subject.now().after(HOUR));
+    let mut expected = BTreeMap::new();
+    for number in 0..60 {
+        let lives = number % 6 == 5;
+        let deadline = if lives { later.after(HOUR) } else { later };
+        let record = sample::record_until(deadline, now);
+        let handle = subject.create(&record).await?;
+        expected.extend(lives.then_some((handle, record)));
+    }
+    for limit in [1, 7, 1000] {
+        let found = scan_all(subject.store(), limit, later).await?;
+        let count = found.len();
+        ensure!(
+            found == expected,
+            "a scan in pages of {limit} found {count} sessions, not the 10 among 50 that have expired"
+        );
+    }
     Ok(())
 }
 
-/// A scan finds every session that lives throughout, although between its pages others begin and end, and those that
-/// live are replaced and touched.
+/// A scan finds every session that lives throughout, as it is by then, although between its pages others begin and
+/// end, and those that live are replaced and touched.
 pub async fn a_scan_misses_nothing_that_lives_throughout<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
@@ -58,6 +86,7 @@ pub async fn a_scan_misses_nothing_that_lives_throughout<S: Store>(
                 .store()
                 .scan(next.as_ref(), limit, subject.now())
                 .await?;
+            crowd.recognises(&page.sessions)?;
             found.extend(page.sessions.into_iter().map(|(handle, _)| handle));
             crowd.stir(subject).await?;
             next = page.next;
@@ -106,7 +135,13 @@ pub async fn a_count_counts_the_live<S: Store>(subject: &Subject<S>) -> Outcome 
     subject.store().delete(deleted, now).await?;
     counts(subject, 2, now).await?;
     counts(subject, 1, now.after(HOUR)).await?;
-    counts(subject, 0, now.after(2 * HOUR)).await
+    counts(subject, 0, now.after(2 * HOUR)).await?;
+    let later = now.after(2 * HOUR);
+    for _ in 0..300 {
+        let long = sample::record_until(later.after(HOUR), now);
+        subject.create(&long).await?;
+    }
+    counts(subject, 300, later).await
 }
 
 /// Everything that a scan in pages of about `limit` finds; a session that is found twice counts once.
@@ -175,10 +210,24 @@ impl Crowd {
         store
             .replace(*handle, record.header.version, &next, now)
             .await?;
-        *record = next;
+        let deadline = next.header.idle_deadline.after(HOUR / 60);
         store
-            .touch(*handle, record.header.version, now.after(2 * HOUR), now)
+            .touch(*handle, next.header.version, deadline, now)
             .await?;
+        *record = sample::touched(&next, deadline);
+        Ok(())
+    }
+
+    /// Those that stay are shown as they are now.
+    fn recognises(&self, page: &[(Handle, Record)]) -> Outcome {
+        for (handle, record) in page {
+            let staying = self.staying.get(handle);
+            let (shown, is) = (sample::describe(Some(record)), sample::describe(staying));
+            ensure!(
+                staying.is_none_or(|staying| staying == record),
+                "a scan showed {shown} where there is {is}"
+            );
+        }
         Ok(())
     }
 
@@ -190,8 +239,13 @@ impl Crowd {
     }
 }
 
-async fn scans<S: Store>(subject: &Subject<S>, expected: &BTreeMap<Handle, Record>) -> Outcome {
-    for limit in [1, 7, 40, 1000] {
+/// Every client, whatever the limit, finds exactly these.
+async fn scans<S: Store>(
+    subject: &Subject<S>,
+    expected: &BTreeMap<Handle, Record>,
+    limits: impl IntoIterator<Item = usize>,
+) -> Outcome {
+    for limit in limits {
         for store in subject.clients() {
             let found = scan_all(&**store, limit, subject.now()).await?;
             let (count, want) = (found.len(), expected.len());
