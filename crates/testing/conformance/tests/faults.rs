@@ -28,6 +28,7 @@ caught_by! {
     conflict_shows_old_record: ConflictShowsOldRecord, a_conflict_answers_with_the_current_record;
     corrupt_is_empty: CorruptIsEmpty, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_is_overwritten: CorruptIsOverwritten, bytes_that_are_no_record_are_an_error_and_stay;
+    count_of_deletions_seen: CountOfDeletionsSeen, of_many_deletions_at_once_one_deletes;
     count_of_expired: CountOfExpired, a_count_counts_the_live;
     counts_one_page: CountsOnePage, a_count_counts_the_live;
     create_comes_again_later: CreateComesAgainLater, a_deleted_session_stays_deleted;

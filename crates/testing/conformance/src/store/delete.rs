@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fasthttpsession_core::{Created, Deleted, Handle, Record, Replaced, Store, Timestamp, Touched};
 use tokio::task::yield_now;
 
+use super::capabilities;
 use super::failure::{Failure, Outcome, ensure};
 use super::sample::{self, HOUR, hours};
 use super::subject::Subject;
@@ -44,11 +45,14 @@ pub async fn a_deletion_of_nothing_is_gone<S: Store>(subject: &Subject<S>) -> Ou
     Ok(())
 }
 
-/// Of many deletions at once exactly one is told that it deleted.
+/// Of many deletions at once exactly one is told that it deleted, and no other session is listed or counted less.
 pub async fn of_many_deletions_at_once_one_deletes<S: Store>(subject: &Subject<S>) -> Outcome {
     let now = subject.now();
+    let principal = sample::principal();
+    subject.create(&sample::record_of(&principal, now)).await?;
     for _ in 0..subject.round_count() {
-        let handle = subject.create(&sample::record(now)).await?;
+        let record = sample::record_of(&principal, now);
+        let handle = subject.create(&record).await?;
         let answers = at_once(subject.task_count(), |task| {
             let store = subject.client(task);
             async move { store.delete(handle, now).await }
@@ -64,7 +68,7 @@ pub async fn of_many_deletions_at_once_one_deletes<S: Store>(subject: &Subject<S
         );
         subject.holds_nothing(handle).await?;
     }
-    Ok(())
+    capabilities::lists(subject, &principal, 1, 1, now).await
 }
 
 /// After a deletion has answered, nothing that was under way brings the record back: no creation that had answered
