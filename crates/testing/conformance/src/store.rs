@@ -107,6 +107,8 @@ macro_rules! __with_store_checks {
             G13 limits a_record_over_the_limit_is_refused_whole;
 
             G8 hostile bytes_that_are_no_record_are_an_error_and_stay;
+            G8 hostile bytes_that_are_no_record_hide_no_neighbours;
+            G8 hostile a_purge_passes_bytes_that_are_no_record;
 
             store cancel a_dropped_load_leaves_nothing_behind;
             G9 cancel a_dropped_creation_happened_or_not;

@@ -26,8 +26,13 @@ caught_by! {
     body_cut: BodyCut, a_record_is_loaded_as_it_was_written;
     conflict_is_listed: ConflictIsListed, what_was_refused_binds_nobody;
     conflict_shows_old_record: ConflictShowsOldRecord, a_conflict_answers_with_the_current_record;
+    corrupt_creation_exists: CorruptCreationExists, bytes_that_are_no_record_are_an_error_and_stay;
+    corrupt_hides_neighbours: CorruptHidesNeighbours, bytes_that_are_no_record_hide_no_neighbours;
     corrupt_is_empty: CorruptIsEmpty, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_is_overwritten: CorruptIsOverwritten, bytes_that_are_no_record_are_an_error_and_stay;
+    corrupt_replacement_is_gone: CorruptReplacementIsGone, bytes_that_are_no_record_are_an_error_and_stay;
+    corrupt_stays_after_deletion: CorruptStaysAfterDeletion, bytes_that_are_no_record_are_an_error_and_stay;
+    corrupt_touch_is_gone: CorruptTouchIsGone, bytes_that_are_no_record_are_an_error_and_stay;
     count_of_deletions_seen: CountOfDeletionsSeen, of_many_deletions_at_once_one_deletes;
     count_of_expired: CountOfExpired, a_count_counts_the_live;
     counts_one_page: CountsOnePage, a_count_counts_the_live;
@@ -67,7 +72,9 @@ caught_by! {
     purge_looks_then_removes: PurgeLooksThenRemoves, a_purge_spares_what_is_written_meanwhile;
     purge_never_looks_back: PurgeNeverLooksBack, a_purge_removes_what_ended_before_the_last_one;
     purge_only_hides: PurgeOnlyHides, a_purge_removes_what_has_expired_alone;
+    purge_removes_corrupt: PurgeRemovesCorrupt, a_purge_passes_bytes_that_are_no_record;
     purge_reports_what_it_saw: PurgeReportsWhatItSaw, purges_at_once_share_the_work;
+    purge_stops_at_corrupt: PurgeStopsAtCorrupt, a_purge_passes_bytes_that_are_no_record;
     purge_stops_early: PurgeStopsEarly, a_purge_is_bounded;
     purge_unbounded: PurgeUnbounded, a_purge_is_bounded;
     purged_stays_counted: PurgedStaysCounted, a_purge_removes_what_has_expired_alone;

@@ -21,9 +21,11 @@ async fn what_was_not_told_is_asked_for() {
     }
     asked.sort_unstable();
     let due = [
+        "a_purge_passes_bytes_that_are_no_record",
         "a_record_over_the_limit_is_refused_whole",
         "a_second_client_works_on_the_same_records",
         "bytes_that_are_no_record_are_an_error_and_stay",
+        "bytes_that_are_no_record_hide_no_neighbours",
         "the_largest_body_is_kept",
         "the_server_clock_follows_the_deadline",
     ];

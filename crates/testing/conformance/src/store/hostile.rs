@@ -1,13 +1,21 @@
-//! Hostile bytes: what is no record is an error, never an empty session, and stays as it is.
+//! Hostile bytes: what is no record is an error, never an empty session, and stays as it is; nothing else suffers.
 
-use fasthttpsession_core::{Created, Handle, Record, Replaced, Store, StoreErrorKind};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 
+use fasthttpsession_core::{
+    Deleted, Handle, Principal, Record, Store, StoreError, StoreErrorKind, Timestamp,
+};
+
+use super::capabilities::{lacks_purge, lacks_scan};
 use super::failure::{Failure, Outcome, ensure};
-use super::sample;
+use super::sample::{self, HOUR};
 use super::subject::{Raw, Subject};
 
-/// Bytes under a handle that are no record, or a record cut short: a load answers `Corrupt`; a creation, a
-/// replacement and a touch write nothing over them; the bytes stay.
+const DAMAGE: &[u8] = b"not a record";
+
+/// Bytes under a handle that are no record, or a record cut short: a load, a creation, a replacement and a touch answer
+/// `Corrupt`, and the bytes stay. A deletion removes them, or answers `Corrupt` as well.
 pub async fn bytes_that_are_no_record_are_an_error_and_stay<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
@@ -17,7 +25,7 @@ pub async fn bytes_that_are_no_record_are_an_error_and_stay<S: Store>(
     let mut hostile = vec![
         Vec::new(),
         vec![0],
-        b"not a record".to_vec(),
+        DAMAGE.to_vec(),
         vec![0; 64],
         vec![0xff; 4096],
         b"{\"version\":1}".to_vec(),
@@ -27,53 +35,212 @@ pub async fn bytes_that_are_no_record_are_an_error_and_stay<S: Store>(
         let handle = sample::handle();
         (raw.plant)(handle, bytes.clone()).await;
         is_corrupt(subject, handle, &bytes).await?;
-        let left = (raw.read)(handle).await;
-        let shown = bytes.escape_ascii();
-        ensure!(
-            left.as_ref() == Some(&bytes),
-            "the bytes \"{shown}\" were changed by operations on them"
-        );
+        stays(raw, handle, &bytes, "operations on them").await?;
+        goes_by_deletion(subject, raw, handle, &bytes).await?;
     }
     Ok(())
 }
 
-async fn is_corrupt<S: Store>(subject: &Subject<S>, handle: Handle, bytes: &[u8]) -> Outcome {
-    let (store, now, record) = (
-        subject.store(),
-        subject.now(),
-        sample::record(subject.now()),
-    );
-    let shown = bytes.escape_ascii();
-    match store.load(handle, now).await {
-        Err(error) if error.kind() == StoreErrorKind::Corrupt => {}
-        Err(error) => {
-            return Err(Failure::new(format!(
-                "a load of \"{shown}\" answered {:?}",
-                error.kind()
-            )));
-        }
-        Ok(found) => {
-            let found = sample::describe(found.as_ref());
-            return Err(Failure::new(format!("a load of \"{shown}\" found {found}")));
+/// A record that was damaged hides no other: a list and a scan come upon it and answer `Corrupt`, or have all the
+/// others. Once it is deleted, they have them.
+pub async fn bytes_that_are_no_record_hide_no_neighbours<S: Store>(
+    subject: &Subject<S>,
+) -> Outcome {
+    let Some(raw) = subject.raw_access()? else {
+        return Ok(());
+    };
+    let can = subject.store().capabilities();
+    if !can.sessions_of && !can.scan && !can.count {
+        return lacks_scan(subject).await;
+    }
+    let (principal, now) = (sample::principal(), subject.now());
+    let (mut damaged, mut whole) = (Vec::new(), BTreeMap::new());
+    for number in 0..24 {
+        let record = sample::record_of(&principal, now);
+        let handle = subject.create(&record).await?;
+        if number % 8 == 4 {
+            (raw.plant)(handle, DAMAGE.to_vec()).await;
+            damaged.push(handle);
+        } else {
+            whole.insert(handle, record);
         }
     }
-    let created = store.create(handle, &record, now).await;
-    ensure!(
-        !matches!(created, Ok(Created::Created)),
-        "a creation wrote over \"{shown}\""
-    );
-    let replaced = store
-        .replace(handle, 1, &sample::successor(&record), now)
-        .await;
-    ensure!(
-        !matches!(replaced, Ok(Replaced::Replaced)),
-        "a replacement wrote over \"{shown}\""
-    );
-    // What it answers does not matter, only that the bytes stay.
-    let _ = store
-        .touch(handle, 1, record.header.absolute_deadline, now)
-        .await;
+    lists_others(subject, &principal, &whole, damaged.len()).await?;
+    for handle in damaged {
+        let answer = subject.store().delete(handle, now).await;
+        if !matches!(answer, Ok(Deleted::Deleted)) {
+            return corrupt("a deletion", DAMAGE, answer);
+        }
+    }
+    lists_others(subject, &principal, &whole, 0).await
+}
+
+/// A purge leaves bytes that are no record where they are, however late it is, and removes all that has expired beside
+/// them.
+pub async fn a_purge_passes_bytes_that_are_no_record<S: Store>(subject: &Subject<S>) -> Outcome {
+    let Some(raw) = subject.raw_access()? else {
+        return Ok(());
+    };
+    let (store, now, later) = (subject.store(), subject.now(), subject.now().after(HOUR));
+    if !store.capabilities().purge {
+        return lacks_purge(subject).await;
+    }
+    let (mut damaged, mut expired) = (vec![sample::handle()], Vec::new());
+    for _ in 0..6 {
+        let record = sample::record_until(later, now);
+        damaged.push(subject.create(&record).await?);
+        expired.push(subject.create(&record).await?);
+    }
+    for handle in &damaged {
+        (raw.plant)(*handle, DAMAGE.to_vec()).await;
+    }
+    for want in [2, 2, 2, 0] {
+        let removed = store.purge(2, later).await?;
+        ensure!(
+            removed == want,
+            "beside damaged records {want} were due, a purge of at most 2 removed {removed}"
+        );
+    }
+    for handle in expired {
+        subject.holds_at(handle, None, now).await?;
+    }
+    store.purge(100, now.after(100 * 366 * 24 * HOUR)).await?;
+    for handle in damaged {
+        stays(raw, handle, DAMAGE, "purges").await?;
+    }
     Ok(())
+}
+
+/// Lists, scans and counts are right about those that are `whole`, or `Corrupt` as long as some are `damaged`, which
+/// may be counted.
+async fn lists_others<S: Store>(
+    subject: &Subject<S>,
+    principal: &Principal,
+    whole: &BTreeMap<Handle, Record>,
+    damaged: usize,
+) -> Outcome {
+    let (can, now) = (subject.store().capabilities(), subject.now());
+    for store in subject.clients() {
+        if can.sessions_of {
+            let listed = store.sessions_of(principal, now).await;
+            let listed = listed.map(|sessions| sessions.into_iter().collect());
+            has_others("a list", listed, whole, damaged)?;
+        }
+        if can.scan {
+            has_others("a scan", scanned(&**store, now).await, whole, damaged)?;
+        }
+        if can.count {
+            match store.count(now).await {
+                Err(error) if damaged > 0 => corrupt("a count", DAMAGE, Err::<u64, _>(error))?,
+                answer => {
+                    let (count, most) = (answer?, whole.len() + damaged);
+                    ensure!(
+                        (whole.len() as u64..=most as u64).contains(&count),
+                        "beside {damaged} damaged records there are {}, count answered {count}",
+                        whole.len()
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn has_others(
+    what: &str,
+    answer: Result<BTreeMap<Handle, Record>, StoreError>,
+    whole: &BTreeMap<Handle, Record>,
+    damaged: usize,
+) -> Outcome {
+    match answer {
+        Err(error) if damaged > 0 => corrupt(what, DAMAGE, Err::<(), _>(error)),
+        answer => {
+            let (found, want) = (answer?, whole.len());
+            let count = found.len();
+            ensure!(
+                &found == whole,
+                "beside {damaged} damaged records {what} had {count} sessions, not the {want} there are"
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn scanned<S: Store>(
+    store: &S,
+    now: Timestamp,
+) -> Result<BTreeMap<Handle, Record>, StoreError> {
+    let (mut found, mut next) = (BTreeMap::new(), None);
+    loop {
+        let page = store.scan(next.as_ref(), 5, now).await?;
+        found.extend(page.sessions);
+        next = page.next;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn is_corrupt<S: Store>(subject: &Subject<S>, handle: Handle, bytes: &[u8]) -> Outcome {
+    let (store, now) = (subject.store(), subject.now());
+    let record = sample::record(now);
+    let next = sample::successor(&record);
+    let later = record.header.absolute_deadline;
+    corrupt("a load", bytes, store.load(handle, now).await)?;
+    corrupt(
+        "a creation",
+        bytes,
+        store.create(handle, &record, now).await,
+    )?;
+    let replaced = store.replace(handle, 1, &next, now).await;
+    corrupt("a replacement", bytes, replaced)?;
+    corrupt("a touch", bytes, store.touch(handle, 1, later, now).await)?;
+    corrupt("a later load", bytes, store.load(handle, now).await)
+}
+
+fn corrupt<T: Debug>(what: &str, bytes: &[u8], answer: Result<T, StoreError>) -> Outcome {
+    let shown = bytes.escape_ascii();
+    match answer {
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(()),
+        Err(error) => Err(Failure::new(format!(
+            "{what} over \"{shown}\" answered {:?}: {error}",
+            error.kind()
+        ))),
+        Ok(answer) => Err(Failure::new(format!(
+            "{what} over \"{shown}\" answered {answer:?}"
+        ))),
+    }
+}
+
+async fn stays(raw: &Raw, handle: Handle, bytes: &[u8], whatever: &str) -> Outcome {
+    let left = (raw.read)(handle).await;
+    let shown = bytes.escape_ascii();
+    ensure!(
+        left.as_deref() == Some(bytes),
+        "the bytes \"{shown}\" were changed by {whatever}"
+    );
+    Ok(())
+}
+
+/// What says that it deleted has.
+async fn goes_by_deletion<S: Store>(
+    subject: &Subject<S>,
+    raw: &Raw,
+    handle: Handle,
+    bytes: &[u8],
+) -> Outcome {
+    let answer = subject.store().delete(handle, subject.now()).await;
+    if !matches!(answer, Ok(Deleted::Deleted)) {
+        corrupt("a deletion", bytes, answer)?;
+        return stays(raw, handle, bytes, "a deletion that failed").await;
+    }
+    let left = (raw.read)(handle).await;
+    let shown = bytes.escape_ascii();
+    ensure!(
+        left.is_none(),
+        "the bytes \"{shown}\" outlived their deletion"
+    );
+    subject.holds_nothing(handle).await
 }
 
 /// The first byte, a quarter and all but the last byte of a record with an empty body, as the store itself writes it.
