@@ -59,7 +59,7 @@ pub async fn bytes_that_are_no_record_hide_no_neighbours<S: Store>(
         let record = sample::record_of(&principal, now);
         let handle = subject.create(&record).await?;
         if number % 8 == 4 {
-            (raw.plant)(handle, DAMAGE.to_vec()).await;
+            damage(raw, handle).await?;
             damaged.push(handle);
         } else {
             whole.insert(handle, record);
@@ -92,7 +92,7 @@ pub async fn a_purge_passes_bytes_that_are_no_record<S: Store>(subject: &Subject
         expired.push(subject.create(&record).await?);
     }
     for handle in &damaged {
-        (raw.plant)(*handle, DAMAGE.to_vec()).await;
+        damage(raw, *handle).await?;
     }
     for want in [2, 2, 2, 0] {
         let removed = store.purge(2, later).await?;
@@ -108,6 +108,16 @@ pub async fn a_purge_passes_bytes_that_are_no_record<S: Store>(subject: &Subject
     for handle in damaged {
         stays(raw, handle, DAMAGE, "purges").await?;
     }
+    Ok(())
+}
+
+async fn damage(raw: &Raw, handle: Handle) -> Outcome {
+    (raw.plant)(handle, DAMAGE.to_vec()).await;
+    let planted = (raw.read)(handle).await;
+    ensure!(
+        planted.as_deref() == Some(DAMAGE),
+        "the hook that plants bytes does not put them in place of a record"
+    );
     Ok(())
 }
 

@@ -94,7 +94,7 @@ impl<S: Store> Subject<S> {
         self
     }
 
-    /// How to put bytes under a handle past the store, and how to read them back.
+    /// How to put bytes under a handle past the store, in place of its record if it has one, and how to read them back.
     #[must_use]
     pub fn raw<P, R>(
         mut self,
