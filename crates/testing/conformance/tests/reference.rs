@@ -11,6 +11,19 @@ mod with_a_clock_of_its_own {
     fasthttpsession_conformance::store_tests!(async || faulty::subject(None, true));
 }
 
+/// A store that is right and far away. So patient that a busy machine makes no difference.
+mod on_a_slow_network {
+    use std::time::Duration;
+
+    use super::faulty::{self, Fault};
+
+    fasthttpsession_conformance::store_tests!(async || {
+        let patience = Duration::from_secs(60);
+        let subject = faulty::subject(Some(Fault::Slow), false);
+        subject.tasks(4).rounds(3).patience(patience)
+    });
+}
+
 /// A store that can do no more than it must.
 mod with_the_five_operations_alone {
     use fasthttpsession_conformance::store::Subject;

@@ -78,6 +78,8 @@ pub(crate) enum Fault {
     SecondClientRemembers,
     ServerClockEndsListing,
     ServerClockIgnoresTouch,
+    /// No fault: each call takes a while, as far away as the data may be.
+    Slow,
     TooLargeIsKept,
     TooLargeRemovesOld,
     TouchBumpsVersion,

@@ -1,5 +1,7 @@
 //! The way to the data: calls wait as on a network, for a connection and for a lock.
 
+use std::time::Duration;
+
 use tokio::runtime;
 use tokio::task::yield_now;
 
@@ -17,6 +19,9 @@ impl Faulty {
         } else {
             None
         };
+        if self.is(Fault::Slow) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         let permit = self.connections.acquire().await.unwrap();
         if self.is(Fault::DropKeepsConnection) {
             permit.forget();
