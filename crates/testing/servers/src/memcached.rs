@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::kind::{Kind, PASSWORD, PASSWORD_IN_URLS, Place, USER};
+use crate::processes::server_in;
 use crate::program;
 use crate::server::Server;
 
@@ -170,6 +171,15 @@ impl Variant {
             wants_password: false,
         }
     }
+
+    /// What a client has to say before it asks.
+    fn login(&self) -> String {
+        if !self.wants_password {
+            return String::new();
+        }
+        let login = format!("{USER} {PASSWORD}");
+        format!("set login 0 0 {}\r\n{login}\r\n", login.len())
+    }
 }
 
 impl Kind for Variant {
@@ -219,14 +229,19 @@ impl Kind for Variant {
         write
     }
 
-    /// A connection is enough where a question would need TLS or a password: servers listen last.
+    /// Whoever answers at the port must be this server: another one may have it, while this one has yet to find so.
     fn answers(&self, place: &Place) -> bool {
+        let Some(server) = server_in(&place.folder) else {
+            return false;
+        };
+        let itself = format!("STAT pid {}", server.as_raw_nonzero());
         match self.listens {
             Listens::Socket => {
                 std::os::unix::net::UnixStream::connect(socket(&place.folder)).is_ok()
             }
-            Listens::Port if !self.wants_password => talk(place.port, "mn\r\n", "MN").is_ok(),
-            Listens::Port | Listens::Tls => TcpStream::connect(("127.0.0.1", place.port)).is_ok(),
+            Listens::Port => talk(place.port, &format!("{}stats\r\n", self.login()), "END")
+                .is_ok_and(|lines| lines.contains(&itself)),
+            Listens::Tls => stats_by_tls(place.port).is_ok_and(|stats| stats.contains(&itself)),
         }
     }
 
@@ -283,4 +298,42 @@ fn talk(port: u16, question: &str, end: &str) -> std::io::Result<Vec<String>> {
         lines.push(line);
     }
     Err(std::io::ErrorKind::UnexpectedEof.into())
+}
+
+/// What a server whose port speaks TLS answers to `stats`.
+fn stats_by_tls(port: u16) -> std::io::Result<String> {
+    let ask =
+        r#"printf 'stats\r\nquit\r\n' | timeout 5 "$0" s_client -quiet -connect "127.0.0.1:$1""#;
+    let mut client = Command::new("sh");
+    client
+        .args(["-c", ask])
+        .arg(program::find("openssl", &[], "openssl"))
+        .arg(port.to_string());
+    let answer = client.output()?;
+    Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listens, Variant};
+    use crate::kind::{Kind as _, Place};
+    use crate::server::Server;
+
+    #[test]
+    fn another_server_at_its_port_is_not_taken_for_it() {
+        let mut tls = Variant::new("memcached-tls", &[]);
+        tls.listens = Listens::Tls;
+        let mut users = Variant::new("memcached-users", &[]);
+        users.wants_password = true;
+        for variant in [Variant::new("memcached", &[]), tls, users] {
+            let kind: &'static Variant = Box::leak(Box::new(variant));
+            let (server, other) = (Server::start(kind), Server::start(kind));
+            let at = |port| Place {
+                folder: server.folder().to_owned(),
+                port,
+            };
+            assert!(kind.answers(&at(server.port())), "{}", kind.name);
+            assert!(!kind.answers(&at(other.port())), "{}", kind.name);
+        }
+    }
 }
