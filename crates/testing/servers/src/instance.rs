@@ -1,7 +1,6 @@
 //! One server's folder: who uses it, who keeps it, and starting the server in it.
 
 use std::fs::{self, File, OpenOptions};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::kind::{Kind, Place};
+use crate::ports;
 use crate::processes::{server_in, wait_until};
 use crate::program::{RunsAs, run};
 
@@ -71,9 +71,7 @@ impl Instance {
 
     /// Where the server is; only once it was started.
     pub(crate) fn place(&self) -> Place {
-        let port = fs::read_to_string(self.folder.join("port"))
-            .ok()
-            .and_then(|port| port.parse().ok());
+        let port = ports::of(&self.folder);
         Place {
             folder: self.folder.clone(),
             port: port.expect("it was written before the server was started"),
@@ -83,9 +81,9 @@ impl Instance {
     /// Starts the server at a free port, and returns when it answers.
     pub(crate) fn start(&self, durable: bool) -> Child {
         for _ in 0..10 {
-            fs::write(self.folder.join("port"), free_port().to_string())
-                .expect("the folder can be written");
-            if let Ok(child) = self.start_again(durable) {
+            let port = ports::draw(&self.folder).to_string();
+            fs::write(self.folder.join("port"), port).expect("the folder can be written");
+            if let Ok(child) = self.start_at_port(durable) {
                 return child;
             }
             assert!(self.log().contains("in use"), "{}", self.complaint());
@@ -94,12 +92,18 @@ impl Instance {
         panic!("no port is free: {}", self.complaint());
     }
 
-    /// Starts the server where it was, and returns when it answers.
+    /// Starts the server where it was, once nobody else listens there, and returns when it answers.
     ///
     /// # Errors
     ///
     /// When it ends instead.
     pub(crate) fn start_again(&self, durable: bool) -> Result<Child, String> {
+        let port = self.place().port;
+        wait_until(START, || ports::is_free(port));
+        self.start_at_port(durable)
+    }
+
+    fn start_at_port(&self, durable: bool) -> Result<Child, String> {
         let place = self.place();
         let mut child = self.launch(&place, durable);
         let mut ended = false;
@@ -207,13 +211,4 @@ pub(crate) fn is_abandoned(folder: &Path) -> bool {
             Ok(file) => flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok(),
             Err(_) => true,
         })
-}
-
-/// A port below those that the kernel gives to clients: a client that reconnects to a dead server from the very port
-/// that it connects to would otherwise reach itself.
-fn free_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(1_000);
-    ports
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("some port is free")
 }

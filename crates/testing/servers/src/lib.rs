@@ -56,6 +56,7 @@ mod instance;
 mod kind;
 mod mariadb;
 mod memcached;
+mod ports;
 mod postgres;
 mod processes;
 mod program;

@@ -1,7 +1,9 @@
 //! What tests rely on when they use memcached.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
 
 use fasthttpsession_servers::Memcached;
 
@@ -23,6 +25,22 @@ fn a_restarted_server_is_at_its_place_and_empty() {
     assert_eq!(server.port(), port);
     assert_ne!(server.stat("pid"), before);
     assert_eq!(server.stat("curr_items"), 0);
+}
+
+#[test]
+fn a_server_is_started_again_once_its_port_is_free() {
+    let server = Memcached::start();
+    server.kill();
+    let other = TcpListener::bind(server.address()).expect("nobody listens there");
+    let restarting = thread::spawn({
+        let server = server.clone();
+        move || server.restart()
+    });
+    // Long enough to try in vain.
+    thread::sleep(Duration::from_millis(200));
+    drop(other);
+    restarting.join().expect("it starts");
+    assert!(server.stat("pid") > 0);
 }
 
 #[test]
