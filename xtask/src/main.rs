@@ -19,7 +19,7 @@ Usage: cargo xtask <command>
   test          the test suite: lints, architecture, tests, documentation; what CI runs.
                 On Debian, as root, it installs what is missing; elsewhere it says what to install.
   lint          format and clippy
-  architecture  which way the dependencies run, and whether the tests that documents name exist
+  architecture  which way the dependencies run, and whether the tests that documents name are run
   docs          build the documentation without warnings, and run its examples
   relatives     the tests of MariaDB and Redis, on MySQL and Valkey instead. It fetches both from Debian unstable, so
                 it needs Debian, and root
