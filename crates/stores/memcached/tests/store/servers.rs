@@ -134,12 +134,14 @@ async fn without_any_server_a_new_session_is_an_error_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hung_server_is_a_timeout_until_it_goes_on() {
     let servers = three();
-    let config = config(&servers).response_timeout(Duration::from_millis(300));
+    let patient = open(&servers).await;
+    let there = handle_on(&servers, 0);
+    let created = patient.create(there, &record(), now()).await;
+    created.expect("it answers");
+    // Short, and yet enough for servers that answer.
+    let config = config(&servers).response_timeout(Duration::from_secs(1));
     let store = config.open().await.expect("they answer");
     let sessions = Sessions::new(store.clone());
-    let there = handle_on(&servers, 0);
-    let created = store.create(there, &record(), now()).await;
-    created.expect("it answers");
     servers[0].pause();
     let start = Instant::now();
     let error = store.load(there, now()).await.expect_err("it hangs");
@@ -156,7 +158,7 @@ async fn a_hung_server_is_a_timeout_until_it_goes_on() {
     servers[0].resume();
     until_it_answers(&store, there).await;
     // It was only slow: what it was sent meanwhile it may have carried out.
-    store.load(there, now()).await.expect("it answers");
+    patient.load(there, now()).await.expect("it answers");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,7 +77,9 @@ async fn a_write_that_was_never_sent_was_certainly_not_made() {
 #[tokio::test]
 async fn a_server_that_hangs_is_a_time_out_and_used_again_when_it_goes_on() {
     let place = Place::private().await;
-    let config = place.config();
+    // What goes to the disk takes as long as it does.
+    create(&place.store().await, [1, 2]).await;
+    let config = place.config().migrate(false);
     let store = config
         .connect_timeout(BOUND)
         .pool_timeout(BOUND)
@@ -85,7 +87,6 @@ async fn a_server_that_hangs_is_a_time_out_and_used_again_when_it_goes_on() {
         .open()
         .await
         .expect("the store opens");
-    create(&store, [1, 2]).await;
     place.database.server().pause();
     for _ in 0..2 {
         let error = failed(Box::pin(replace(&store, 1))).await;

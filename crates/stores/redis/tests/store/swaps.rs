@@ -9,8 +9,9 @@ use fasthttpsession_redis::RedisStore;
 use fasthttpsession_servers::{Redis, RedisServer};
 
 use crate::counter::calls;
+use crate::servers::open_impatient;
 use crate::support::sample::{HOUR, handle, next, now, principal, record, record_of};
-use crate::support::{config, prefix, until_it_answers, within};
+use crate::support::{config, open, prefix, until_it_answers, within};
 
 /// A swap, and what is there beforehand.
 struct Case {
@@ -227,11 +228,8 @@ async fn each_of_many_lives_as_long_as_its_deadlines_say() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_many_is_told_whether_a_hung_server_may_have_swapped_it() {
     let server = Redis::start();
-    let limit = Duration::from_secs(1);
-    let config = config(&server).connect_timeout(limit);
-    let store = config.response_timeout(limit).open().await;
-    let store = store.expect("the server answers");
-    let sessions = sessions(&store).await;
+    let (store, patient) = (open_impatient(&server).await, open(&server).await);
+    let sessions = sessions(&patient).await;
     server.pause();
     let start = Instant::now();
     let mut may_be_swapped = Vec::new();
@@ -245,7 +243,7 @@ async fn each_of_many_is_told_whether_a_hung_server_may_have_swapped_it() {
     assert!(start.elapsed() < Duration::from_secs(20));
     server.resume();
     until_it_answers(&store).await;
-    for (answer, may) in swap(&store, &sessions)
+    for (answer, may) in swap(&patient, &sessions)
         .await
         .into_iter()
         .zip(may_be_swapped)
