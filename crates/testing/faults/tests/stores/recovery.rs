@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fasthttpsession::{AnyStore, Clock as _, Handle, Header, Record, Store as _, SystemClock};
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::backend::{Backend, open};
@@ -16,7 +16,10 @@ const LIMIT: Duration = Duration::from_millis(200);
 
 /// How long it may take: a store that can't connect rests up to a second before it tries again. The rest is for machines
 /// that have much to do.
-const RECOVERY: Duration = Duration::from_secs(5);
+const RECOVERY: Duration = Duration::from_secs(20);
+
+/// How long troubles may take to show.
+const ONSET: Duration = Duration::from_secs(60);
 
 /// How many calls are under way at once.
 const CALLERS: usize = 16;
@@ -24,12 +27,13 @@ const CALLERS: usize = 16;
 on_every_store!(a_store_answers_again_when_the_network_does);
 
 fn a_store_answers_again_when_the_network_does(backend: Backend) -> Result<(), String> {
-    answers_again(backend, |store| store)
+    answers_again(backend, RECOVERY, |store| store)
 }
 
-/// After all troubles, each behind a proxy of its own; each twice, for the second time begins otherwise.
+/// Within `recovery` after all troubles, each behind a proxy of its own; each twice, for the second time begins otherwise.
 pub(crate) fn answers_again(
     backend: Backend,
+    recovery: Duration,
     wrap: impl Fn(AnyStore) -> AnyStore,
 ) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
@@ -37,7 +41,7 @@ pub(crate) fn answers_again(
         let site = backend.site().await?;
         // With the default limits.
         let direct = open(site.url()).await?;
-        let recovery = site.limit(RECOVERY);
+        let recovery = site.limit(recovery);
         let mut tasks = JoinSet::new();
         for trouble in Trouble::TOTAL {
             let proxy = site.proxy();
@@ -46,7 +50,8 @@ pub(crate) fn answers_again(
             tasks.spawn(async move {
                 for _ in 0..2 {
                     trouble.begin(&proxy);
-                    sample.fails(&store).await;
+                    let failed = timeout(ONSET, sample.fails(&store)).await;
+                    failed.map_err(|_| format!("{trouble:?} let all calls through"))?;
                     proxy.heal();
                     let again = timeout(recovery, sample.answers(&store)).await;
                     again.map_err(|_| format!("after {trouble:?} it did not answer again"))??;
@@ -90,8 +95,12 @@ impl Sample {
 
     /// Returns when many calls at once have failed.
     async fn fails(&self, store: &AnyStore) {
-        let failing =
-            |_| async { while store.load(self.handle, SystemClock.now()).await.is_ok() {} };
+        let failing = |_| async {
+            while store.load(self.handle, SystemClock.now()).await.is_ok() {
+                // So that the time can run out, however fast the answers come.
+                yield_now().await;
+            }
+        };
         let failing: Vec<_> = (0..CALLERS).map(failing).collect();
         join_all(failing).await;
     }

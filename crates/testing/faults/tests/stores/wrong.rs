@@ -113,7 +113,7 @@ fn a_store_that_waits_too_long_is_noticed() {
 #[test]
 fn a_store_that_stays_down_is_noticed() {
     let wrap = |store| AnyStore::new(WrongStore::new(Wrong::StaysDown, store));
-    let noticed = recovery::answers_again(Backend::Memcached, wrap);
+    let noticed = recovery::answers_again(Backend::Memcached, Duration::from_secs(1), wrap);
     let noticed = noticed.expect_err("nothing was noticed");
     assert!(noticed.contains("did not answer again"), "{noticed}");
 }
