@@ -18,16 +18,21 @@ use crate::support::{config, open, until_it_answers, within};
 /// Short, and yet enough for a server that answers.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// A store on `server` that waits no longer. On a busy machine that may take several attempts.
+/// A store on `server` that waits no longer.
 pub(crate) async fn open_impatient(server: &RedisServer) -> RedisStore {
-    let config = || {
-        config(server)
+    open_with(
+        &config(server)
             .connect_timeout(SHORT)
-            .response_timeout(SHORT)
-    };
+            .response_timeout(SHORT),
+    )
+    .await
+}
+
+/// On a busy machine that may take several attempts with short limits.
+async fn open_with(config: &RedisConfig) -> RedisStore {
     let opened = within(async {
         loop {
-            match config().open().await {
+            match config.clone().open().await {
                 Err(error) if error.kind() == StoreErrorKind::Timeout => {}
                 opened => break opened,
             }
@@ -113,7 +118,7 @@ async fn a_hung_server_is_a_time_out_within_the_limits_until_it_goes_on() {
 async fn answers_that_come_too_late_are_nobody_elses() {
     let server = Redis::start();
     let config = config(&server).response_timeout(Duration::from_millis(100));
-    let store = config.open().await.expect("it answers");
+    let store = open_with(&config).await;
     let mut sessions = Vec::new();
     for _ in 0..64 {
         let (handle, record) = (handle(), record());
