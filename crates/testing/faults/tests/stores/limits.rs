@@ -25,7 +25,7 @@ const WAITS_OF_CALL: u32 = 2;
 const WAITS_OF_REQUEST: u32 = 4 * WAITS_OF_CALL;
 
 /// For machines that have much to do.
-const SLACK: Duration = Duration::from_millis(1_500);
+const SLACK: Duration = Duration::from_secs(3);
 
 on_every_store!(calls_and_requests_end_in_time);
 
