@@ -16,7 +16,7 @@ use redis::cluster_async::ClusterConnection;
 use support::fake::{Fake, all_slots};
 use support::load::{Load, Report};
 use support::sample::{handle, now, principal, record, record_of};
-use support::within;
+use support::{open_with, within};
 use tokio::runtime::{Builder, Runtime};
 
 /// One cluster for all checks that leave it as it was, because it takes seconds to start.
@@ -442,19 +442,6 @@ fn config(cluster: &RedisCluster, prefix: &str) -> RedisConfig {
 
 async fn open(cluster: &RedisCluster, prefix: &str) -> RedisStore {
     open_with(&config(cluster, prefix)).await
-}
-
-/// On a busy machine that may take several attempts.
-async fn open_with(config: &RedisConfig) -> RedisStore {
-    let opened = within(async {
-        loop {
-            match config.clone().open().await {
-                Err(error) if error.kind() == StoreErrorKind::Timeout => {}
-                opened => break opened,
-            }
-        }
-    });
-    opened.await.expect("the cluster answers")
 }
 
 /// The primary that has the keys of `slot`.

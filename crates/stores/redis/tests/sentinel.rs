@@ -9,7 +9,7 @@ use fasthttpsession_redis::RedisConfig;
 use fasthttpsession_servers::{RedisSentinel, RedisServer};
 use redis::Client;
 use support::load::{Load, Report};
-use support::within;
+use support::{open_with, within};
 use tokio::runtime::{Builder, Runtime};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -44,8 +44,7 @@ async fn a_primary_that_was_told_to_become_a_replica_is_left_under_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_primary_that_does_not_know_of_its_successor_is_left() {
     let watched = RedisSentinel::start();
-    let store = config(&watched).open().await;
-    let load = Load::start(&store.expect("the primary answers"), 16);
+    let load = Load::start(&open_with(&config(&watched)).await, 16);
     load.goes_on(1000).await;
     let old = &watched.servers[0];
     watched.sentinels[0].cli(&["SENTINEL", "FAILOVER", RedisSentinel::PRIMARY]);
@@ -117,7 +116,7 @@ fn a_runtime_that_does_not_run_holds_nobody_up_who_looks_for_the_primary() {
 async fn followed_when(what: &str, happens: impl FnOnce(&RedisSentinel)) {
     let watched = RedisSentinel::start();
     let config = config(&watched);
-    let load = Load::start(&config.open().await.expect("the primary answers"), 16);
+    let load = Load::start(&open_with(&config).await, 16);
     load.goes_on(1000).await;
     let before = watched.primary().port();
     happens(&watched);
@@ -133,8 +132,8 @@ async fn followed_when(what: &str, happens: impl FnOnce(&RedisSentinel)) {
 async fn cut_and_killed(wait_replicas: u32) -> Report {
     let watched = RedisSentinel::start();
     let config = config(&watched).wait_replicas(wait_replicas);
-    let store = config.wait_timeout(Duration::from_millis(200)).open().await;
-    let load = Load::start(&store.expect("the primary answers"), 16);
+    let store = open_with(&config.wait_timeout(Duration::from_millis(200))).await;
+    let load = Load::start(&store, 16);
     load.goes_on(1000).await;
     let [primary, replicas @ ..] = &watched.servers[..] else {
         unreachable!("there are three")

@@ -141,7 +141,7 @@ async fn who_loses_every_race_gives_up_in_time() {
         }
     });
     let config = MemcachedConfig::new(&address).expect("it is an address");
-    let config = config.response_timeout(Duration::from_secs(1));
+    let config = config.response_timeout(Duration::from_secs(3));
     let store = config.open().await.expect("it answers");
     let (handle, later) = (handle(), now().after(2 * HOUR));
     let lost = [

@@ -54,7 +54,9 @@ pub(crate) fn config(servers: &[MemcachedServer]) -> MemcachedConfig {
 
 /// A store on `servers`, with time to spare.
 pub(crate) async fn open(servers: &[MemcachedServer]) -> MemcachedStore {
-    let config = config(servers).response_timeout(Duration::from_secs(30));
+    let patience = Duration::from_secs(30);
+    let config = config(servers).connect_timeout(patience);
+    let config = config.response_timeout(patience);
     config.open().await.expect("the servers answer")
 }
 

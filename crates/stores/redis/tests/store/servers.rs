@@ -13,7 +13,7 @@ use crate::support::browser::Browser;
 use crate::support::fake::Fake;
 use crate::support::load::Load;
 use crate::support::sample::{HOUR, handle, next, now, record};
-use crate::support::{config, open, until_it_answers, within};
+use crate::support::{config, open, open_with, until_it_answers, within};
 
 /// Short, and yet enough for a server that answers.
 const SHORT: Duration = Duration::from_secs(1);
@@ -26,19 +26,6 @@ pub(crate) async fn open_impatient(server: &RedisServer) -> RedisStore {
             .response_timeout(SHORT),
     )
     .await
-}
-
-/// On a busy machine that may take several attempts with short limits.
-async fn open_with(config: &RedisConfig) -> RedisStore {
-    let opened = within(async {
-        loop {
-            match config.clone().open().await {
-                Err(error) if error.kind() == StoreErrorKind::Timeout => {}
-                opened => break opened,
-            }
-        }
-    });
-    opened.await.expect("it answers")
 }
 
 /// What each operation on `handle` answers.

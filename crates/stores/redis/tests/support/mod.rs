@@ -10,7 +10,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use fasthttpsession_conformance::store::{Subject, checks};
-use fasthttpsession_core::{Handle, Store as _};
+use fasthttpsession_core::{Handle, Store as _, StoreErrorKind};
 use fasthttpsession_redis::{RedisConfig, RedisStore};
 use fasthttpsession_servers::RedisServer;
 use redis::aio::ConnectionLike;
@@ -63,6 +63,19 @@ pub(crate) fn config(server: &RedisServer) -> RedisConfig {
 /// A store on `server`, with time to spare.
 pub(crate) async fn open(server: &RedisServer) -> RedisStore {
     config(server).open().await.expect("the server answers")
+}
+
+/// A store with short limits: on a busy machine opening it may take several attempts.
+pub(crate) async fn open_with(config: &RedisConfig) -> RedisStore {
+    let opened = within(async {
+        loop {
+            match config.clone().open().await {
+                Err(error) if error.kind() == StoreErrorKind::Timeout => {}
+                opened => break opened,
+            }
+        }
+    });
+    opened.await.expect("the servers answer")
 }
 
 /// What `work` comes to, which must not take for ever.
