@@ -102,8 +102,8 @@ pub enum Error {
         /// How often another commit was first.
         conflicts: u32,
     },
-    /// The store did not answer, and what it holds now does not tell whether the commit landed. To make it again may
-    /// make it twice.
+    /// The store did not answer, and what it holds now does not tell whether the commit landed; or the request ended before
+    /// a commit of its own did, which may land yet. To make it again may make it twice.
     #[error("it is unknown whether the commit to session {handle} landed")]
     OutcomeUnknown {
         /// Whose record.

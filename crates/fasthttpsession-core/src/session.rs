@@ -332,8 +332,8 @@ impl Session {
     /// is cancelled (a time-out), that is lost too or was committed; a request that was to replace the secret then ends
     /// with [`Error::OutcomeUnknown`].
     ///
-    /// The end of the request waits for it, and for [`transact`](Self::transact), a minute at most: a future that is kept
-    /// is to be polled.
+    /// The end of the request waits for it, and for [`transact`](Self::transact), a minute at most, and then fails with
+    /// [`Error::OutcomeUnknown`]: a future that is kept is to be polled.
     pub async fn save(&self) -> Result<Saved, Error> {
         let _turn = self.0.turn.lock().await;
         self.state().writable()?;

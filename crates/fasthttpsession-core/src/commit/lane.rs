@@ -110,9 +110,13 @@ impl Lanes {
     const BATCH: usize = 256;
 
     pub(crate) fn new() -> Self {
+        Self::with_patience(PATIENCE)
+    }
+
+    pub(crate) fn with_patience(patience: Duration) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            patience: PATIENCE,
+            patience,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::exchange::{HeaderEdit, Presented};
 use crate::sessions::Manager;
 use crate::store::{StoreError, StoreErrorKind};
+use crate::token::Handle;
 use crate::transport::Way;
 
 /// What an exchange and the sessions that it handed out share.
@@ -119,8 +120,9 @@ impl Inner {
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
         let longest = self.manager.lanes.longest_wait();
         let Some(_turn) = turn_within(longest, &self.turn).await else {
-            self.state().finished = true;
-            return Err(does_not_end());
+            let mut state = self.state();
+            state.finished = true;
+            return Err(does_not_end(state.commits_to()));
         };
         let may_fail = {
             let mut state = self.state();
@@ -207,9 +209,18 @@ async fn turn_within(limit: Duration, turn: &AsyncMutex<()>) -> Option<AsyncMute
     }
 }
 
-fn does_not_end() -> Error {
+/// What a request is told of a commit of its own to `handle` that is kept, and may land yet. Without a handle, that makes a
+/// record, whose secret nobody will learn.
+fn does_not_end(handle: Option<Handle>) -> Error {
     let reason = "a save or transact of the same request does not end; is its future kept without being polled?";
-    Error::store("commit")(StoreError::new(StoreErrorKind::Timeout, reason))
+    let source = StoreError::new(StoreErrorKind::Timeout, reason);
+    match handle {
+        Some(handle) => Error::OutcomeUnknown {
+            handle,
+            source: Some(source),
+        },
+        None => Error::store("create")(source),
+    }
 }
 
 #[cfg(test)]

@@ -175,6 +175,13 @@ impl State {
         Some((base.token.handle, base.authority.sign_in))
     }
 
+    /// The record that a commit changes or ends; `None` if it would make one.
+    pub(crate) fn commits_to(&self) -> Option<Handle> {
+        let left = self.left.as_ref().map(|left| &left.base);
+        let base = left.or(self.base.as_ref())?;
+        Some(base.token.handle)
+    }
+
     /// The token that opens the session as it is now; `None` without a record, before a new secret was committed, and
     /// for who may no longer speak for the session.
     pub(crate) fn token(&self) -> Option<&Token> {

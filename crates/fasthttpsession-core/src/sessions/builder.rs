@@ -42,6 +42,7 @@ pub struct SessionsBuilder {
     clock: Box<dyn Clock>,
     added: Option<Box<dyn Fn() -> Vec<u8> + Send + Sync>>,
     system: Option<Box<Fill>>,
+    lanes: Lanes,
 }
 
 impl SessionsBuilder {
@@ -69,6 +70,7 @@ impl SessionsBuilder {
             clock: Box::new(SystemClock),
             added: None,
             system: None,
+            lanes: Lanes::new(),
         }
     }
 
@@ -173,6 +175,14 @@ impl SessionsBuilder {
         self
     }
 
+    /// For how long a commit of another request is waited for before it is passed over, in place of five seconds; a request
+    /// waits twelve times as long for one of its own.
+    #[cfg(feature = "testing")]
+    pub fn patience_for_tests(mut self, patience: Duration) -> Self {
+        self.lanes = Lanes::with_patience(patience);
+        self
+    }
+
     /// The manager.
     ///
     /// # Errors
@@ -197,7 +207,7 @@ impl SessionsBuilder {
             renewal: self.renewal,
             clock: self.clock,
             generator: Generator::new(self.system, self.added),
-            lanes: Arc::new(Lanes::new()),
+            lanes: Arc::new(self.lanes),
             listeners: Listeners::default(),
         })))
     }

@@ -98,10 +98,7 @@ fn lose_patience(lanes: &Lanes) {
 /// As in a runtime that does not run.
 #[tokio::test]
 async fn who_keeps_the_turn_and_is_not_polled_is_overtaken() {
-    let lanes = Arc::new(Lanes {
-        patience: Duration::from_millis(10),
-        ..Lanes::new()
-    });
+    let lanes = Arc::new(Lanes::with_patience(Duration::from_millis(10)));
     let kept = enter(&lanes).1.unwrap();
     let (second, none) = enter(&lanes);
     assert!(none.is_none());
@@ -120,10 +117,7 @@ async fn who_keeps_the_turn_and_is_not_polled_is_overtaken() {
 #[tokio::test]
 async fn who_waits_briefly_takes_over_what_others_have_waited_for_for_long() {
     let patience = Duration::from_millis(20);
-    let lanes = Arc::new(Lanes {
-        patience,
-        ..Lanes::new()
-    });
+    let lanes = Arc::new(Lanes::with_patience(patience));
     let _kept = enter(&lanes).1.unwrap();
     let mut tries = 0;
     let turn = loop {
@@ -164,10 +158,7 @@ fn who_waits_for_long_in_a_lane_that_goes_on_takes_nothing_over() {
 
 #[tokio::test]
 async fn who_is_aboard_of_what_is_not_polled_goes_without_an_answer_in_the_end() {
-    let lanes = Arc::new(Lanes {
-        patience: Duration::from_millis(1),
-        ..Lanes::new()
-    });
+    let lanes = Arc::new(Lanes::with_patience(Duration::from_millis(1)));
     let _kept = enter(&lanes).1.unwrap();
     let (aboard, none) = enter(&lanes);
     assert!(none.is_none());
