@@ -124,7 +124,14 @@ impl Manager {
                     lost += 1;
                     self.pause(lost).await;
                 }
-                Err(error) => return Err(Error::store("delete")(error)),
+                Err(error) => {
+                    let error = if lost > 0 {
+                        error.maybe_applied()
+                    } else {
+                        error
+                    };
+                    return Err(Error::store("delete")(error));
+                }
             }
         }
     }

@@ -393,6 +393,23 @@ async fn a_logout_after_one_without_an_answer_clears_the_cookie() {
     assert!(request.respond().await.removes_cookie());
 }
 
+/// That no answer came to the first of its tries counts, whatever came to the last.
+#[tokio::test]
+async fn a_logout_after_one_whose_first_try_had_no_answer_clears_the_cookie() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    let lost = Fault::LoseAnswer(StoreErrorKind::Timeout);
+    let refused = Fault::Refuse(StoreErrorKind::Unavailable);
+    world.store.first(Op::Delete, [lost, refused]);
+    request.logout().unwrap();
+    let error = request.save().await.unwrap_err();
+    assert!(matches!(error, Error::Store { source, .. } if source.may_have_applied()));
+    request.logout().unwrap();
+    assert!(request.respond().await.removes_cookie());
+}
+
 /// A parallel response may have brought a new one meanwhile.
 #[tokio::test]
 async fn a_logout_after_one_that_was_refused_clears_no_cookie_of_another() {
