@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_timer::Delay;
 
 pub(crate) use change::{Applied, Authority, Change, Failure, Terms};
-use job::{Aboard, Flight, Seat, Seats, Swap};
+use job::{Aboard, Flight, Seat, Seats, Swap, discard};
 pub(crate) use job::{Done, End, Job};
 pub(crate) use lane::Lanes;
 use lane::{Reply, Turn};
@@ -215,7 +215,8 @@ impl Manager {
                     aboard.push((seat, applied));
                 }
                 // The logs before it may not be committed, so it is judged again by a record that is there.
-                Ok(_) | Err(Failure::Error(_) | Failure::Aborted) if working.is_some() => {
+                failed if working.is_some() => {
+                    discard(failed);
                     again.push(seat);
                 }
                 Ok(Attempt::Unchanged) => {

@@ -4,7 +4,7 @@ use std::hint::spin_loop;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Barrier};
 
-use fasthttpsession_core::{Codec, Error, Limits, Sessions};
+use fasthttpsession_core::{Codec, Error, Limits, Sessions, StoreErrorKind};
 use futures_util::FutureExt as _;
 use tokio::task::{JoinHandle, spawn};
 
@@ -212,6 +212,36 @@ async fn a_log_that_fails_in_a_batch_fails_alone() {
     let request = client.request(&sessions).await;
     assert_eq!(request.get("n").unwrap(), Some(2_u64));
     assert!(!request.contains("also big"));
+}
+
+/// What it panics on has to be in the store, and that never gets there.
+#[tokio::test]
+async fn a_log_that_panics_behind_one_that_fails_is_judged_again() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "stock", 1).await;
+    let gate = Gate::new();
+    let refused = Fault::Refuse(StoreErrorKind::Unavailable);
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone()), refused]);
+    let first = add_one(&client, &sessions);
+    gate.reached().await;
+    let emptying = client.request(&sessions).await;
+    emptying.set("stock", &0).unwrap();
+    let emptying = spawn(async move { emptying.finish().await });
+    settle().await;
+    let sure = client.request(&sessions).await;
+    let check = |stock: &mut u64| assert!(*stock > 0, "there is some");
+    sure.update("stock", check).unwrap();
+    let sure = spawn(async move { sure.finish().await });
+    settle().await;
+    gate.open();
+    first.await.unwrap().unwrap();
+    let error = emptying.await.unwrap().err().unwrap();
+    assert!(matches!(error, Error::Store { .. }), "{error:?}");
+    sure.await.unwrap().unwrap();
+    assert_eq!(client.get(&sessions, "stock").await, Some(1));
 }
 
 #[tokio::test]
