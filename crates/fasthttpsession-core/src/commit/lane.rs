@@ -249,6 +249,16 @@ impl Lanes {
         first
     }
 
+    /// Gives the turn of this number another, for one who begins with it now, unless it was taken over.
+    fn renumber(&self, handle: Handle, turn: &mut u64) {
+        let mut shard = self.shard(handle);
+        let next = shard.next_number();
+        if let Some(lane) = shard.lane_of(handle, *turn) {
+            lane.pass_to(next);
+            *turn = next;
+        }
+    }
+
     fn shard(&self, handle: Handle) -> MutexGuard<'_, Shard> {
         let at = usize::from(handle.as_bytes()[0]) % Self::SHARDS;
         // Nothing that runs under this lock can panic half-way through a change.
@@ -402,6 +412,7 @@ impl Turn {
         if let Some(flight) = &mut self.flight {
             match flight.next_heir() {
                 Some((number, reply)) => {
+                    self.lanes.renumber(self.handle, &mut self.number);
                     return Some(Waiting {
                         number,
                         job: None,

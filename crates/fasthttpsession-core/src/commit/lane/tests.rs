@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
 
-use super::super::change::{Change, Updater};
+use super::super::change::{Applied, Change, Updater};
 use super::super::job::Aboard;
 use super::*;
 use crate::codec::Format;
@@ -156,6 +156,43 @@ fn who_waits_for_long_in_a_lane_that_goes_on_takes_nothing_over() {
     assert!(is_empty(&lanes));
 }
 
+/// Who inherits a flight has only begun with it.
+#[test]
+fn who_inherits_what_others_have_waited_for_for_long_is_not_overtaken_at_once() {
+    let lanes = Arc::new(Lanes::new());
+    let mut first = enter(&lanes).1.unwrap();
+    let (mut aboard, none) = enter(&lanes);
+    assert!(none.is_none());
+    let second = first_waiting(&lanes);
+    let seat = Seat {
+        number: second.number,
+        job: job(Vec::new()),
+        reply: Some(second.reply),
+    };
+    let mut under_way = flight();
+    under_way.seats.push((seat, Applied::Fully));
+    first.flight = Some(under_way);
+    let (_third, none) = enter(&lanes);
+    assert!(none.is_none());
+    let number = lanes.shard(HANDLE).lanes[&HANDLE].waiting[0].number;
+    lose_patience(&lanes);
+    drop(first);
+    let kept = turn(&mut aboard).unwrap();
+    assert!(kept.flight.is_some());
+    assert!(matches!(lanes.look(HANDLE, number), Look::Waits(_)));
+    lose_patience(&lanes);
+    assert!(matches!(
+        lanes.look(HANDLE, number),
+        Look::TakesOver(_, None)
+    ));
+}
+
+fn first_waiting(lanes: &Lanes) -> Waiting {
+    let mut shard = lanes.shard(HANDLE);
+    let lane = shard.lanes.get_mut(&HANDLE).unwrap();
+    lane.waiting.pop_front().unwrap()
+}
+
 #[tokio::test]
 async fn who_is_aboard_of_what_is_not_polled_goes_without_an_answer_in_the_end() {
     let lanes = Arc::new(Lanes::with_patience(Duration::from_millis(1)));
@@ -228,9 +265,13 @@ fn job_that_holds(turn: Turn) -> Box<Job> {
         unreachable!("it was given up")
     });
     let key = "n".into();
+    job(vec![Change::Update { key, updater }])
+}
+
+fn job(changes: Vec<Change>) -> Box<Job> {
     Box::new(Job {
         authority: None,
-        changes: vec![Change::Update { key, updater }],
+        changes,
         known: stored(),
         view: None,
         conflicts: 0,
