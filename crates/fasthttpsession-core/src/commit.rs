@@ -227,9 +227,7 @@ impl Manager {
                 Err(failure) => ended = seat.end(Err(failure)).or(ended),
             }
         }
-        if !again.is_empty() {
-            turn.give_back(again);
-        }
+        turn.give_back(again);
         let Some(working) = working else { return ended };
         match self.swap(turn.handle(), working, start.header.version, terms.now) {
             Ok(swap) => {

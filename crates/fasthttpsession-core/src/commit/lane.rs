@@ -369,10 +369,14 @@ impl Turn {
         &self,
         seats: impl IntoIterator<Item = Seat, IntoIter: DoubleEndedIterator>,
     ) {
+        let mut seats = seats.into_iter().rev().peekable();
+        if seats.peek().is_none() {
+            return;
+        }
         let mut shard = self.lanes.shard(self.handle);
         let lane = shard.lanes.entry(self.handle);
         let lane = lane.or_insert_with(|| Lane::new(self.number));
-        for Seat { number, job, reply } in seats.into_iter().rev() {
+        for Seat { number, job, reply } in seats {
             if let Some(reply) = reply {
                 lane.waiting.push_front(Waiting {
                     number,
