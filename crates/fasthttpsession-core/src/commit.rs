@@ -191,7 +191,7 @@ impl Manager {
         own: &mut Option<Box<Job>>,
     ) -> Option<Done> {
         let seats = apart(turn, seats);
-        let start = newest_known(&seats, turn.newest.as_ref());
+        let start = newest_known(&seats, turn);
         let terms = self.terms();
         let (mut working, mut aboard, mut ended) = (None, Aboard::new(), None);
         let mut again = Vec::new();
@@ -318,6 +318,7 @@ impl Manager {
         match landing {
             Ok(Landing::Conflict(current)) => {
                 self.note(Met::Conflict, turn.handle());
+                turn.fell_back = current.header.version < swap.expected;
                 turn.newest = Some(Arc::clone(&current));
                 return self.reboard(turn, seats, &current, own);
             }
@@ -499,11 +500,12 @@ fn attempt(
 }
 
 /// The newest record that is known of a session, be it to its turn or to who commits: a good guess to start from, which
-/// the swap proves.
-fn newest_known(seats: &[Seat], of_turn: Option<&Arc<Stored>>) -> Arc<Stored> {
+/// the swap proves. Where the store has lost commits, who still knows of those does not count.
+fn newest_known(seats: &[Seat], turn: &Turn) -> Arc<Stored> {
     let known = seats.iter().map(|seat| &seat.job.known);
+    let known = known.filter(|_| !turn.fell_back);
     let newest = known
-        .chain(of_turn)
+        .chain(&turn.newest)
         .max_by_key(|stored| stored.header.version);
     Arc::clone(newest.expect("a flight takes off with somebody aboard"))
 }

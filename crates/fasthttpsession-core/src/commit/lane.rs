@@ -101,6 +101,8 @@ pub(crate) struct Turn {
     pub(crate) flight: Option<Box<Flight>>,
     /// The newest record that a holder of this turn has seen.
     pub(crate) newest: Option<Arc<Stored>>,
+    /// Whether that is older than what was expected: the store has lost its last commits.
+    pub(crate) fell_back: bool,
     passed_on: bool,
 }
 
@@ -227,6 +229,7 @@ impl Lanes {
             number,
             flight,
             newest,
+            fell_back: false,
             passed_on: false,
         }
     }

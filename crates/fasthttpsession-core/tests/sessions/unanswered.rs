@@ -4,7 +4,7 @@ use fasthttpsession_core::{Error, Limits, Outcome, Sessions, StoreErrorKind, Tra
 use tokio::task::{JoinHandle, spawn};
 
 use crate::faulty::{Fault, Gate, Op};
-use crate::support::{Client, Response, World, join, opens};
+use crate::support::{Client, Response, World, join, opens, settle};
 
 fn add_one(client: &Client, sessions: &Sessions) -> JoinHandle<Result<Response, Error>> {
     let (client, sessions) = (client.clone(), sessions.clone());
@@ -289,6 +289,37 @@ async fn a_store_that_lost_commits_is_taken_as_it_is() {
     request.update("n", |n: &mut u64| *n += 10).unwrap();
     world.store.heal();
     request.respond().await;
+    assert_eq!(client.get(&sessions, "n").await, Some(11));
+    assert_eq!(world.store.count(Op::Replace), 2);
+}
+
+/// The same while another commit waits, which knows of those that were lost and can't follow the first.
+#[tokio::test]
+async fn a_store_that_lost_commits_is_taken_as_it_is_whatever_others_know() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let old = world.record(&client).await.unwrap();
+    client.visit(&sessions, |s| s.set("n", &2)).await;
+    let gate = Gate::new();
+    let held = Fault::HoldCall(gate.clone());
+    world.store.first(Op::Replace, [held]);
+    let adding = client.request(&sessions).await;
+    adding.update("n", |n: &mut u64| *n += 10).unwrap();
+    let adding = spawn(async move { adding.finish().await });
+    gate.reached().await;
+    let refusing = client.request(&sessions).await;
+    let few = |n: &mut u64| {
+        if *n < 10 { Ok(()) } else { Err("too many") }
+    };
+    refusing.update("n", few).unwrap();
+    let refusing = spawn(async move { refusing.finish().await });
+    settle().await;
+    world.store.place(client.handle(), &old, world.now()).await;
+    gate.open();
+    adding.await.unwrap().unwrap();
+    let refused = refusing.await.unwrap();
+    assert!(matches!(refused, Err(Error::Refused { .. })));
     assert_eq!(client.get(&sessions, "n").await, Some(11));
     assert_eq!(world.store.count(Op::Replace), 2);
 }
