@@ -244,25 +244,24 @@ impl Stored {
         }
     }
 
-    /// As seldom as a touch would: a store's index of deadlines costs more to change than the record.
+    /// As seldom as a touch would: a store's index of deadlines costs more to change than the record. Where no response
+    /// follows, by less and as often as it takes.
     fn extend_idle(&mut self, terms: Terms) {
         // Whoever makes the offer extends it.
         if terms.dates_cookies && (self.control.secrets).have_just_aged(terms.now, terms.renewal) {
             return;
         }
         let idle = self.lifetimes(terms).idle;
-        let mut extended = terms.now.after(idle);
+        let deadline = &mut self.header.idle_deadline;
         if terms.dates_cookies && terms.silent {
             // So that the next response finds a touch due, and dates the cookie.
-            extended = terms
-                .now
-                .after(idle.saturating_sub(terms.touch_after.part(idle)));
+            let less = idle.saturating_sub(terms.touch_after.part(idle));
+            *deadline = terms.now.after(less).max(*deadline);
+            return;
         }
-        if terms
-            .touch_after
-            .is_due(self.header.idle_deadline, extended, idle)
-        {
-            self.header.idle_deadline = extended;
+        let extended = terms.now.after(idle);
+        if terms.touch_after.is_due(*deadline, extended, idle) {
+            *deadline = extended;
         }
     }
 

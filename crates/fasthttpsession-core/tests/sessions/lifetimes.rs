@@ -336,6 +336,46 @@ async fn what_no_response_tells_of_leaves_the_cookie_to_be_dated() {
     }
 }
 
+/// Nor does the session run out while they use it, for want of a response.
+#[tokio::test]
+async fn what_no_response_tells_of_extends_the_session_all_the_same() {
+    for percent in [0, 5, 50] {
+        for from_outside in [false, true] {
+            let world = World::new();
+            let sessions = world
+                .builder()
+                .cookie(Cookie::default().persistent())
+                .touch_after_percent(percent)
+                .build()
+                .unwrap();
+            let client = Client::with(&sessions, "n", 1).await;
+            let socket = client.request(&sessions).await;
+            socket.finish().await.unwrap();
+            for n in 0..180 {
+                world.clock.advance(MINUTE);
+                if from_outside {
+                    let modified = sessions.modify(client.handle(), |values| values.set("n", &n));
+                    assert_eq!(modified.await.unwrap(), Some(()), "{percent} %, minute {n}");
+                } else {
+                    let changed = socket.transact(|values| values.set("n", &n));
+                    changed.await.unwrap();
+                }
+                // It may end early by that part, and no more.
+                let deadline = world.record(&client).await.unwrap().header.idle_deadline;
+                let left = deadline.since(world.now());
+                assert!(
+                    left >= HOUR * (100 - u32::from(percent)) / 100,
+                    "{percent} %: {left:?}"
+                );
+            }
+            // The next response dates the cookie.
+            world.clock.advance(SECOND);
+            let response = client.request(&sessions).await.respond().await;
+            assert_eq!(response.max_age(), Some(3600));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_cookie_lasts_no_longer_than_the_session_and_400_days() {
     let world = World::new();
