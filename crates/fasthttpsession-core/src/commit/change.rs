@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::csrf::Seed;
 use crate::error::Error;
@@ -78,6 +79,18 @@ pub(crate) struct Terms {
     pub(crate) dates_cookies: bool,
     /// Whether there is none.
     pub(crate) silent: bool,
+}
+
+impl Terms {
+    /// For how long a response may be on its way for which a renewal waits, of a session that lives `idle` without a request.
+    /// A grace, but no longer than the session may end early, for nothing extends it meanwhile; or a twentieth, where it may
+    /// hardly end early at all.
+    fn renewal_wait(&self, idle: Duration) -> Duration {
+        match self.renewal.every {
+            Some(_) => (self.touch_after.part(idle).max(idle / 20)).min(self.renewal.grace),
+            None => Duration::ZERO,
+        }
+    }
 }
 
 /// What became of a log that was applied.
@@ -237,29 +250,37 @@ impl Stored {
     /// after the new one was presented, it would bring back what runs out. Until it has arrived, nothing is offered, and
     /// nothing dated.
     pub(crate) fn is_renewal_waiting(&self, terms: Terms) -> bool {
-        let Terms { now, renewal, .. } = terms;
-        terms.dates_cookies && self.control.secrets.have_just_aged(now, renewal) && {
-            let deadline = now.after(self.lifetimes(terms).idle);
-            deadline.since(self.header.idle_deadline) < renewal.grace
+        self.has_just_aged(terms) && {
+            let idle = self.lifetimes(terms).idle;
+            terms.now.after(idle).since(self.header.idle_deadline) < terms.renewal_wait(idle)
         }
+    }
+
+    /// Whether a renewal became due so shortly ago that it may have to wait.
+    fn has_just_aged(&self, terms: Terms) -> bool {
+        let wait = terms.renewal_wait(self.lifetimes(terms).idle);
+        let secrets = &self.control.secrets;
+        terms.dates_cookies && secrets.have_just_aged(terms.now, terms.renewal.every, wait)
     }
 
     /// As seldom as a touch would: a store's index of deadlines costs more to change than the record. Where no response
     /// follows, by less and as often as it takes.
     fn extend_idle(&mut self, terms: Terms) {
-        // Whoever makes the offer extends it.
-        if terms.dates_cookies && (self.control.secrets).have_just_aged(terms.now, terms.renewal) {
-            return;
-        }
         let idle = self.lifetimes(terms).idle;
-        let deadline = &mut self.header.idle_deadline;
         if terms.dates_cookies && terms.silent {
-            // So that the next response finds a touch due, and dates the cookie.
-            let less = idle.saturating_sub(terms.touch_after.part(idle));
+            // So that the next response finds a touch due, and dates the cookie; and a renewal nothing to wait for.
+            let part = terms.touch_after.part(idle);
+            let less = idle.saturating_sub(part.max(terms.renewal_wait(idle)));
+            let deadline = &mut self.header.idle_deadline;
             *deadline = terms.now.after(less).max(*deadline);
             return;
         }
+        // Whoever makes the offer extends it.
+        if self.has_just_aged(terms) {
+            return;
+        }
         let extended = terms.now.after(idle);
+        let deadline = &mut self.header.idle_deadline;
         if terms.touch_after.is_due(*deadline, extended, idle) {
             *deadline = extended;
         }

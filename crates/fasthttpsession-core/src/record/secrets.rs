@@ -77,11 +77,16 @@ impl Secrets {
             && last.is_none_or(|(_, offered_at)| now.since(*offered_at) >= grace)
     }
 
-    /// Whether the first offer has become due, but no longer than a grace ago.
-    pub(crate) fn have_just_aged(&self, now: Timestamp, Renewal { every, grace }: Renewal) -> bool {
+    /// Whether the first offer has become due, but no longer than `span` ago.
+    pub(crate) fn have_just_aged(
+        &self,
+        now: Timestamp,
+        every: Option<Duration>,
+        span: Duration,
+    ) -> bool {
         every.is_some_and(|every| {
             let age = now.since(self.since);
-            age >= every && age.saturating_sub(every) < grace && !self.are_renewed()
+            age >= every && age.saturating_sub(every) < span && !self.are_renewed()
         })
     }
 

@@ -129,7 +129,8 @@ impl SessionsBuilder {
 
     /// What part of the idle lifetime must have passed before a request extends it, in percent, at most 50.
     /// Default 5: a session may end that much early, never late; reading costs one write per that time, and the store's
-    /// index of deadlines changes once per that time, however often values are written.
+    /// index of deadlines changes once per that time, however often values are written. With persistent cookies, a commit
+    /// that no response follows changes it too, and [`renew_every`](Self::renew_every) may let a session end earlier.
     pub fn touch_after_percent(mut self, percent: u8) -> Self {
         self.touch_after_percent = percent;
         self
@@ -137,13 +138,21 @@ impl SessionsBuilder {
 
     /// Renews the secret about once a period, in two steps, so that neither a lost response nor parallel requests
     /// sign anyone out. Longer than the grace. Default off.
+    ///
+    /// With a persistent [`Cookie`], a renewal waits until responses that dated the cookie shortly before have arrived: for a
+    /// grace, but no longer than the part of the session's idle lifetime that
+    /// [`touch_after_percent`](Self::touch_after_percent) says, or 5 % of it if that is longer. By default that is a grace
+    /// from ten minutes of idle lifetime on. A request that takes longer than this wait, and whose response arrives after the
+    /// new secret was presented, may bring back the old one, which signs the browser out once that has run out. Nothing is
+    /// extended during the wait: a session may end earlier by as long.
     pub fn renew_every(mut self, period: Duration) -> Self {
         self.renewal.every = Some(period);
         self
     }
 
     /// How long the old secret still opens the session after the renewed one was first presented. Default 30 s: longer
-    /// than requests that were sent at the same time take.
+    /// than requests that were sent at the same time take. With a persistent [`Cookie`] also the longest that a renewal waits:
+    /// see [`renew_every`](Self::renew_every).
     pub fn renew_grace(mut self, grace: Duration) -> Self {
         self.renewal.grace = grace;
         self

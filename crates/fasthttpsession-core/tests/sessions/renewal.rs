@@ -8,7 +8,7 @@ use fasthttpsession_core::{Cookie, Lifetimes, Sessions, StoreErrorKind, Timestam
 use futures_util::FutureExt as _;
 
 use crate::faulty::{Fault, Gate, Op};
-use crate::support::{Client, DAY, Request, Response, SECOND, World, join, opens, settle};
+use crate::support::{Client, DAY, HOUR, Request, Response, SECOND, World, join, opens, settle};
 
 const EVERY: Duration = Duration::from_secs(100);
 const GRACE: Duration = Duration::from_secs(30);
@@ -24,8 +24,14 @@ fn renewing(world: &World) -> Sessions {
 
 /// With cookies that each response dates anew.
 fn dating(world: &World) -> Sessions {
+    dating_for(world, HOUR)
+}
+
+/// The same, of sessions that live `idle` without a request.
+fn dating_for(world: &World, idle: Duration) -> Sessions {
     world
         .builder()
+        .lifetimes(Lifetimes::new(idle, DAY))
         .renew_every(EVERY)
         .cookie(Cookie::default().persistent())
         .touch_after_percent(0)
@@ -230,35 +236,101 @@ async fn a_secret_that_runs_out_is_not_sent_again() {
     }
 }
 
-/// Arriving last, it would bring back the secret that runs out: so the renewal waits for it.
+/// Arriving last, it would bring back the secret that runs out: so the renewal waits for it, for a grace if that is no longer
+/// than a twentieth of the idle lifetime.
 #[tokio::test]
 async fn a_renewal_is_not_overtaken_by_a_cookie_that_was_dated_before() {
-    let world = World::new();
-    let sessions = dating(&world);
-    let mut client = Client::with(&sessions, "n", 1).await;
-    let mut renewed = world.now();
-    for _ in 0..3 {
-        let soon = EVERY.checked_sub(SECOND).unwrap();
-        let since = world.now().since(renewed);
-        world.clock.advance(soon.checked_sub(since).unwrap());
-        let late = read(&client, &sessions).await;
-        assert_eq!(late.token(), client.token(), "dated anew");
-        // As long as it may be on its way, nobody is answered with a cookie.
-        for _ in 1..GRACE.as_secs() {
+    for (idle, waits) in [(HOUR, GRACE), (EVERY, EVERY / 20)] {
+        let world = World::new();
+        let sessions = dating_for(&world, idle);
+        let mut client = Client::with(&sessions, "n", 1).await;
+        let mut renewed = world.now();
+        for _ in 0..3 {
+            let soon = EVERY.checked_sub(SECOND).unwrap();
+            let since = world.now().since(renewed);
+            world.clock.advance(soon.checked_sub(since).unwrap());
+            let late = read(&client, &sessions).await;
+            assert_eq!(late.token(), client.token(), "dated anew");
+            // As long as it may be on its way, nobody is answered with a cookie.
+            for _ in 1..waits.as_secs() {
+                world.clock.advance(SECOND);
+                let writing = client.request(&sessions).await;
+                writing.update("n", |n: &mut u64| *n += 1).unwrap();
+                assert_eq!(writing.respond().await.cookie(), None);
+                let modified = sessions.modify(client.handle(), |values| values.set("m", &1));
+                modified.await.unwrap();
+            }
+            client.receive(&late);
             world.clock.advance(SECOND);
-            let writing = client.request(&sessions).await;
-            writing.update("n", |n: &mut u64| *n += 1).unwrap();
-            assert_eq!(writing.respond().await.cookie(), None);
+            client.receive(&read(&client, &sessions).await);
+            assert_ne!(late.token(), client.token(), "renewed");
+            read(&client, &sessions).await;
+            renewed = world.now();
+            world.clock.advance(GRACE);
+            assert!(client.is_known(&sessions).await);
+            assert!(!opens(&sessions, &late.token().unwrap()).await);
         }
-        client.receive(&late);
-        world.clock.advance(SECOND);
-        client.receive(&read(&client, &sessions).await);
-        assert_ne!(late.token(), client.token(), "renewed");
-        read(&client, &sessions).await;
-        renewed = world.now();
-        world.clock.advance(GRACE);
-        assert!(client.is_known(&sessions).await);
-        assert!(!opens(&sessions, &late.token().unwrap()).await);
+    }
+}
+
+/// However short a time the session lives without a request: it may end early by what a touch waits for, at least by a
+/// twentieth, and by no more.
+#[tokio::test]
+async fn a_renewal_that_waits_ends_no_session_in_use() {
+    const WITHIN: [(u32, u8); 7] = [
+        (10, 5),
+        (10, 0),
+        (60, 5),
+        (60, 50),
+        (600, 1),
+        (3600, 0),
+        (3600, 5),
+    ];
+    for ((idle, percent), save) in WITHIN
+        .iter()
+        .flat_map(|of| [None, Some(false), Some(true)].map(|save| (*of, save)))
+    {
+        let world = World::new();
+        let (every, grace) = (20 * SECOND, 15 * SECOND);
+        let sessions = world
+            .builder()
+            .lifetimes(Lifetimes::new(idle * SECOND, DAY))
+            .renew_every(every)
+            .renew_grace(grace)
+            .cookie(Cookie::default().persistent())
+            .touch_after_percent(percent)
+            .build()
+            .unwrap();
+        let early = SECOND * idle * u32::from(percent.max(5)) / 100;
+        let mut client = Client::with(&sessions, "n", 0).await;
+        let (first, mut runs_out) = (client.token(), world.now().after(idle * SECOND));
+        for n in 1..300 {
+            world.clock.advance(SECOND);
+            assert!(world.now() < runs_out, "the browser dropped the cookie");
+            let request = client.request(&sessions).await;
+            assert!(
+                !request.is_new(),
+                "{idle} s, {percent} %: gone in second {n}"
+            );
+            if let Some(save) = save {
+                request.set("n", &n).unwrap();
+                if save {
+                    request.save().await.unwrap();
+                }
+            }
+            let response = request.respond().await;
+            client.receive(&response);
+            if let Some(age) = response.max_age() {
+                runs_out = world.now().after(SECOND * u32::try_from(age).unwrap());
+            }
+            let deadline = world.record(&client).await.unwrap().header.idle_deadline;
+            let left = deadline.since(world.now());
+            assert!(
+                left + early >= idle * SECOND,
+                "{idle} s, {percent} %: {left:?} left in second {n}"
+            );
+        }
+        assert_ne!(client.token(), first, "{idle} s, {percent} %: renewed");
     }
 }
 
