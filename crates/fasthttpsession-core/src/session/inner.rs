@@ -132,7 +132,7 @@ impl Inner {
             if state.is_settled(&self.manager) {
                 return self.header_edits(&mut state);
             }
-            if let Some(handle) = state.unsure {
+            if let Some(handle) = state.in_doubt() {
                 return Err(Error::OutcomeUnknown {
                     handle,
                     source: None,

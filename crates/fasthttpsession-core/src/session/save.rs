@@ -41,12 +41,10 @@ impl Inner {
     async fn destroy(&self) -> Result<bool, Failure> {
         let (handle, logouts, asked_before) = {
             let mut state = self.state();
-            let logouts = state.logouts;
-            let Some(left) = &mut state.left else {
+            let Some((handle, asked_before)) = state.ask_to_destroy() else {
                 return Ok(false);
             };
-            let asked_before = mem::replace(&mut left.asked, true);
-            (left.base.token.handle, logouts, asked_before)
+            (handle, state.logouts, asked_before)
         };
         match self.manager.delete(handle).await {
             Ok(found) => {
@@ -56,8 +54,8 @@ impl Inner {
             }
             Err(error) => {
                 let mut state = self.state();
-                if let Some(left) = &mut state.left {
-                    left.asked = asked_before || may_have_applied(&error);
+                if !asked_before && !may_have_applied(&error) {
+                    state.not_destroyed();
                 }
                 if state.logouts == logouts {
                     // With what was written after the logout.

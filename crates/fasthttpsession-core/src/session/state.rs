@@ -38,9 +38,9 @@ pub(crate) struct State {
     /// How often the request has logged out: what a commit from before brings back is not this session's.
     pub(crate) logouts: u32,
     /// The session whose secret a save was to replace that nobody waited for: whether it did is not known.
-    pub(crate) unsure: Option<Handle>,
-    /// Whether the store was asked to destroy the session, and may have done so.
-    asked: bool,
+    unsure: Option<Handle>,
+    /// The session that the store was last asked to destroy, and may have destroyed.
+    asked: Option<Handle>,
     pub(crate) cookie: CookieChange,
     /// By which transports the session came in; none for a visitor.
     pub(crate) came: Ways,
@@ -70,11 +70,8 @@ pub(crate) struct Base {
 
 /// A session that is to be destroyed, and what its request was to it.
 pub(crate) struct Left {
-    pub(crate) base: Base,
+    base: Base,
     muted: bool,
-    unsure: Option<Handle>,
-    /// Whether the store was asked to destroy it, and may have done so.
-    pub(crate) asked: bool,
 }
 
 /// What the response tells the client about its token, in a cookie or elsewhere.
@@ -137,7 +134,7 @@ impl State {
             left: None,
             logouts: 0,
             unsure: None,
-            asked: false,
+            asked: None,
             cookie: CookieChange::Keep,
             came,
             muted: false,
@@ -180,6 +177,12 @@ impl State {
         let left = self.left.as_ref().map(|left| &left.base);
         let base = left.or(self.base.as_ref())?;
         Some(base.token.handle)
+    }
+
+    /// The session, if it is not known whether its secret was replaced.
+    pub(crate) fn in_doubt(&self) -> Option<Handle> {
+        let handle = self.base.as_ref()?.token.handle;
+        (self.unsure == Some(handle)).then_some(handle)
     }
 
     /// The token that opens the session as it is now; `None` without a record, before a new secret was committed, and

@@ -64,6 +64,19 @@ impl State {
         })
     }
 
+    /// The session that the request has logged out of and that the store is now asked to destroy, and whether it was asked
+    /// before.
+    pub(crate) fn ask_to_destroy(&mut self) -> Option<(Handle, bool)> {
+        let handle = self.left.as_ref()?.base.token.handle;
+        let before = self.asked.replace(handle) == Some(handle);
+        Some((handle, before))
+    }
+
+    /// Takes in that the store refused to destroy the session that it was asked to.
+    pub(crate) fn not_destroyed(&mut self) {
+        self.asked = None;
+    }
+
     /// Takes in that the session was destroyed that the request has logged out of, if it was `found`.
     pub(crate) fn destroyed(&mut self, found: bool) {
         self.left = None;
@@ -80,7 +93,7 @@ impl State {
     pub(crate) fn stay(&mut self) -> Vec<Change> {
         let log = self.plan().changes;
         if let Some(left) = self.left.take() {
-            (self.muted, self.unsure, self.asked) = (left.muted, left.unsure, left.asked);
+            self.muted = left.muted;
             self.stand_on(left.base);
         }
         log

@@ -21,7 +21,7 @@ pub(crate) struct Touch {
 impl State {
     /// Whether the store has nothing to do at the end of this request.
     pub(crate) fn is_settled(&self, manager: &Manager) -> bool {
-        if !self.changes.is_empty() || self.left.is_some() || self.unsure.is_some() {
+        if !self.changes.is_empty() || self.left.is_some() || self.in_doubt().is_some() {
             return false;
         }
         !self.is_renewal_due(manager)

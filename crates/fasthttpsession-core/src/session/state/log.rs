@@ -94,8 +94,6 @@ impl State {
             Some(base) => Some(Box::new(Left {
                 base,
                 muted: self.muted,
-                unsure: self.unsure,
-                asked: self.asked,
             })),
             None => self.left.take(),
         };
@@ -105,6 +103,8 @@ impl State {
         *self = Self {
             left,
             logouts: self.logouts + 1,
+            unsure: self.unsure,
+            asked: self.asked,
             cookie,
             came: self.came,
             is_new: self.is_new,
