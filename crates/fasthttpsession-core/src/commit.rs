@@ -143,7 +143,6 @@ impl Manager {
             lifetimes: self.lifetimes,
             renewal: self.renewal,
             touch_after: self.touch_after,
-            silent: false,
             dates_cookies: self.transports.date_cookies(),
         }
     }
@@ -475,14 +474,12 @@ fn attempt(
         job.authority.as_ref(),
         &mut job.changes,
         view,
-        Terms {
-            silent: job.silent,
-            ..terms
-        },
+        terms,
     )?;
     if applied == Applied::Superseded {
         return Ok(Attempt::Superseded);
     }
+    changed.extend_idle(terms, job.silent);
     if let Some(closure) = closure {
         // The logs of others are aboard, so a panic must not go off here.
         let kept = catch_unwind(AssertUnwindSafe(|| changed.values.change(closure)))

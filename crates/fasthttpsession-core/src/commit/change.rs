@@ -77,8 +77,6 @@ pub(crate) struct Terms {
     pub(crate) touch_after: TouchAfter,
     /// Whether a response that extends a session sends its secret once more.
     pub(crate) dates_cookies: bool,
-    /// Whether there is none.
-    pub(crate) silent: bool,
 }
 
 impl Terms {
@@ -153,7 +151,6 @@ pub(crate) fn apply(
         Some(view) => stored.values = view,
         None => stored.values.check_growth(before)?,
     }
-    stored.extend_idle(terms);
     Ok(if proven {
         Applied::Fully
     } else {
@@ -192,14 +189,11 @@ impl Stored {
     }
 
     fn apply_authority(&mut self, change: &Change, terms: Terms) {
-        let waits = self.is_renewal_waiting(terms);
         let secrets = &mut self.control.secrets;
         match change {
             Change::Stamp(stamp) => self.control.stamp = Some(*stamp),
             Change::Rotate { secret } => secrets.rotate(*secret, terms.now),
-            Change::Offer { secret } if !waits => {
-                secrets.offer(*secret, terms.now, terms.renewal);
-            }
+            Change::Offer { secret } => self.offer(*secret, terms),
             Change::Promote { secret } => {
                 secrets.promote(secret, terms.now, terms.renewal.grace);
             }
@@ -220,6 +214,12 @@ impl Stored {
                 self.restart_clocks(terms);
             }
             _ => {}
+        }
+    }
+
+    fn offer(&mut self, secret: SecretHash, terms: Terms) {
+        if !self.is_renewal_waiting(terms) {
+            (self.control.secrets).offer(secret, terms.now, terms.renewal);
         }
     }
 
@@ -263,11 +263,11 @@ impl Stored {
         terms.dates_cookies && secrets.have_just_aged(terms.now, terms.renewal.every, wait)
     }
 
-    /// As seldom as a touch would: a store's index of deadlines costs more to change than the record. Where no response
-    /// follows, by less and as often as it takes.
-    fn extend_idle(&mut self, terms: Terms) {
+    /// What each commit does. As seldom as a touch would: a store's index of deadlines costs more to change than the record.
+    /// If it is `silent`, for no response follows, by less and as often as it takes.
+    pub(super) fn extend_idle(&mut self, terms: Terms, silent: bool) {
         let idle = self.lifetimes(terms).idle;
-        if terms.dates_cookies && terms.silent {
+        if terms.dates_cookies && silent {
             // So that the next response finds a touch due, and dates the cookie; and a renewal nothing to wait for.
             let part = terms.touch_after.part(idle);
             let less = idle.saturating_sub(part.max(terms.renewal_wait(idle)));
