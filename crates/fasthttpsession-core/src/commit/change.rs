@@ -164,6 +164,7 @@ pub(crate) fn opens(stored: &Stored, authority: &Authority, now: Timestamp) -> O
 }
 
 impl Stored {
+    /// Applies `change`: to the values only `with_values`, and only if it is `proven` by what right it comes where it needs one.
     fn apply_one(
         &mut self,
         change: &mut Change,
@@ -171,50 +172,43 @@ impl Stored {
         with_values: bool,
         terms: Terms,
     ) -> Result<(), Failure> {
+        let (values, secrets) = (&mut self.values, &mut self.control.secrets);
         match change {
+            Change::Set { .. } | Change::Remove { .. } | Change::Clear | Change::Update { .. }
+                if !with_values => {}
+            Change::Set { key, value } => values.place(Arc::clone(key), value.clone()),
+            Change::Remove { key } => drop(values.remove(key)),
+            Change::Clear => values.clear(),
+            Change::Update { key, updater } => update(values, key, updater)?,
             Change::Label(label) => self.header.label = Some(label.clone()),
             Change::Lifetimes(lifetimes) => self.set_lifetimes(*lifetimes, terms),
-            change if change.is_of_values() => {
-                if with_values {
-                    apply_to_values(&mut self.values, change)?;
-                }
-            }
-            change => {
-                if proven {
-                    self.apply_authority(change, terms);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn apply_authority(&mut self, change: &Change, terms: Terms) {
-        let secrets = &mut self.control.secrets;
-        match change {
-            Change::Stamp(stamp) => self.control.stamp = Some(*stamp),
-            Change::Rotate { secret } => secrets.rotate(*secret, terms.now),
-            Change::Offer { secret } => self.offer(*secret, terms),
-            Change::Promote { secret } => {
-                secrets.promote(secret, terms.now, terms.renewal.grace);
-            }
-            Change::Reauthenticate { secret } => {
-                secrets.rotate(*secret, terms.now);
-                self.restart_clocks(terms);
-            }
+            Change::Extend => {}
+            // All that follows needs that right.
+            _ if !proven => {}
             Change::Login {
                 principal,
                 sign_in,
                 secret,
-            } => {
+            } => self.sign_in(principal, *sign_in, *secret, terms),
+            Change::Stamp(stamp) => self.control.stamp = Some(*stamp),
+            Change::Rotate { secret } => secrets.rotate(*secret, terms.now),
+            Change::Reauthenticate { secret } => {
                 secrets.rotate(*secret, terms.now);
-                self.control.sign_in = *sign_in;
-                self.control.csrf = Seed::of(secret);
-                self.control.stamp = None;
-                self.bind(principal);
                 self.restart_clocks(terms);
             }
-            _ => {}
+            Change::Offer { secret } => self.offer(*secret, terms),
+            Change::Promote { secret } => secrets.promote(secret, terms.now, terms.renewal.grace),
         }
+        Ok(())
+    }
+
+    fn sign_in(&mut self, principal: &Principal, id: u64, secret: SecretHash, terms: Terms) {
+        self.control.secrets.rotate(secret, terms.now);
+        self.control.sign_in = id;
+        self.control.csrf = Seed::of(&secret);
+        self.control.stamp = None;
+        self.bind(principal);
+        self.restart_clocks(terms);
     }
 
     fn offer(&mut self, secret: SecretHash, terms: Terms) {
@@ -296,27 +290,10 @@ pub(crate) fn belongs_to_another(owner: Option<&Principal>, principal: &Principa
     owner.is_some_and(|owner| owner != principal)
 }
 
-impl Change {
-    fn is_of_values(&self) -> bool {
-        matches!(
-            self,
-            Self::Set { .. } | Self::Remove { .. } | Self::Clear | Self::Update { .. }
-        )
-    }
-}
-
-fn apply_to_values(values: &mut Values, change: &mut Change) -> Result<(), Failure> {
-    match change {
-        Change::Set { key, value } => values.place(Arc::clone(key), value.clone()),
-        Change::Remove { key } => drop(values.remove(key)),
-        Change::Clear => values.clear(),
-        Change::Update { key, updater } => {
-            let old = values.encoded(key);
-            let run = AssertUnwindSafe(|| updater(old.as_ref()));
-            let new = catch_unwind(run).map_err(Failure::Panic)??;
-            values.place(Arc::clone(key), new);
-        }
-        _ => {}
-    }
+fn update(values: &mut Values, key: &Arc<str>, updater: &mut Updater) -> Result<(), Failure> {
+    let old = values.encoded(key);
+    let run = AssertUnwindSafe(|| updater(old.as_ref()));
+    let new = catch_unwind(run).map_err(Failure::Panic)??;
+    values.place(Arc::clone(key), new);
     Ok(())
 }
