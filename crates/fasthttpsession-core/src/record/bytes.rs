@@ -24,13 +24,6 @@ const MARK: u8 = b'S';
 const LAYOUT: u8 = 1;
 
 impl Record {
-    /// Where [`to_bytes`](Self::to_bytes) puts the version: eight bytes, the highest first.
-    pub const VERSION_AT: usize = 8;
-    /// Where [`to_bytes`](Self::to_bytes) puts the idle deadline: eight bytes, the highest first, in milliseconds since
-    /// the Unix epoch. Overwriting them is all that a touch needs to do.
-    pub const IDLE_DEADLINE_AT: usize = 24;
-    /// Where [`to_bytes`](Self::to_bytes) puts the absolute deadline: as the idle one.
-    pub const ABSOLUTE_DEADLINE_AT: usize = 32;
     /// How many bytes come before the principal.
     const FIXED_BYTES: usize = 40;
     /// The most bytes that a record's values may take, so that the length of its body has room.
@@ -40,7 +33,8 @@ impl Record {
     ///
     /// The layout is part of the contract, for scripts in servers: `S`, the byte 1, the lengths of principal and label
     /// (one byte each) and of the body (four), then version, `created_at`, `idle_deadline`, `absolute_deadline` (eight
-    /// bytes each), then principal, label and body. Numbers have their highest byte first.
+    /// bytes each), then principal, label and body. Numbers have their highest byte first. To overwrite the eight bytes of
+    /// `idle_deadline`, those at 24, is all that a touch needs to do.
     ///
     /// # Panics
     ///
@@ -210,15 +204,13 @@ mod tests {
     #[test]
     fn scripts_find_the_numbers_where_they_are_promised() {
         let bytes = sample().to_bytes();
-        assert_eq!(bytes[Record::VERSION_AT..][..8], [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(bytes[8..16], [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(bytes[16..24], 1_u64.to_be_bytes());
         assert_eq!(
-            bytes[Record::IDLE_DEADLINE_AT..][..8],
+            bytes[24..32],
             [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88]
         );
-        assert_eq!(
-            bytes[Record::ABSOLUTE_DEADLINE_AT..][..8],
-            i64::MAX.to_be_bytes()
-        );
+        assert_eq!(bytes[32..40], i64::MAX.to_be_bytes());
     }
 
     #[test]
@@ -250,9 +242,9 @@ mod tests {
     #[test]
     fn a_header_that_no_record_has_is_refused() {
         let spoiled: [(usize, u8); 4] = [
-            (Record::VERSION_AT, 0x80),
-            (Record::IDLE_DEADLINE_AT, 0x80),
-            (Record::ABSOLUTE_DEADLINE_AT, 0xff),
+            (8, 0x80),
+            (24, 0x80),
+            (32, 0xff),
             (Record::FIXED_BYTES, 0xff),
         ];
         for (at, byte) in spoiled {
