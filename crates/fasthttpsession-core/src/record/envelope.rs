@@ -179,9 +179,9 @@ impl Control {
         Some(Self {
             sign_in: reader.fixed()?,
             csrf: Seed::from_bytes(reader.array()?),
-            stamp: read_stamp(reader)?,
+            stamp: read_optional(reader, |reader| reader.array().map(Stamp::from_bytes))?,
             since: Timestamp::from_millis(reader.fixed()?),
-            lifetimes: read_lifetimes(reader)?,
+            lifetimes: read_optional(reader, read_lifetimes)?,
             secrets: Secrets::read_from(reader)?,
             commits: Commits::read_from(reader)?,
         })
@@ -209,31 +209,25 @@ fn write_lifetimes(lifetimes: Option<Lifetimes>, out: &mut Vec<u8>) {
     }
 }
 
-/// `None` for malformed bytes, `Some(None)` for a session without a stamp.
+/// What `read` reads, if it is there: `None` for malformed bytes, `Some(None)` for what a session lacks.
 #[allow(clippy::option_option, reason = "the outer one is for `?`")]
-fn read_stamp(reader: &mut Reader<'_>) -> Option<Option<Stamp>> {
+fn read_optional<T>(
+    reader: &mut Reader<'_>,
+    read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
+) -> Option<Option<T>> {
     match reader.byte()? {
         0 => Some(None),
-        1 => Some(Some(Stamp::from_bytes(reader.array()?))),
+        1 => read(reader).map(Some),
         _ => None,
     }
 }
 
-/// `None` for malformed bytes, `Some(None)` for a session without lifetimes of its own.
-#[allow(clippy::option_option, reason = "the outer one is for `?`")]
-fn read_lifetimes(reader: &mut Reader<'_>) -> Option<Option<Lifetimes>> {
-    match reader.byte()? {
-        0 => Some(None),
-        1 => {
-            let idle = Duration::from_millis(reader.fixed()?);
-            let lifetimes = Lifetimes {
-                idle,
-                absolute: Duration::from_millis(reader.fixed()?),
-            };
-            lifetimes.are_possible().then_some(Some(lifetimes))
-        }
-        _ => None,
-    }
+fn read_lifetimes(reader: &mut Reader<'_>) -> Option<Lifetimes> {
+    let lifetimes = Lifetimes {
+        idle: Duration::from_millis(reader.fixed()?),
+        absolute: Duration::from_millis(reader.fixed()?),
+    };
+    lifetimes.are_possible().then_some(lifetimes)
 }
 
 fn write_map(codec: &MapCodec, values: &Values, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -281,4 +275,26 @@ fn read_map(reader: &mut Reader<'_>, codecs: &Codecs, rules: Rules) -> Result<By
     let mut bytes = Vec::with_capacity(values.encoded_len());
     values.write_to(&mut bytes);
     Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_neither_there_nor_missing_is_malformed() {
+        fn byte(reader: &mut Reader<'_>) -> Option<u8> {
+            reader.byte()
+        }
+        for flag in 0..=u8::MAX {
+            let bytes = [flag, 7];
+            let read = read_optional(&mut Reader::new(&bytes), byte);
+            let expected = match flag {
+                0 => Some(None),
+                1 => Some(Some(7)),
+                _ => None,
+            };
+            assert_eq!(read, expected, "{flag}");
+        }
+    }
 }
