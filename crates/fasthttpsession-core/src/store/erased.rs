@@ -76,6 +76,15 @@ trait Erased: Send + Sync {
     fn check(&self) -> Answer<'_, ()>;
 }
 
+/// The answer of `store` to `operation`. How long it takes is noted.
+fn answer<'a, T: 'a>(
+    store: &impl Store,
+    operation: &'static str,
+    answer: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+) -> Answer<'a, T> {
+    Box::pin(timed(store.name(), operation, answer))
+}
+
 impl<S: Store> Erased for S {
     fn name(&self) -> &'static str {
         Store::name(self)
@@ -86,11 +95,7 @@ impl<S: Store> Erased for S {
     }
 
     fn load(&self, handle: Handle, now: Timestamp) -> Answer<'_, Option<Record>> {
-        Box::pin(timed(
-            Store::name(self),
-            "load",
-            Store::load(self, handle, now),
-        ))
+        answer(self, "load", Store::load(self, handle, now))
     }
 
     fn create<'a>(
@@ -99,11 +104,7 @@ impl<S: Store> Erased for S {
         record: &'a Record,
         now: Timestamp,
     ) -> Answer<'a, Created> {
-        Box::pin(timed(
-            Store::name(self),
-            "create",
-            Store::create(self, handle, record, now),
-        ))
+        answer(self, "create", Store::create(self, handle, record, now))
     }
 
     fn replace<'a>(
@@ -113,11 +114,11 @@ impl<S: Store> Erased for S {
         record: &'a Record,
         now: Timestamp,
     ) -> Answer<'a, Replaced> {
-        Box::pin(timed(
-            Store::name(self),
+        answer(
+            self,
             "replace",
             Store::replace(self, handle, expected, record, now),
-        ))
+        )
     }
 
     fn touch(
@@ -127,19 +128,15 @@ impl<S: Store> Erased for S {
         idle_deadline: Timestamp,
         now: Timestamp,
     ) -> Answer<'_, Touched> {
-        Box::pin(timed(
-            Store::name(self),
+        answer(
+            self,
             "touch",
             Store::touch(self, handle, version, idle_deadline, now),
-        ))
+        )
     }
 
     fn delete(&self, handle: Handle, now: Timestamp) -> Answer<'_, Deleted> {
-        Box::pin(timed(
-            Store::name(self),
-            "delete",
-            Store::delete(self, handle, now),
-        ))
+        answer(self, "delete", Store::delete(self, handle, now))
     }
 
     fn sessions_of<'a>(
@@ -147,11 +144,11 @@ impl<S: Store> Erased for S {
         principal: &'a Principal,
         now: Timestamp,
     ) -> Answer<'a, Vec<(Handle, Record)>> {
-        Box::pin(timed(
-            Store::name(self),
+        answer(
+            self,
             "sessions_of",
             Store::sessions_of(self, principal, now),
-        ))
+        )
     }
 
     fn scan<'a>(
@@ -160,27 +157,19 @@ impl<S: Store> Erased for S {
         limit: usize,
         now: Timestamp,
     ) -> Answer<'a, Page> {
-        Box::pin(timed(
-            Store::name(self),
-            "scan",
-            Store::scan(self, after, limit, now),
-        ))
+        answer(self, "scan", Store::scan(self, after, limit, now))
     }
 
     fn count(&self, now: Timestamp) -> Answer<'_, u64> {
-        Box::pin(timed(Store::name(self), "count", Store::count(self, now)))
+        answer(self, "count", Store::count(self, now))
     }
 
     fn purge(&self, limit: usize, now: Timestamp) -> Answer<'_, u64> {
-        Box::pin(timed(
-            Store::name(self),
-            "purge",
-            Store::purge(self, limit, now),
-        ))
+        answer(self, "purge", Store::purge(self, limit, now))
     }
 
     fn check(&self) -> Answer<'_, ()> {
-        Box::pin(timed(Store::name(self), "check", Store::check(self)))
+        answer(self, "check", Store::check(self))
     }
 }
 
