@@ -249,10 +249,7 @@ impl Session {
         if !lifetimes.are_possible() {
             return Err(Error::InvalidLifetimes);
         }
-        self.state()
-            .writable()?
-            .changes
-            .push(Change::Lifetimes(lifetimes));
+        self.state().writable()?.log(Change::Lifetimes(lifetimes));
         Ok(())
     }
 
