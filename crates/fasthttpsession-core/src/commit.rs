@@ -5,6 +5,7 @@
 pub(crate) mod change;
 mod job;
 mod lane;
+mod met;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use job::{Aboard, Flight, Seat, Seats, Swap, discard};
 pub(crate) use job::{Done, End, Job};
 pub(crate) use lane::Lanes;
 use lane::{Reply, Turn};
+pub(crate) use met::Met;
 
 use crate::csrf::Seed;
 use crate::error::Error;
-use crate::events::{EventKind, Met};
+use crate::events::EventKind;
 use crate::record::commits::Landed;
 use crate::record::envelope::{Control, Stored};
 use crate::record::secrets::Secrets;

@@ -9,9 +9,9 @@ use std::time::Duration;
 pub use builder::SessionsBuilder;
 
 use crate::codec::Codecs;
-use crate::commit::{Closure, Done, End, Failure, Job, Lanes};
+use crate::commit::{Closure, Done, End, Failure, Job, Lanes, Met};
 use crate::error::Error;
-use crate::events::{EventKind, Listeners, Met};
+use crate::events::{EventKind, Listeners};
 use crate::exchange::{Exchange, HeaderEdit};
 use crate::lifetimes::{Lifetimes, TouchAfter};
 use crate::limits::Limits;
