@@ -11,8 +11,6 @@ use crate::error::Error;
 use crate::events::EventKind;
 use crate::record::envelope::Stored;
 use crate::store::{Store as _, Touched};
-use crate::token::{Handle, Token};
-use crate::values::Values;
 
 impl Saved {
     pub(crate) const UNCHANGED: Self = Self {
@@ -69,17 +67,7 @@ impl Inner {
     }
 
     async fn commit_log(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
-        let (
-            Plan {
-                changes,
-                view,
-                exact,
-                next,
-                logouts,
-            },
-            target,
-            silent,
-        ) = {
+        let (plan, target, silent) = {
             let mut state = self.state();
             if state.changes.is_empty() && closure.is_none() {
                 return Ok(Saved::UNCHANGED);
@@ -90,28 +78,13 @@ impl Inner {
         };
         let cut = Cut {
             inner: self,
-            logouts,
-            secret: next.is_some(),
+            logouts: plan.logouts,
+            secret: plan.next.is_some(),
         };
         let saved = match target {
             // Boxed, so that the far more frequent swap does not go about with room for a creation.
-            None => Box::pin(self.create(changes, view, exact, closure, logouts)).await,
-            Some(Target {
-                handle,
-                authority,
-                known,
-            }) => {
-                let job = Box::new(Job {
-                    authority: Some(authority),
-                    changes,
-                    known,
-                    view,
-                    conflicts: 0,
-                    alone: false,
-                    silent,
-                });
-                self.swap(handle, job, exact, next, closure, logouts).await
-            }
+            None => Box::pin(self.create(plan, closure)).await,
+            Some(target) => self.swap(target, plan, silent, closure).await,
         };
         mem::forget(cut);
         saved
@@ -125,14 +98,14 @@ impl Inner {
     /// Makes a record of what was logged, if there is anything to keep.
     async fn create(
         &self,
-        mut changes: Vec<Change>,
-        view: Option<Values>,
-        exact: bool,
+        mut plan: Plan,
         mut closure: Option<&mut Closure<'_>>,
-        logouts: u32,
     ) -> Result<Saved, Failure> {
+        // The record gets a secret of its own.
+        plan.next = None;
+        let logouts = plan.logouts;
         let fill = |stored: &mut Stored, terms: Terms| {
-            apply(stored, None, &mut changes, view.clone(), terms)?;
+            apply(stored, None, &mut plan.changes, plan.view.clone(), terms)?;
             if let Some(closure) = &mut closure
                 && !stored.values.change(closure)?
             {
@@ -143,7 +116,7 @@ impl Inner {
         match self.manager.create(fill).await {
             Ok(None) => {
                 if let Some(mut state) = self.state_since(logouts) {
-                    state.still_visiting(&mut changes);
+                    state.still_visiting(&mut plan.changes);
                 }
                 Ok(Saved::UNCHANGED)
             }
@@ -163,21 +136,29 @@ impl Inner {
                     conflicts: 0,
                 })
             }
-            Err(failure) => Err(self.failed(failure, changes, exact, None, logouts)),
+            Err(failure) => Err(self.failed(failure, plan)),
         }
     }
 
-    /// Commits `job` to the record that the session stands on. `next` is the token whose secret it brings.
+    /// Commits `plan` to the record that the session stands on, `silent` if no response follows.
     async fn swap(
         &self,
-        handle: Handle,
-        job: Box<Job>,
-        exact: bool,
-        next: Option<Box<Token>>,
+        target: Target,
+        mut plan: Plan,
+        silent: bool,
         mut closure: Option<&mut Closure<'_>>,
-        logouts: u32,
     ) -> Result<Saved, Failure> {
-        let sign_in = job.changes.iter().rev().find_map(Change::sign_in);
+        let (handle, logouts) = (target.handle, plan.logouts);
+        let sign_in = plan.changes.iter().rev().find_map(Change::sign_in);
+        let job = Box::new(Job {
+            authority: Some(target.authority),
+            changes: plan.changes,
+            known: target.known,
+            view: plan.view.take(),
+            conflicts: 0,
+            alone: false,
+            silent,
+        });
         let Done {
             end,
             changes,
@@ -186,12 +167,13 @@ impl Inner {
             .manager
             .commit(handle, job, closure.as_deref_mut())
             .await;
+        plan.changes = changes;
         let outcome = match end {
-            Err(failure) => return Err(self.failed(failure, changes, exact, next, logouts)),
+            Err(failure) => return Err(self.failed(failure, plan)),
             Ok(End::Committed { stored, applied }) => {
                 let state = self.state_since(logouts);
-                let rotated =
-                    state.is_some_and(|mut state| state.committed(stored, applied, next, sign_in));
+                let rotated = state
+                    .is_some_and(|mut state| state.committed(stored, applied, plan.next, sign_in));
                 if rotated {
                     self.manager.tell(EventKind::Rotated, handle);
                 }
@@ -204,8 +186,9 @@ impl Inner {
                 Outcome::Unchanged
             }
             Ok(End::Superseded | End::Gone) if sign_in.is_some() => {
-                let since = since_login(changes);
-                return Box::pin(self.create(since, None, false, closure, logouts)).await;
+                plan.changes = since_login(plan.changes);
+                plan.exact = false;
+                return Box::pin(self.create(plan, closure)).await;
             }
             Ok(End::Superseded) => {
                 self.manager.note(Met::Superseded, handle);
@@ -221,19 +204,10 @@ impl Inner {
 
     /// A closure that wants nothing written leaves the log as it was before, if the request still has one. After any other
     /// failure it is dropped: what failed is not tried again behind anyone's back.
-    fn failed(
-        &self,
-        failure: Failure,
-        mut changes: Vec<Change>,
-        exact: bool,
-        next: Option<Box<Token>>,
-        logouts: u32,
-    ) -> Failure {
-        if let Some(mut state) = self.state_since(logouts) {
+    fn failed(&self, failure: Failure, plan: Plan) -> Failure {
+        if let Some(mut state) = self.state_since(plan.logouts) {
             match failure {
-                Failure::Aborted if !state.finished => {
-                    state.restore(mem::take(&mut changes), next, exact);
-                }
+                Failure::Aborted if !state.finished => state.restore(plan),
                 _ => state.dropped(),
             }
         }

@@ -16,7 +16,7 @@ pub(crate) struct Target {
     pub(crate) known: Arc<Stored>,
 }
 
-/// What is handed to the committer.
+/// What is to be committed, and what its session has to know again when that has ended.
 pub(crate) struct Plan {
     pub(crate) changes: Vec<Change>,
     pub(crate) view: Option<Values>,
@@ -130,7 +130,7 @@ impl State {
         }
         let notes = |change: &mut Change| matches!(change, Change::Label(_) | Change::Lifetimes(_));
         let kept = changes.extract_if(.., notes).collect();
-        self.restore(kept, None, self.exact);
+        self.put_back(kept);
     }
 
     /// Takes in a commit to the record it stood on. `next` is the token whose secret it brought, `sign_in` the sign-in
@@ -175,18 +175,16 @@ impl State {
         }
     }
 
-    /// Puts back what was planned and not committed, before what was logged since. `exact` says whether the view shows
-    /// just that.
-    pub(crate) fn restore(
-        &mut self,
-        mut changes: Vec<Change>,
-        next: Option<Box<Token>>,
-        exact: bool,
-    ) {
+    /// Puts back what was planned and not committed, before what was logged since.
+    pub(crate) fn restore(&mut self, plan: Plan) {
+        self.put_back(plan.changes);
+        self.exact = plan.exact;
+        self.next = self.next.take().or(plan.next.map(|next| *next));
+    }
+
+    fn put_back(&mut self, mut changes: Vec<Change>) {
         changes.append(&mut self.changes);
         self.changes = changes;
-        self.exact = exact;
-        self.next = self.next.take().or(next.map(|next| *next));
     }
 
     /// Takes in that what was planned is lost. Unless more was written since, the request sees what is left.
