@@ -1,8 +1,11 @@
 //! Commits: a change log becomes a record, or part of one, by compare-and-swap.
 //!
-//! Nothing here knows of requests. A session hands in what it did (a [`Job`]) and learns how it ended (a [`Done`]).
+//! Nothing here knows of requests. A session hands in what it did (a [`Job`]) and learns how it ended (a [`Done`]). Its first
+//! record (`commit/create.rs`) and its end (`commit/delete.rs`) are no swaps.
 
 pub(crate) mod change;
+mod create;
+mod delete;
 mod job;
 mod lane;
 mod met;
@@ -20,17 +23,13 @@ pub(crate) use lane::Lanes;
 use lane::{Reply, Turn};
 pub(crate) use met::Met;
 
-use crate::csrf::Seed;
 use crate::error::Error;
-use crate::events::EventKind;
 use crate::record::commits::Landed;
-use crate::record::envelope::{Control, Stored};
-use crate::record::secrets::Secrets;
-use crate::record::{Header, commits::Commits};
+use crate::record::envelope::Stored;
 use crate::sessions::Manager;
-use crate::store::{Created, Deleted, Replaced, Store as _};
+use crate::store::{Replaced, Store as _};
 use crate::time::Timestamp;
-use crate::token::{Handle, Token};
+use crate::token::Handle;
 use crate::values::Values;
 
 /// A closure that reads and changes the values in the committer's own task. `false` means that nothing is to be written.
@@ -63,79 +62,6 @@ impl Manager {
             Reply::Turn(turn, back) => (turn, kept.or(back)),
         };
         self.lead(turn, own, closure).await
-    }
-
-    /// Makes the first record of a session. `fill` makes its contents, anew for each handle that is tried, and says whether
-    /// they are worth a record; otherwise the answer is `None`.
-    pub(crate) async fn create(
-        &self,
-        mut fill: impl FnMut(&mut Stored, Terms) -> Result<bool, Failure>,
-    ) -> Result<Option<(Token, Arc<Stored>)>, Failure> {
-        let (mut tries, mut lost) = (0, 0);
-        loop {
-            let token = self.generator.token()?;
-            let mut stored = self.fresh(&token);
-            if !fill(&mut stored, self.terms())? {
-                return Ok(None);
-            }
-            stored.control.secrets = Secrets::one(token.hash(), stored.header.created_at);
-            let record = self.put_together(token.handle, &stored)?;
-            match self
-                .store
-                .create(token.handle, &record, self.clock.now())
-                .await
-            {
-                Ok(Created::Created) => {
-                    self.tell(EventKind::Created, token.handle);
-                    return Ok(Some((token, Arc::new(stored))));
-                }
-                Ok(Created::Exists) if tries < self.limits.retries => tries += 1,
-                Ok(Created::Exists) => return Err(Error::NoFreeHandle { tries: tries + 1 }.into()),
-                // The next handle may belong to a server that answers.
-                Err(error)
-                    if error.is_of_one_server()
-                        && !error.may_have_applied()
-                        && tries < self.limits.retries =>
-                {
-                    tries += 1;
-                }
-                // Should it be there after all, nobody will ever know its secret.
-                Err(error) if error.may_have_applied() && lost < self.limits.resends => {
-                    self.pause(lost).await;
-                    lost += 1;
-                }
-                Err(error) => return Err(Error::store("create")(error).into()),
-            }
-        }
-    }
-
-    /// Ends the session `handle`. `false` when there was none.
-    pub(crate) async fn delete(&self, handle: Handle) -> Result<bool, Error> {
-        let mut lost = 0;
-        loop {
-            match self.store.delete(handle, self.clock.now()).await {
-                // Without the first answer, nobody knows whether the first or the second attempt found it.
-                Ok(deleted) => {
-                    let ended = deleted == Deleted::Deleted || lost > 0;
-                    if ended {
-                        self.tell(EventKind::Destroyed, handle);
-                    }
-                    return Ok(ended);
-                }
-                Err(error) if error.may_have_applied() && lost < self.limits.resends => {
-                    lost += 1;
-                    self.pause(lost).await;
-                }
-                Err(error) => {
-                    let error = if lost > 0 {
-                        error.maybe_applied()
-                    } else {
-                        error
-                    };
-                    return Err(Error::store("delete")(error));
-                }
-            }
-        }
     }
 
     /// What a commit that is made now depends on.
@@ -369,31 +295,6 @@ impl Manager {
         }
         turn.give_back(again);
         ended
-    }
-
-    /// A record of version 1 for `token`, without values.
-    fn fresh(&self, token: &Token) -> Stored {
-        let now = self.clock.now();
-        Stored {
-            header: Header {
-                version: 1,
-                created_at: now,
-                idle_deadline: now.after(self.lifetimes.idle),
-                absolute_deadline: now.after(self.lifetimes.absolute),
-                principal: None,
-                label: None,
-            },
-            control: Control {
-                sign_in: 0,
-                csrf: Seed::of(&token.hash()),
-                stamp: None,
-                since: now,
-                lifetimes: None,
-                secrets: Secrets::one(token.hash(), now),
-                commits: Commits::default(),
-            },
-            values: Values::empty(self.rules()),
-        }
     }
 
     /// Waits at random up to 2^`tries` ms, at most 64, so that those who collided don't meet again; the first time not at

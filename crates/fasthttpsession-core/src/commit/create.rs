@@ -1,0 +1,87 @@
+//! The first record of a session: created or nothing, under a handle that was never used.
+
+use std::sync::Arc;
+
+use super::{Failure, Terms};
+use crate::csrf::Seed;
+use crate::error::Error;
+use crate::events::EventKind;
+use crate::record::Header;
+use crate::record::commits::Commits;
+use crate::record::envelope::{Control, Stored};
+use crate::record::secrets::Secrets;
+use crate::sessions::Manager;
+use crate::store::{Created, Store as _};
+use crate::token::Token;
+use crate::values::Values;
+
+impl Manager {
+    /// Makes the first record of a session. `fill` makes its contents, anew for each handle that is tried, and says whether
+    /// they are worth a record; otherwise the answer is `None`.
+    pub(crate) async fn create(
+        &self,
+        mut fill: impl FnMut(&mut Stored, Terms) -> Result<bool, Failure>,
+    ) -> Result<Option<(Token, Arc<Stored>)>, Failure> {
+        let (mut tries, mut lost) = (0, 0);
+        loop {
+            let token = self.generator.token()?;
+            let mut stored = self.fresh(&token);
+            if !fill(&mut stored, self.terms())? {
+                return Ok(None);
+            }
+            stored.control.secrets = Secrets::one(token.hash(), stored.header.created_at);
+            let record = self.put_together(token.handle, &stored)?;
+            match self
+                .store
+                .create(token.handle, &record, self.clock.now())
+                .await
+            {
+                Ok(Created::Created) => {
+                    self.tell(EventKind::Created, token.handle);
+                    return Ok(Some((token, Arc::new(stored))));
+                }
+                Ok(Created::Exists) if tries < self.limits.retries => tries += 1,
+                Ok(Created::Exists) => return Err(Error::NoFreeHandle { tries: tries + 1 }.into()),
+                // The next handle may belong to a server that answers.
+                Err(error)
+                    if error.is_of_one_server()
+                        && !error.may_have_applied()
+                        && tries < self.limits.retries =>
+                {
+                    tries += 1;
+                }
+                // Should it be there after all, nobody will ever know its secret.
+                Err(error) if error.may_have_applied() && lost < self.limits.resends => {
+                    self.pause(lost).await;
+                    lost += 1;
+                }
+                Err(error) => return Err(Error::store("create")(error).into()),
+            }
+        }
+    }
+
+    /// A record of version 1 for `token`, without values.
+    fn fresh(&self, token: &Token) -> Stored {
+        let now = self.clock.now();
+        Stored {
+            header: Header {
+                version: 1,
+                created_at: now,
+                idle_deadline: now.after(self.lifetimes.idle),
+                absolute_deadline: now.after(self.lifetimes.absolute),
+                principal: None,
+                label: None,
+            },
+            control: Control {
+                sign_in: 0,
+                csrf: Seed::of(&token.hash()),
+                stamp: None,
+                since: now,
+                lifetimes: None,
+                secrets: Secrets::one(token.hash(), now),
+                commits: Commits::default(),
+            },
+            values: Values::empty(self.rules()),
+        }
+    }
+}
