@@ -252,9 +252,10 @@ impl Stored {
 
     /// Whether a renewal became due so shortly ago that it may have to wait.
     fn has_just_aged(&self, terms: Terms) -> bool {
-        let wait = terms.renewal_wait(self.lifetimes(terms).idle);
-        let secrets = &self.control.secrets;
-        terms.dates_cookies && secrets.have_just_aged(terms.now, terms.renewal.every, wait)
+        terms.dates_cookies && {
+            let wait = terms.renewal_wait(self.lifetimes(terms).idle);
+            (self.control.secrets).have_just_aged(terms.now, terms.renewal.every, wait)
+        }
     }
 
     /// What each commit does. As seldom as a touch would: a store's index of deadlines costs more to change than the record.
