@@ -90,6 +90,12 @@ impl Secrets {
         })
     }
 
+    /// Whether `hash` was on offer beside the current one, so that the two change places when it is presented.
+    pub(crate) fn are_beside(&self, hash: &SecretHash) -> bool {
+        let mut beside = self.offers.iter().filter(|(_, at)| *at <= self.since);
+        beside.any(|(offer, _)| offer.matches(hash).into())
+    }
+
     /// Whether a secret is on offer that came after the current one.
     pub(crate) fn are_renewed(&self) -> bool {
         self.offers.iter().any(|(_, at)| *at > self.since)

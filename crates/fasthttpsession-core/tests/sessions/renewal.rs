@@ -273,6 +273,29 @@ async fn a_renewal_is_not_overtaken_by_a_cookie_that_was_dated_before() {
     }
 }
 
+/// Of two offers that crossed, the browser kept the second, and presents it when the next renewal is due already.
+#[tokio::test]
+async fn a_renewal_is_not_overtaken_by_a_cookie_that_was_dated_as_two_offers_changed_places() {
+    let world = World::new();
+    let sessions = dating(&world);
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let mut other = client.clone();
+    world.clock.advance(EVERY);
+    other.receive(&read(&client, &sessions).await);
+    world.clock.advance(GRACE);
+    let second = read(&client, &sessions).await;
+    read(&other, &sessions).await;
+    client.receive(&second);
+    world.clock.advance(2 * EVERY);
+    let late = read(&client, &sessions).await;
+    world.clock.advance(SECOND);
+    client.receive(&read(&client, &sessions).await);
+    read(&client, &sessions).await;
+    client.receive(&late);
+    world.clock.advance(GRACE);
+    assert!(client.is_known(&sessions).await);
+}
+
 /// However short a time the session lives without a request: it may end early by what a touch waits for, at least by a
 /// twentieth, and by no more.
 #[tokio::test]

@@ -29,42 +29,49 @@ impl State {
             && self.due_touch(manager, manager.clock.now()).is_none()
     }
 
-    /// Takes the next step of a renewal, if one is due. Returns whether that is all there is to commit. A generator that
+    /// Takes the next step of a renewal, if one is due, or both. Returns whether that is all there is to commit. A generator that
     /// fails now leaves it to a later request.
     pub(crate) fn renew(&mut self, manager: &Manager) -> bool {
         let Some(base) = self.base.as_ref().filter(|_| self.is_renewal_due(manager)) else {
             return false;
         };
         let nothing_else = self.changes.is_empty();
-        if base.opened_by == OpenedBy::Offer {
-            let secret = base.authority.presented;
-            self.log(Change::Promote { secret });
-        } else {
-            let Ok(offered) = manager.generator.token_for(base.token.handle) else {
-                return false;
-            };
+        let (handle, presented) = (base.token.handle, base.authority.presented);
+        let is_promoted = base.opened_by == OpenedBy::Offer;
+        let is_offer_due = self.is_offer_due(base, manager);
+        if is_promoted {
+            self.log(Change::Promote { secret: presented });
+        }
+        if is_offer_due && let Ok(offered) = manager.generator.token_for(handle) {
             let secret = offered.hash();
             self.replace_secret(Change::Offer { secret }, offered);
         }
-        nothing_else
+        nothing_else && !self.changes.is_empty()
     }
 
     fn is_renewal_due(&self, manager: &Manager) -> bool {
         if self.next.is_some() || self.muted {
             return false;
         }
-        self.base.as_ref().is_some_and(|base| match base.opened_by {
-            OpenedBy::Offer => true,
-            // In a URL, the client can't be told about an offer.
-            OpenedBy::Current if self.came == Ways::QUERY => false,
-            OpenedBy::Current => {
-                let secrets = &base.stored.control.secrets;
-                (manager.renewal.every.is_some() || secrets.are_renewed())
-                    && secrets.wants_offer(manager.clock.now(), manager.renewal)
-                    && !base.stored.is_renewal_waiting(manager.terms())
-            }
-            OpenedBy::Retiring => false,
+        self.base.as_ref().is_some_and(|base| {
+            base.opened_by == OpenedBy::Offer || self.is_offer_due(base, manager)
         })
+    }
+
+    fn is_offer_due(&self, base: &Base, manager: &Manager) -> bool {
+        let secrets = &base.stored.control.secrets;
+        let may_offer = match base.opened_by {
+            // In a URL, the client can't be told about an offer.
+            _ if self.came == Ways::QUERY => false,
+            OpenedBy::Current => true,
+            // Who takes its place does not begin a period, which may be over.
+            OpenedBy::Offer => secrets.are_beside(&base.authority.presented),
+            OpenedBy::Retiring => false,
+        };
+        may_offer
+            && (manager.renewal.every.is_some() || secrets.are_renewed())
+            && secrets.wants_offer(manager.clock.now(), manager.renewal)
+            && !base.stored.is_renewal_waiting(manager.terms())
     }
 
     /// Makes the touch that is due a swap where the cookie is dated by it, and makes one where an earlier commit of the
