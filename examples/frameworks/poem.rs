@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use fasthttpsession::{Cookie, Exchange, HeaderEdit, Sessions, connect};
+use fasthttpsession::{Cookie, HeaderEdit, RequestSession, Sessions, connect};
 use fasthttpsession_examples::setting;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use poem::listener::{Acceptor, Listener, TcpListener};
@@ -35,14 +35,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Finishes before the head of the response leaves, for that is where a cookie stands. A handler that failed commits
 /// nothing. None here has saved anything before; if one does, the answer to its error needs what
-/// [`abandon`](Exchange::abandon) says.
+/// [`abandon`](fasthttpsession::Exchange::abandon) says.
 async fn with_session(
     sessions: Sessions,
     routes: Arc<Route>,
     mut request: Request,
 ) -> poem::Result<Response> {
     let exchange = sessions.begin(request.headers(), request.uri().query());
-    request.extensions_mut().insert(exchange.clone());
+    request.extensions_mut().insert(exchange.request_session());
     let mut response = routes.call(request).await?;
     for edit in exchange.finish().await.map_err(failed)? {
         apply(edit, response.headers_mut());
@@ -73,8 +73,8 @@ fn failed(error: fasthttpsession::Error) -> poem::Error {
 }
 
 #[handler]
-async fn visit(exchange: Data<&Exchange>) -> poem::Result<String> {
-    let session = exchange.session().await.map_err(failed)?;
+async fn visit(found: Data<&RequestSession>) -> poem::Result<String> {
+    let session = found.session().await.map_err(failed)?;
     session
         .update("visits", |visits: &mut u64| *visits += 1)
         .map_err(failed)?;
@@ -88,15 +88,15 @@ async fn visit(exchange: Data<&Exchange>) -> poem::Result<String> {
 
 /// An application looks at a password first.
 #[handler]
-async fn login(exchange: Data<&Exchange>) -> poem::Result<&'static str> {
-    let session = exchange.session().await.map_err(failed)?;
+async fn login(found: Data<&RequestSession>) -> poem::Result<&'static str> {
+    let session = found.session().await.map_err(failed)?;
     session.login("ada").map_err(failed)?;
     Ok("Hello Ada.")
 }
 
 #[handler]
-async fn logout(exchange: Data<&Exchange>) -> poem::Result<&'static str> {
-    let session = exchange.session().await.map_err(failed)?;
+async fn logout(found: Data<&RequestSession>) -> poem::Result<&'static str> {
+    let session = found.session().await.map_err(failed)?;
     session.logout().map_err(failed)?;
     Ok("Goodbye.")
 }

@@ -117,7 +117,7 @@ pub enum Error {
         /// What the closure returned.
         source: Arc<dyn StdError + Send + Sync>,
     },
-    /// The request is finished; a session can no longer be written through it.
+    /// The request is finished, or was dropped; a session can no longer be written through it.
     #[error("the request is finished, so its session can't be written any more")]
     Finished,
     /// The session ended, or somebody signed in to it, before the commit.

@@ -12,12 +12,25 @@ use crate::session::{Inner, Session};
 use crate::sessions::Sessions;
 use crate::token::codec::TokenText;
 
-/// One request and its response. Made by [`Sessions::begin`]; clones share it.
+/// One request and its response. Made by [`Sessions::begin`], and kept by whoever makes the response; handlers get a
+/// [`RequestSession`].
 ///
 /// Nothing is read from the store until [`session`](Self::session) is awaited, and a request that never does costs no
 /// store call.
-#[derive(Clone)]
+///
+/// **Dropped, it ends the request**: a handler that panics, or whose future is dropped, commits nothing, now or later.
+/// What it logged is given up, and sessions that outlive it, in tasks, are those of a finished request. But for the
+/// headers that nobody can send any more, it is [`abandon`](Self::abandon). What [`Session::save`] and
+/// [`Session::transact`] have committed stays, and so may a commit that [`finish`](Self::finish) was amid when its
+/// future was dropped.
 pub struct Exchange(Arc<Inner>);
+
+/// The session of a request, which nobody may have asked for yet: what middleware and handlers are given. Made by
+/// [`Exchange::request_session`]; clones share it.
+///
+/// It keeps no request open: it can be left in extensions, or in a task.
+#[derive(Clone)]
+pub struct RequestSession(Arc<Inner>);
 
 /// What a client presented that may be tokens, in the order in which they are to be tried. Rarely more than one.
 pub(crate) type Presented = SmallVec<[TokenText; 1]>;
@@ -34,18 +47,17 @@ impl Exchange {
     /// [`Error::Store`] when the store fails, [`Error::Unreadable`] when the record can't be read: never an empty
     /// session in place of one that could not be loaded.
     pub async fn session(&self) -> Result<Session, Error> {
-        self.0.load().await?;
-        Ok(Session(Arc::clone(&self.0)))
+        session(&self.0).await
+    }
+
+    /// The same for others to ask for, who can't finish the request.
+    pub fn request_session(&self) -> RequestSession {
+        RequestSession(Arc::clone(&self.0))
     }
 
     /// Whether [`session`](Self::session) was asked for, and answered.
     pub fn is_loaded(&self) -> bool {
         self.0.is_loaded()
-    }
-
-    /// Whether `sessions`, or a clone of it, began this exchange.
-    pub fn belongs_to(&self, sessions: &Sessions) -> bool {
-        Arc::ptr_eq(self.0.manager(), sessions.manager())
     }
 
     /// Commits, and says which headers the response needs: none if the session was never asked for. To be called once,
@@ -83,9 +95,49 @@ impl Exchange {
     }
 }
 
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+impl RequestSession {
+    /// As [`Exchange::session`]. Asked for the first time after the end of the request, it can be read, but not written
+    /// to.
+    ///
+    /// # Errors
+    /// As [`Exchange::session`].
+    pub async fn session(&self) -> Result<Session, Error> {
+        session(&self.0).await
+    }
+
+    /// Whether the session was asked for, and could be loaded.
+    pub fn is_loaded(&self) -> bool {
+        self.0.is_loaded()
+    }
+
+    /// Whether `sessions`, or a clone of it, began the exchange.
+    pub fn belongs_to(&self, sessions: &Sessions) -> bool {
+        Arc::ptr_eq(self.0.manager(), sessions.manager())
+    }
+}
+
+async fn session(inner: &Arc<Inner>) -> Result<Session, Error> {
+    inner.load().await?;
+    Ok(Session(Arc::clone(inner)))
+}
+
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
+            .field("loaded", &self.is_loaded())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RequestSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSession")
             .field("loaded", &self.is_loaded())
             .finish_non_exhaustive()
     }

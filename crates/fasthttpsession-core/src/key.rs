@@ -21,7 +21,8 @@ use std::marker::PhantomData;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Error> {
 /// # let sessions = fasthttpsession_core::Sessions::new(fasthttpsession_memory::MemoryStore::new());
-/// # let session = sessions.begin([("", "")], None).session().await?;
+/// # let exchange = sessions.begin([("", "")], None);
+/// # let session = exchange.session().await?;
 /// # session.set_all([(VISITS, 1_u64)])?;
 /// # assert!(session.contains(VISITS));
 /// # assert_eq!(visit(&session)?, Some(2));

@@ -4,7 +4,8 @@
 //! depend on this crate alone.
 //!
 //! * [`Sessions`] is what an application builds once, from a [`Store`] and settings.
-//! * An [`Exchange`] is one request and its response: [`Sessions::begin`] it, [`finish`](Exchange::finish) it.
+//! * An [`Exchange`] is one request and its response: [`Sessions::begin`] it, [`finish`](Exchange::finish) it. Dropped
+//!   before that, it commits nothing.
 //! * A [`Session`] is what a handler holds in between. Its reads and writes are synchronous; it keeps a log of what was
 //!   done, and the end of the request applies that log to the record by compare-and-swap.
 //!
@@ -121,7 +122,7 @@ pub use codec::Codec;
 pub use cookie::{Cookie, SameSite};
 pub use error::{BuildError, Error, Unreadable};
 pub use events::{Event, EventKind, Events};
-pub use exchange::{Exchange, HeaderEdit};
+pub use exchange::{Exchange, HeaderEdit, RequestSession};
 pub use key::{Key, ValueKey};
 pub use keys::{Keys, KeysError};
 pub use lifetimes::Lifetimes;

@@ -11,6 +11,7 @@ use futures_util::lock::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use super::state::State;
 use super::{Outcome, Saved, raise};
+use crate::commit::Change;
 use crate::error::Error;
 use crate::exchange::{HeaderEdit, Presented};
 use crate::sessions::Manager;
@@ -26,7 +27,8 @@ pub(crate) struct Inner {
     pub(super) turn: AsyncMutex<()>,
     /// Boxed, because most requests never have one.
     state: OnceLock<Mutex<Box<State>>>,
-    /// Set when the request is finished, so that a session that is asked for later takes no writes.
+    /// Set when the request is finished, so that a session that is asked for later takes no writes, and that there is
+    /// nothing left to give up.
     closed: AtomicBool,
 }
 
@@ -85,7 +87,7 @@ impl Inner {
         }
         let _turn = self.turn.try_lock()?;
         let edits = self.header_edits(&mut state).ok()?;
-        state.finished = true;
+        self.close(&mut state);
         Some(edits)
     }
 
@@ -100,19 +102,44 @@ impl Inner {
         (!self.is_loaded()).then(|| self.about_the_url().into_iter().take(1).collect())
     }
 
+    /// Finishes a request whose session was loaded. `false` if it was finished before.
+    fn close(&self, state: &mut State) -> bool {
+        self.closed.store(true, Ordering::Relaxed);
+        !std::mem::replace(&mut state.finished, true)
+    }
+
+    /// Drops what is left of a request that nobody finished or abandoned, and that nobody can any more.
+    pub(crate) fn give_up(&self) {
+        if self.closed.load(Ordering::Relaxed) || self.close_unasked().is_some() {
+            return;
+        }
+        let log = self.drop_log(&mut self.state());
+        // Outside of the lock, for its closures may do anything when they are dropped.
+        drop(log);
+    }
+
     /// Drops what is left, and says what the response needs for what was committed.
     pub(crate) fn abandon(&self) -> Vec<HeaderEdit> {
         if let Some(edits) = self.close_unasked() {
             return edits;
         }
         let mut state = self.state();
-        let log = state.abandon();
+        let log = self.drop_log(&mut state);
         state.leave_date();
         let edits = self.header_edits(&mut state).unwrap_or_default();
         drop(state);
-        // Outside of the lock, for its closures may do anything when they are dropped.
+        // As in `give_up`.
         drop(log);
         edits
+    }
+
+    /// Finishes the request and takes out of its view, too, what it had left: a `transact` of a task may be about to begin
+    /// with what the request saw.
+    fn drop_log(&self, state: &mut State) -> Vec<Change> {
+        self.close(state);
+        let log = state.abandon();
+        state.dropped();
+        log
     }
 
     /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
@@ -121,12 +148,12 @@ impl Inner {
         let longest = self.manager.lanes.longest_wait();
         let Some(_turn) = turn_within(longest, &self.turn).await else {
             let mut state = self.state();
-            state.finished = true;
+            self.close(&mut state);
             return Err(does_not_end(state.commits_to()));
         };
         let may_fail = {
             let mut state = self.state();
-            if std::mem::replace(&mut state.finished, true) {
+            if !self.close(&mut state) {
                 return Ok(Vec::new());
             }
             if state.is_settled(&self.manager) {

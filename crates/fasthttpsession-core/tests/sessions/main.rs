@@ -7,6 +7,7 @@ mod codecs;
 mod cookies;
 mod credentials;
 mod csrf;
+mod dropped;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod endings;

@@ -44,7 +44,7 @@ async fn of_a_task_that_asks_as_the_request_ends_each_write_counts_or_is_refused
     for round in 0..16_384 {
         let exchange = client.begin(&sessions);
         let both = Arc::new(Barrier::new(2));
-        let (late, ready) = (exchange.clone(), Arc::clone(&both));
+        let (late, ready) = (exchange.request_session(), Arc::clone(&both));
         let late = spawn(async move {
             ready.wait();
             let session = late.session().await.unwrap();
@@ -59,6 +59,28 @@ async fn of_a_task_that_asks_as_the_request_ends_each_write_counts_or_is_refused
         }
     }
     assert_eq!(client.get(&sessions, "n").await, Some(taken));
+}
+
+/// As above, for a request that is dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_task_that_asks_as_the_request_is_dropped_ends_up_without_writes() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    for round in 0..16_384 {
+        let exchange = client.begin(&sessions);
+        let both = Arc::new(Barrier::new(2));
+        let (late, ready) = (exchange.request_session(), Arc::clone(&both));
+        let late = spawn(async move {
+            ready.wait();
+            late.session().await.unwrap()
+        });
+        both.wait();
+        (0..round % 512).for_each(|_| spin_loop());
+        drop(exchange);
+        let written = late.await.unwrap().set("n", &1);
+        assert!(matches!(written, Err(Error::Finished)), "{round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -159,7 +159,8 @@ async fn hostile_records_cost_little_and_never_panic() {
 
 /// Uses the session in every way, if it opens.
 async fn probe(sessions: &Sessions, client: &Client, write: bool) -> bool {
-    let session = match client.begin(sessions).session().await {
+    let exchange = client.begin(sessions);
+    let session = match exchange.session().await {
         Ok(session) => session,
         Err(Error::Unreadable { .. }) => return false,
         Err(error) => panic!("{error:?}"),

@@ -143,7 +143,7 @@ impl<S, M: 'static> SessionService<S, M> {
             return None;
         }
         let exchange = sessions.begin(request.headers(), request.uri().query());
-        extensions.insert(RequestSession::<M>::new(exchange.clone()));
+        extensions.insert(RequestSession::<M>::new(&exchange));
         Some(exchange)
     }
 }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use fasthttpsession_core as core;
 use fasthttpsession_core::{Error, Exchange, Session, Sessions};
 
 use crate::failure::SessionFailed;
@@ -40,14 +41,14 @@ use crate::failure::SessionFailed;
 /// `M` is the marker of the middleware, see [`SessionMiddleware::marked`](crate::SessionMiddleware::marked). Rejected
 /// with [`SessionFailed::no_middleware`] when there is none.
 pub struct RequestSession<M = ()> {
-    exchange: Exchange,
+    found: core::RequestSession,
     marker: PhantomData<fn() -> M>,
 }
 
 impl<M> RequestSession<M> {
-    pub(crate) fn new(exchange: Exchange) -> Self {
+    pub(crate) fn new(exchange: &Exchange) -> Self {
         Self {
-            exchange,
+            found: exchange.request_session(),
             marker: PhantomData,
         }
     }
@@ -55,16 +56,16 @@ impl<M> RequestSession<M> {
     /// The session, loaded at the first call of this request. A visitor without one gets an empty session that becomes
     /// a record only if something is written to it.
     pub async fn session(&self) -> Result<Session, Error> {
-        self.exchange.session().await
+        self.found.session().await
     }
 
     /// Whether anybody asked for the session in this request.
     pub fn is_loaded(&self) -> bool {
-        self.exchange.is_loaded()
+        self.found.is_loaded()
     }
 
     pub(crate) fn belongs_to(&self, sessions: &Sessions) -> bool {
-        self.exchange.belongs_to(sessions)
+        self.found.belongs_to(sessions)
     }
 }
 
@@ -87,7 +88,10 @@ impl<M: 'static> FromRequest for RequestSession<M> {
 
 impl<M> Clone for RequestSession<M> {
     fn clone(&self) -> Self {
-        Self::new(self.exchange.clone())
+        Self {
+            found: self.found.clone(),
+            marker: PhantomData,
+        }
     }
 }
 

@@ -62,8 +62,11 @@ where
         loop {
             match this.state.as_mut().project() {
                 StateProjection::Calling { inner } => {
-                    let mut response = ready!(inner.poll(cx))?;
-                    let Some(exchange) = this.exchange.take() else {
+                    let answer = ready!(inner.poll(cx));
+                    // Taken first: with an error it is dropped, which ends the request.
+                    let exchange = this.exchange.take();
+                    let mut response = answer?;
+                    let Some(exchange) = exchange else {
                         return Poll::Ready(Ok(response));
                     };
                     if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {

@@ -148,7 +148,7 @@ impl<S, M: 'static, F> SessionService<S, M, F> {
         let exchange = sessions.begin(request.headers(), request.uri().query());
         let extensions = request.extensions_mut();
         // Puts its own in and looks at what was there, which costs one look-up where asking first costs two.
-        match extensions.insert(RequestSession::<M>::new(exchange.clone())) {
+        match extensions.insert(RequestSession::<M>::new(&exchange)) {
             Some(outer) if outer.belongs_to(sessions) => {
                 extensions.insert(outer);
                 None

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use fasthttpsession_core as core;
 use fasthttpsession_core::{Error, Exchange, Session, Sessions};
 
 /// The session of a request, which nobody may have asked for yet. [`SessionLayer`](crate::SessionLayer) puts it into
@@ -24,14 +25,14 @@ use fasthttpsession_core::{Error, Exchange, Session, Sessions};
 ///
 /// `M` is the marker of the layer, see [`SessionLayer::marked`](crate::SessionLayer::marked).
 pub struct RequestSession<M = ()> {
-    exchange: Exchange,
+    found: core::RequestSession,
     marker: PhantomData<fn() -> M>,
 }
 
 impl<M> RequestSession<M> {
-    pub(crate) fn new(exchange: Exchange) -> Self {
+    pub(crate) fn new(exchange: &Exchange) -> Self {
         Self {
-            exchange,
+            found: exchange.request_session(),
             marker: PhantomData,
         }
     }
@@ -39,22 +40,25 @@ impl<M> RequestSession<M> {
     /// The session, loaded at the first call of this request. A visitor without one gets an empty session that becomes
     /// a record only if something is written to it.
     pub async fn session(&self) -> Result<Session, Error> {
-        self.exchange.session().await
+        self.found.session().await
     }
 
     /// Whether anybody asked for the session in this request.
     pub fn is_loaded(&self) -> bool {
-        self.exchange.is_loaded()
+        self.found.is_loaded()
     }
 
     pub(crate) fn belongs_to(&self, sessions: &Sessions) -> bool {
-        self.exchange.belongs_to(sessions)
+        self.found.belongs_to(sessions)
     }
 }
 
 impl<M> Clone for RequestSession<M> {
     fn clone(&self) -> Self {
-        Self::new(self.exchange.clone())
+        Self {
+            found: self.found.clone(),
+            marker: PhantomData,
+        }
     }
 }
 
