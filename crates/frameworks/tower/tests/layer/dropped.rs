@@ -1,11 +1,13 @@
-//! Handlers that never answer commit nothing.
+//! Handlers that never answer commit nothing, nor do tasks that outlive them.
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Mutex;
 
-use fasthttpsession_core::Sessions;
+use fasthttpsession_core::{Error, Session, Sessions};
 use fasthttpsession_memory::MemoryStore;
-use fasthttpsession_tower::SessionLayer;
+use fasthttpsession_tower::{RequestSession, SessionLayer};
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -15,37 +17,69 @@ use crate::support::{request, session, token_of_a_session, value};
 #[tokio::test]
 async fn a_service_error_is_passed_on_and_commits_nothing() {
     let sessions = Sessions::new(MemoryStore::new());
-    let kept = &Mutex::new(None);
+    let token = token_of_a_session(&sessions).await;
+    let kept = &Kept::default();
     let handler = service_fn(|request: Request<()>| async move {
-        let session = session(&request).await.unwrap();
-        session.set("a", &1).unwrap();
-        *kept.lock().unwrap() = Some(session);
+        kept.writes(&request).await;
         Err::<Response<()>, _>("the service failed")
     });
-    let answer = SessionLayer::new(sessions)
-        .layer(handler)
-        .oneshot(Request::new(()))
-        .await;
-    assert_eq!(answer.unwrap_err(), "the service failed");
-    assert_eq!(kept.lock().unwrap().as_ref().unwrap().handle(), None);
+    let service = SessionLayer::new(sessions.clone()).layer(handler);
+    let mut answer = pin!(service.oneshot(request(&token)));
+    assert_eq!(answer.as_mut().await.unwrap_err(), "the service failed");
+    kept.commits_its_own_alone(&sessions, &token).await;
 }
 
 #[tokio::test]
 async fn a_future_that_is_dropped_commits_nothing() {
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
+    let kept = &Kept::default();
     let handler = service_fn(|request: Request<()>| async move {
-        session(&request).await.unwrap().set("a", &2).unwrap();
+        kept.writes(&request).await;
         std::future::pending::<Result<Response<()>, Infallible>>().await
     });
-    let mut response = Box::pin(
-        SessionLayer::new(sessions.clone())
-            .layer(handler)
-            .oneshot(request(&token)),
-    );
+    let service = SessionLayer::new(sessions.clone()).layer(handler);
+    let mut response = Box::pin(service.oneshot(request(&token)));
     assert!((&mut response).now_or_never().is_none());
     drop(response);
-    assert_eq!(value(&sessions, &token).await, Some(1));
+    kept.commits_its_own_alone(&sessions, &token).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_commits_nothing() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let kept = &Kept::default();
+    let handler = service_fn(|request: Request<()>| async move {
+        kept.writes(&request).await;
+        assert!(request.headers().is_empty(), "the handler panics");
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let service = SessionLayer::new(sessions.clone()).layer(handler);
+    let response = AssertUnwindSafe(service.oneshot(request(&token)));
+    assert!(response.catch_unwind().await.is_err());
+    kept.commits_its_own_alone(&sessions, &token).await;
+}
+
+/// What a task has that the handler began.
+#[derive(Default)]
+struct Kept(Mutex<Option<(Session, RequestSession)>>);
+
+impl Kept {
+    async fn writes(&self, request: &Request<()>) {
+        let session = session(request).await.unwrap();
+        session.set("a", &2).unwrap();
+        let found = request.extensions().get::<RequestSession>().unwrap();
+        *self.0.lock().unwrap() = Some((session, found.clone()));
+    }
+
+    async fn commits_its_own_alone(&self, sessions: &Sessions, token: &str) {
+        let (session, _found) = self.0.lock().unwrap().take().unwrap();
+        assert!(matches!(session.set("a", &3), Err(Error::Finished)));
+        let own = session.transact(|values| values.set("own", &1)).await;
+        own.unwrap();
+        assert_eq!(value(sessions, token).await, Some(1));
+    }
 }
 
 #[tokio::test]

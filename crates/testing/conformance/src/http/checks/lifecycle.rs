@@ -2,6 +2,7 @@
 
 use fasthttpsession_core::{Error, Session, TransactError, Values};
 use serde_json::{Value, json};
+use tokio::task::yield_now;
 
 use crate::http::script::steps::{get, header, keep, login, set, take, wait};
 use crate::http::script::{Said, Step, name_of};
@@ -55,6 +56,32 @@ pub async fn a_request_that_is_cut_commits_nothing<A: Adapter>(stage: &Stage<A>)
     );
     let calls = live.store.calls();
     ensure!(calls.writes() == 0, "a request that was cut cost {calls:?}");
+    Ok(())
+}
+
+/// A task that outlives such a handler is one of a finished request: it commits what it transacts, and nothing of what
+/// the handler wrote.
+pub async fn a_task_commits_nothing_of_a_request_that_was_cut<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.does(&[set("a", 1)]).await?;
+    let gate = live.gate("gate");
+    let script = [set("a", 10), keep("task"), wait("gate")];
+    let sent = ada.send("/act", &bytes(&script)).await?;
+    gate.arrived(1).await;
+    let task = live.kept("task")?;
+    drop(sent);
+    gate.left(1).await;
+    // The request ends just after its handler.
+    while !matches!(task.remove("b"), Err(Error::Finished)) {
+        yield_now().await;
+    }
+    let seen = add_one(&task)
+        .await
+        .map_err(|error| Failure::new(format!("transact failed: {error}")))?;
+    ensure!(seen == 2, "the task committed what was cut: {seen}");
     Ok(())
 }
 
