@@ -38,7 +38,12 @@ impl Session {
     /// * A request with neither header comes from no browser of the last years. It passes if the session has no record:
     ///   there is nothing that a forged request could use.
     ///
-    /// So forms work for visitors without storing anything, and without a token in any browser of today.
+    /// So forms work for visitors without storing anything, and without a token in any browser of today, but for one case:
+    /// a page with `Referrer-Policy: no-referrer` that is served without TLS, and not from the browser's own machine. There
+    /// browsers send no `Sec-Fetch-Site`, and `Origin: null`, as a page of another site may make them do: such a form needs
+    /// a token, which a visitor has once something is stored and saved. Pages with forms do better with
+    /// `Referrer-Policy: same-origin`, which tells other sites as little. So it is with older browsers (Safari before 16.4)
+    /// over TLS.
     ///
     /// Over HTTP/2 there may be no `Host` among the headers: then add `("host", authority)` from the URI. Without it,
     /// and behind a proxy that puts another in its place, a browser that sends `Origin` and no `Sec-Fetch-Site` needs a

@@ -183,10 +183,11 @@ impl HeaderEdit {
         name: "cache-control",
         value: "no-store",
     };
-    /// What a response says to browsers that have a token in their address bar.
-    pub(crate) const NO_REFERRER: Self = Self::Default {
+    /// What a response says to browsers that have a token in their address bar. With `no-referrer` they would send the
+    /// page's own forms with `Origin: null`, as they do those of other sites (Fetch, "append a request `Origin` header").
+    pub(crate) const SAME_ORIGIN: Self = Self::Default {
         name: "referrer-policy",
-        value: "no-referrer",
+        value: "same-origin",
     };
 }
 

@@ -206,7 +206,7 @@ impl Inner {
     fn about_the_url(&self) -> impl IntoIterator<Item = HeaderEdit> + use<> {
         let has_token = self.presented.iter().any(|text| text.way == Way::Query);
         has_token
-            .then_some([HeaderEdit::NO_REFERRER, HeaderEdit::NO_STORE])
+            .then_some([HeaderEdit::SAME_ORIGIN, HeaderEdit::NO_STORE])
             .into_iter()
             .flatten()
     }

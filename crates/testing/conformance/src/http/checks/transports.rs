@@ -87,7 +87,7 @@ pub async fn a_parameter_of_the_url_carries_the_session<A: Adapter>(stage: &Stag
     let read = live.raw_at(&path, &[], &[get("a")]).await?;
     ensure!(read.values()?[0] == 1, "the parameter opens no session");
     for (name, value) in [
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("cache-control", "no-store"),
     ] {
         let found = read.head.all(name);
@@ -96,18 +96,18 @@ pub async fn a_parameter_of_the_url_carries_the_session<A: Adapter>(stage: &Stag
             "with a token in the URL, {name} is {found:?}"
         );
     }
-    let own = header("referrer-policy", "same-origin");
+    let own = header("referrer-policy", "no-referrer");
     let kept = live.raw_at(&path, &[], &[own]).await?;
     let found = kept.head.all("referrer-policy");
     ensure!(
-        found == ["same-origin"],
+        found == ["no-referrer"],
         "beside the handler's Referrer-Policy there is {found:?}"
     );
     let plain = path.replace("/act", "/plain");
     let unasked = live.browser().post(&plain, b"").await?;
     let found = unasked.head.all("referrer-policy");
     ensure!(
-        found == ["no-referrer"],
+        found == ["same-origin"],
         "without asking for the session, Referrer-Policy is {found:?}"
     );
     let rotated = live.raw_at(&path, &[], &[Step::Rotate]).await?;
