@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     pub(super) turn: AsyncMutex<()>,
     /// Boxed, because most requests never have one.
     state: OnceLock<Mutex<Box<State>>>,
+    /// Set when the session is asked for, whether it can be loaded or not.
+    asked: AtomicBool,
     /// Set when the request is finished, so that a session that is asked for later takes no writes, and that there is
     /// nothing left to give up.
     closed: AtomicBool,
@@ -39,6 +41,7 @@ impl Inner {
             presented,
             turn: AsyncMutex::new(()),
             state: OnceLock::new(),
+            asked: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -55,6 +58,7 @@ impl Inner {
         if self.is_loaded() {
             return Ok(());
         }
+        self.asked.store(true, Ordering::Relaxed);
         let _turn = self.turn.lock().await;
         if !self.is_loaded() {
             let state = self.manager.find(&self.presented).await?;
@@ -75,8 +79,8 @@ impl Inner {
     /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
     /// later can't write to it.
     pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
-        if let Some(edits) = self.close_unasked() {
-            return Some(edits);
+        if self.close_unloaded() {
+            return Some(self.unloaded_edits());
         }
         let mut state = self.state();
         if state.finished {
@@ -91,15 +95,15 @@ impl Inner {
         Some(edits)
     }
 
-    /// What the response needs if nobody has asked for the session. Whoever does from now on can't write to it.
-    fn close_unasked(&self) -> Option<Vec<HeaderEdit>> {
+    /// Finishes a request whose session was not loaded. Whoever loads it from now on can't write to it. `false` if it was.
+    fn close_unloaded(&self) -> bool {
         if self.is_loaded() {
-            return None;
+            return false;
         }
         self.closed.store(true, Ordering::Relaxed);
         // As in `load`.
         fence(Ordering::SeqCst);
-        (!self.is_loaded()).then(|| self.about_the_url().into_iter().take(1).collect())
+        !self.is_loaded()
     }
 
     /// Finishes a request whose session was loaded. `false` if it was finished before.
@@ -110,7 +114,7 @@ impl Inner {
 
     /// Drops what is left of a request that nobody finished or abandoned, and that nobody can any more.
     pub(crate) fn give_up(&self) {
-        if self.closed.load(Ordering::Relaxed) || self.close_unasked().is_some() {
+        if self.closed.load(Ordering::Relaxed) || self.close_unloaded() {
             return;
         }
         let log = self.drop_log(&mut self.state());
@@ -120,13 +124,14 @@ impl Inner {
 
     /// Drops what is left, and says what the response needs for what was committed.
     pub(crate) fn abandon(&self) -> Vec<HeaderEdit> {
-        if let Some(edits) = self.close_unasked() {
-            return edits;
+        if self.close_unloaded() {
+            return self.unloaded_edits();
         }
         let mut state = self.state();
         let log = self.drop_log(&mut state);
         state.leave_date();
-        let edits = self.header_edits(&mut state).unwrap_or_default();
+        let edits = self.header_edits(&mut state);
+        let edits = edits.unwrap_or_else(|_| self.asked_edits());
         drop(state);
         // As in `give_up`.
         drop(log);
@@ -199,6 +204,21 @@ impl Inner {
                 Err(error)
             }
         }
+    }
+
+    /// What the response needs of a request whose session was not loaded.
+    fn unloaded_edits(&self) -> Vec<HeaderEdit> {
+        if self.asked.load(Ordering::Relaxed) {
+            return self.asked_edits();
+        }
+        self.about_the_url().into_iter().take(1).collect()
+    }
+
+    /// What a response needs that may depend on the session, whatever else there is to say.
+    fn asked_edits(&self) -> Vec<HeaderEdit> {
+        let mut edits = self.manager.transports.vary();
+        edits.extend(self.about_the_url());
+        edits
     }
 
     /// What a response needs because the request's URL holds a token, be it good or not: the first, whoever asked for the

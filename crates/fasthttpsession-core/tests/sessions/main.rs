@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
+mod answers;
 mod cancelled;
 mod codecs;
 mod cookies;

@@ -31,10 +31,16 @@ pub(crate) fn tell_again<B>(replaced: &mut HttpResponse<B>, response: &mut HttpR
     }
 }
 
+/// Also of one in the address of the page, which is the same whoever answers.
 fn is_about_a_token(edit: &HeaderEdit) -> bool {
     matches!(
         edit,
-        HeaderEdit::SetCookie { .. } | HeaderEdit::SetHeader { .. }
+        HeaderEdit::SetCookie { .. }
+            | HeaderEdit::SetHeader { .. }
+            | HeaderEdit::Default {
+                name: "referrer-policy",
+                ..
+            }
     )
 }
 

@@ -31,10 +31,16 @@ pub(crate) fn tell_again<B>(mut replaced: Response<B>, response: &mut Response<B
     }
 }
 
+/// Also of one in the address of the page, which is the same whoever answers.
 fn is_about_a_token(edit: &HeaderEdit) -> bool {
     matches!(
         edit,
-        HeaderEdit::SetCookie { .. } | HeaderEdit::SetHeader { .. }
+        HeaderEdit::SetCookie { .. }
+            | HeaderEdit::SetHeader { .. }
+            | HeaderEdit::Default {
+                name: "referrer-policy",
+                ..
+            }
     )
 }
 

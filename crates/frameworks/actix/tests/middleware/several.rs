@@ -7,10 +7,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::{Next, from_fn};
-use actix_web::test::read_body;
+use actix_web::test::{TestRequest, read_body};
 use actix_web::{App, HttpResponse, web};
 use fasthttpsession_actix::{Session, SessionFailed, SessionMiddleware};
-use fasthttpsession_core::{Error, Sessions};
+use fasthttpsession_core::{Error, Sessions, Transport};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 
@@ -137,4 +137,25 @@ async fn what_was_saved_reaches_the_browser_though_other_middleware_failed_for_a
     let response = answer_to(error);
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+/// The page with the error has the token in its address, too.
+#[actix_web::test]
+async fn an_error_for_the_outer_tells_no_other_site_of_the_inner_ones_token_in_the_url() {
+    enum Admin {}
+    let handler = async || Err::<HttpResponse, _>(SessionFailed::<Admin>::from(Error::Finished));
+    let users = Sessions::builder(MemoryStore::new()).transports([Transport::query("s")]);
+    let admins = sessions_named("admin", MemoryStore::new());
+    let app = App::new()
+        .wrap(SessionMiddleware::new(users.build().unwrap()))
+        .wrap(SessionMiddleware::new(admins).marked::<Admin>())
+        .route("/", web::get().to(handler));
+    let token = format!("{}.{}", "A".repeat(22), "A".repeat(43));
+    let request = TestRequest::with_uri(&format!("/?s={token}")).to_request();
+    let response = ask(app, request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        response.headers().get("referrer-policy").unwrap(),
+        "same-origin"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use fasthttpsession_core::{Error, Sessions};
+use fasthttpsession_core::{Error, Sessions, Transport};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 use fasthttpsession_tower::{RequestSession, SessionFailed, SessionLayer};
@@ -122,4 +122,22 @@ async fn what_an_inner_layer_committed_reaches_the_browser_though_two_around_it_
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
     assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+/// The page with the error has the token in its address, too.
+#[tokio::test]
+async fn an_error_for_the_outer_layer_tells_no_other_site_of_the_inner_ones_token_in_the_url() {
+    enum Admin {}
+    let handler = service_fn(|_: Request<()>| async move {
+        Ok::<_, Infallible>(SessionFailed::<Admin>::from(Error::Finished).response::<String>())
+    });
+    let users = Sessions::builder(MemoryStore::new()).transports([Transport::query("s")]);
+    let inner = SessionLayer::new(users.build().unwrap());
+    let outer = SessionLayer::new(sessions_named("admin", MemoryStore::new())).marked::<Admin>();
+    let token = format!("{}.{}", "A".repeat(22), "A".repeat(43));
+    let request = Request::builder().uri(format!("/?s={token}"));
+    let service = outer.layer(inner.layer(handler));
+    let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.headers()["referrer-policy"], "same-origin");
 }
