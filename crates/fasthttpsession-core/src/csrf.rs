@@ -31,7 +31,9 @@ impl Session {
     /// Whether a request that changes something comes from this site's own pages. `method` and `headers` are the request's;
     /// `token` is what it brought of [`csrf_token`](Self::csrf_token) in a form or a header, if anything.
     ///
-    /// * GET, HEAD, OPTIONS and TRACE change nothing, and pass.
+    /// * GET, HEAD, OPTIONS and TRACE change nothing, and pass. The handshake of a WebSocket is a GET too, but is checked as
+    ///   what changes something: any page may open one, and reads what comes, for it knows no CORS. It is told by its
+    ///   `Upgrade` header; over HTTP/2 it is a CONNECT.
     /// * A good token passes.
     /// * Otherwise the browser is believed: `Sec-Fetch-Site` has to be `same-origin` or `none`; without it, the host of
     ///   `Origin` has to be that of `Host` (what Fetch Metadata and RFC 6454 have them for).
@@ -64,7 +66,8 @@ impl Session {
         headers: impl IntoIterator<Item = (N, V)>,
         token: Option<&str>,
     ) -> Result<(), Error> {
-        if SAFE_METHODS.contains(&method) {
+        let said = Said::by(headers);
+        if SAFE_METHODS.contains(&method) && !said.handshake {
             return Ok(());
         }
         let seed = self.state().csrf_seed();
@@ -73,7 +76,7 @@ impl Session {
         {
             return Ok(());
         }
-        match Sender::of(headers) {
+        match said.sender() {
             Sender::ThisSite => Ok(()),
             Sender::Unknown if seed.is_none() => Ok(()),
             Sender::Unknown | Sender::AnotherSite => Err(Error::CrossSite),
@@ -93,38 +96,57 @@ enum Sender {
     Unknown,
 }
 
-impl Sender {
-    fn of<N: AsRef<str>, V: AsRef<[u8]>>(headers: impl IntoIterator<Item = (N, V)>) -> Self {
-        let (mut fetch_site, mut origin, mut host) = (None, None, None);
+/// What the headers of a request say of where it comes from.
+#[derive(Default)]
+struct Said {
+    fetch_site: Option<Vec<u8>>,
+    origin: Option<Vec<u8>>,
+    host: Option<Vec<u8>>,
+    /// Whether it asks for a WebSocket.
+    handshake: bool,
+}
+
+impl Said {
+    fn by<N: AsRef<str>, V: AsRef<[u8]>>(headers: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut said = Self::default();
         for (name, value) in headers {
+            let value = value.as_ref();
             let slot = match name.as_ref() {
-                name if name.eq_ignore_ascii_case("sec-fetch-site") => &mut fetch_site,
-                name if name.eq_ignore_ascii_case("origin") => &mut origin,
-                name if name.eq_ignore_ascii_case("host") => &mut host,
+                name if name.eq_ignore_ascii_case("sec-fetch-site") => &mut said.fetch_site,
+                name if name.eq_ignore_ascii_case("origin") => &mut said.origin,
+                name if name.eq_ignore_ascii_case("host") => &mut said.host,
+                name if name.eq_ignore_ascii_case("upgrade") => {
+                    said.handshake |= names_a_web_socket(value);
+                    continue;
+                }
                 _ => continue,
             };
             // One that is there twice says nothing that could be believed.
             let twice = slot.is_some();
-            *slot = Some(if twice {
-                Vec::new()
-            } else {
-                value.as_ref().to_vec()
-            });
+            *slot = Some(if twice { Vec::new() } else { value.to_vec() });
         }
-        match (fetch_site, origin) {
-            (Some(site), _) => Self::this_site_if(site == b"same-origin" || site == b"none"),
-            (None, Some(origin)) => Self::this_site_if(is_of_host(&origin, host.as_deref())),
-            (None, None) => Self::Unknown,
-        }
+        said
     }
 
-    fn this_site_if(is: bool) -> Self {
-        if is {
-            Self::ThisSite
+    fn sender(&self) -> Sender {
+        let is_this_site = match (&self.fetch_site, &self.origin) {
+            (Some(site), _) => site == b"same-origin" || site == b"none",
+            (None, Some(origin)) => is_of_host(origin, self.host.as_deref()),
+            (None, None) => return Sender::Unknown,
+        };
+        if is_this_site {
+            Sender::ThisSite
         } else {
-            Self::AnotherSite
+            Sender::AnotherSite
         }
     }
+}
+
+/// Wherever it stands in the value, for servers differ in how closely they look.
+fn names_a_web_socket(upgrade: &[u8]) -> bool {
+    const NAME: &[u8] = b"websocket";
+    let mut parts = upgrade.windows(NAME.len());
+    parts.any(|part| part.eq_ignore_ascii_case(NAME))
 }
 
 /// The scheme is left out: behind a proxy that ends TLS, nobody here knows it.

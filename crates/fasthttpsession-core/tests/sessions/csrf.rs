@@ -104,6 +104,47 @@ async fn what_only_reads_passes() {
     }
 }
 
+/// A page of another host of the site may open a socket, with the cookie: `SameSite` does not hinder it, nor is there CORS.
+#[tokio::test]
+async fn a_handshake_of_a_web_socket_is_no_request_that_only_reads() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let user = Client::signed_in(&sessions, "ada").await;
+    let session = user.request(&sessions).await;
+    let token = session.csrf_token().unwrap().unwrap();
+    let visitor = Client::new().request(&sessions).await;
+    for asks in [
+        &[("upgrade", "websocket")][..],
+        &[("Connection", "Upgrade"), ("Upgrade", "WebSocket")],
+        &[("upgrade", "h2c, websocket")],
+        &[("upgrade", "h2c"), ("upgrade", "websocket")],
+    ] {
+        let passes = |session: &Session, headers: Headers<'_>, token| {
+            let headers = asks.iter().chain(headers).copied();
+            session.check_csrf("GET", headers, token).is_ok()
+        };
+        for headers in OTHER {
+            assert!(!passes(&session, headers, None), "{asks:?} {headers:?}");
+            assert!(!passes(&visitor, headers, None), "{asks:?} {headers:?}");
+        }
+        for headers in SAME {
+            assert!(passes(&session, headers, None), "{asks:?} {headers:?}");
+        }
+        assert!(passes(&session, OTHER[0], Some(&token)));
+        assert!(!passes(&session, &[], None), "from no browser");
+    }
+    // Over HTTP/2 (RFC 8441), and what programs ask for with any request.
+    for headers in OTHER {
+        assert!(
+            session
+                .check_csrf("CONNECT", headers.iter().copied(), None)
+                .is_err()
+        );
+        let h2c = headers.iter().chain(&[("upgrade", "h2c")]).copied();
+        session.check_csrf("GET", h2c, None).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn showing_a_form_stores_nothing_for_visitors() {
     let world = World::new();
