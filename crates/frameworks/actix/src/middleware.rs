@@ -46,7 +46,8 @@ impl<M> SessionMiddleware<M> {
     /// The same for `Session<Marker>` and `RequestSession<Marker>`, beside middleware with other markers. The marker is
     /// any type of the application, usually an `enum Admin {}`.
     ///
-    /// Middleware side by side need cookies of different names.
+    /// Middleware side by side needs names of their own: of their cookies, and of their headers and parameters where these are
+    /// [transports](fasthttpsession_core::Transport). At most one of them takes `bearer`, which has but one name.
     #[must_use]
     pub fn marked<Marker>(self) -> SessionMiddleware<Marker> {
         SessionMiddleware {

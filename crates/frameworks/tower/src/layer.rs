@@ -40,7 +40,8 @@ impl<M, F> SessionLayer<M, F> {
     /// The same layer for [`RequestSession<Marker>`](RequestSession) and `Session<Marker>`, beside layers with other
     /// markers. The marker is any type of the application, usually an `enum Admin {}`.
     ///
-    /// Layers side by side need cookies of different names.
+    /// Layers side by side need names of their own: of their cookies, and of their headers and parameters where these are
+    /// [transports](fasthttpsession_core::Transport). At most one of them takes `bearer`, which has but one name.
     #[must_use]
     pub fn marked<Marker>(self) -> SessionLayer<Marker, F> {
         SessionLayer {
