@@ -28,7 +28,9 @@ pub use typed::Typed;
 /// It borrows nothing of the request: hold it across an `.await`, clone it, move it into `rt::spawn` or to another
 /// thread.
 ///
-/// Rejected with [`SessionFailed`] when it can't be loaded, or when there is no middleware with the marker `M`.
+/// Rejected with [`SessionFailed`] when it can't be loaded, or when there is no middleware with the marker `M`. Take no
+/// `Option<Session>`: of that actix makes `None` whatever the error is, also while the store is down. A visitor has a
+/// session, if an empty one.
 pub struct Session<M = ()> {
     session: core::Session,
     marker: PhantomData<fn() -> M>,

@@ -39,7 +39,8 @@ use crate::failure::SessionFailed;
 /// It is in the request's extensions too.
 ///
 /// `M` is the marker of the middleware, see [`SessionMiddleware::marked`](crate::SessionMiddleware::marked). Rejected
-/// with [`SessionFailed::no_middleware`] when there is none.
+/// with [`SessionFailed::no_middleware`] when there is none; of that, `Option<RequestSession>` makes `None`. It loads
+/// nothing, so the store being down is told by [`session`](Self::session) alone.
 pub struct RequestSession<M = ()> {
     found: core::RequestSession,
     marker: PhantomData<fn() -> M>,

@@ -36,7 +36,8 @@ use crate::request::RequestSession;
 /// ```
 ///
 /// Rejected with [`SessionFailed`] when the session can't be loaded, when what it holds is no `T` and can't be
-/// migrated, or when there is no middleware with the marker `M`.
+/// migrated, or when there is no middleware with the marker `M`. Take no `Option<Typed<T>>`: of that actix makes `None`
+/// whatever the error is, also while the store is down, and what is stored may then be taken for missing.
 pub struct Typed<T, M = ()> {
     typed: core::Typed<T>,
     marker: PhantomData<fn() -> M>,
