@@ -187,7 +187,8 @@ impl<M> fmt::Display for SessionFailed<M> {
             Some(error) => error.fmt(f),
             None => write!(
                 f,
-                "no SessionMiddleware with the marker {} is around this route",
+                "no SessionMiddleware with the marker {} is around this route, or around the middleware that asks for \
+                 the session: such middleware is wrapped before it",
                 std::any::type_name::<M>()
             ),
         }

@@ -267,7 +267,8 @@ async fn without_a_middleware_they_say_so() {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(
             read_body(response).await,
-            "no SessionMiddleware with the marker () is around this route"
+            "no SessionMiddleware with the marker () is around this route, or around the middleware that asks for \
+             the session: such middleware is wrapped before it"
         );
     }
 }

@@ -209,7 +209,8 @@ impl<M> fmt::Display for SessionFailed<M> {
             Some(error) => error.fmt(f),
             None => write!(
                 f,
-                "no SessionLayer with the marker {} is around this route",
+                "no SessionLayer with the marker {} is around this route, or around the middleware that asks for the \
+                 session: such middleware is added before the layer",
                 std::any::type_name::<M>()
             ),
         }

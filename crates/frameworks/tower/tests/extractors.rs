@@ -246,7 +246,8 @@ async fn without_a_layer_they_say_so() {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(
             read(response).await,
-            "no SessionLayer with the marker () is around this route"
+            "no SessionLayer with the marker () is around this route, or around the middleware that asks for the \
+             session: such middleware is added before the layer"
         );
     }
 }

@@ -125,6 +125,7 @@ async fn without_a_middleware_the_extractor_rejects_with_500_and_says_so() {
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(
         read_body(response).await,
-        "no SessionMiddleware with the marker () is around this route"
+        "no SessionMiddleware with the marker () is around this route, or around the middleware that asks for \
+             the session: such middleware is wrapped before it"
     );
 }

@@ -128,7 +128,8 @@ async fn without_a_layer_the_failure_says_so() {
     let failed = session(&Request::new(())).await.unwrap_err();
     assert_eq!(
         failed.to_string(),
-        "no SessionLayer with the marker () is around this route"
+        "no SessionLayer with the marker () is around this route, or around the middleware that asks for the \
+             session: such middleware is added before the layer"
     );
     assert!(failed.error().is_none());
     assert_eq!(
@@ -152,7 +153,8 @@ async fn without_a_layer_the_extractor_rejects_with_500() {
         .unwrap();
     assert_eq!(
         body,
-        "no SessionLayer with the marker () is around this route"
+        "no SessionLayer with the marker () is around this route, or around the middleware that asks for the \
+             session: such middleware is added before the layer"
     );
 }
 
