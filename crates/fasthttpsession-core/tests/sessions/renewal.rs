@@ -1,14 +1,14 @@
 //! "Rotation, exactly": secrets that are renewed in two steps, so that neither a lost response nor parallel requests
 //! sign anyone out.
 
-use std::panic::AssertUnwindSafe;
+mod browsing;
+
 use std::time::Duration;
 
-use fasthttpsession_core::{Cookie, Lifetimes, Sessions, StoreErrorKind, Timestamp};
-use futures_util::FutureExt as _;
+use fasthttpsession_core::{Cookie, Lifetimes, Sessions, StoreErrorKind};
 
 use crate::faulty::{Fault, Gate, Op};
-use crate::support::{Client, DAY, HOUR, Request, Response, SECOND, World, join, opens, settle};
+use crate::support::{Client, DAY, HOUR, Response, SECOND, World, join, opens, settle};
 
 const EVERY: Duration = Duration::from_secs(100);
 const GRACE: Duration = Duration::from_secs(30);
@@ -370,135 +370,6 @@ async fn a_commit_on_the_way_leaves_it_to_the_renewal_to_date_the_cookie() {
     let response = request.respond().await;
     assert_ne!(response.token(), client.token(), "renewed");
     assert_eq!(response.max_age(), Some(3600));
-}
-
-/// A request of the simulated browser.
-enum Step {
-    Sent(Client),
-    Begun(Request),
-    Answered(Response),
-}
-
-struct Browser {
-    client: Client,
-    sessions: Sessions,
-    world: World,
-    random: fastrand::Rng,
-    /// What is under way, with the moment it was sent.
-    under_way: Vec<(Step, Timestamp)>,
-    count: u64,
-}
-
-impl Browser {
-    /// Takes one request that is under way one step further.
-    async fn advance(&mut self, at: usize) {
-        let (step, sent) = self.under_way.remove(at);
-        let next = match step {
-            Step::Sent(client) => {
-                let request = client.request(&self.sessions).await;
-                assert!(!request.is_new(), "signed out");
-                Step::Begun(request)
-            }
-            Step::Begun(request) => {
-                if self.random.u8(0..3) == 0 {
-                    request.update("n", |n: &mut u64| *n += 1).unwrap();
-                    self.count += 1;
-                }
-                Step::Answered(request.respond().await)
-            }
-            Step::Answered(response) => {
-                if self.random.u8(0..3) > 0 {
-                    self.client.receive(&response);
-                }
-                return;
-            }
-        };
-        self.under_way.push((next, sent));
-    }
-
-    /// Lets time pass; no request takes as long as the grace.
-    async fn wait(&mut self, span: Duration) {
-        let then = self.world.now().after(span);
-        while let Some(at) = self
-            .under_way
-            .iter()
-            .position(|(_, sent)| then.since(*sent) >= GRACE)
-        {
-            self.advance(at).await;
-        }
-        self.world.clock.advance(span);
-    }
-
-    async fn step(&mut self) {
-        match self.random.u8(0..10) {
-            0 => {
-                let span = SECOND * self.random.u32(1..10);
-                self.wait(span).await;
-            }
-            1 if self.random.u8(0..4) == 0 => {
-                let span = SECOND * self.random.u32(10..200);
-                self.wait(span).await;
-            }
-            2..=4 if self.under_way.len() < 8 => {
-                let sent = (Step::Sent(self.client.clone()), self.world.now());
-                self.under_way.push(sent);
-            }
-            _ if !self.under_way.is_empty() => {
-                let at = self.random.usize(..self.under_way.len());
-                self.advance(at).await;
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Responses are lost, delayed and out of order, requests are parallel: nobody is signed out, and no write is lost.
-async fn browse(seed: u64, persistent: bool) {
-    let world = World::new();
-    let mut cookie = Cookie::default();
-    if persistent {
-        cookie = cookie.persistent();
-    }
-    let sessions = world
-        .builder()
-        .renew_every(EVERY)
-        .lifetimes(Lifetimes::new(30 * DAY, 30 * DAY))
-        .cookie(cookie)
-        .touch_after_percent(0)
-        .build()
-        .unwrap();
-    let mut browser = Browser {
-        client: Client::with(&sessions, "n", 0).await,
-        sessions,
-        world,
-        random: fastrand::Rng::with_seed(seed),
-        under_way: Vec::new(),
-        count: 0,
-    };
-    for _ in 0..150 {
-        browser.step().await;
-    }
-    browser.wait(GRACE).await;
-    let n = browser.client.get(&browser.sessions, "n").await;
-    assert_eq!(n, Some(browser.count));
-}
-
-async fn browse_many(persistent: bool) {
-    let first = fastrand::u64(..1 << 40);
-    for seed in first..first + 2_000 {
-        let run = AssertUnwindSafe(browse(seed, persistent)).catch_unwind();
-        assert!(run.await.is_ok(), "seed {seed}");
-    }
-}
-
-#[tokio::test]
-async fn lost_and_reordered_responses_and_parallel_requests_sign_nobody_out() {
-    browse_many(false).await;
-}
-
-#[tokio::test]
-async fn cookies_that_are_dated_anew_sign_nobody_out_either() {
-    browse_many(true).await;
 }
 
 /// Where renewals are off, one that was begun is completed, be the offer lost or not: otherwise both secrets would be good for
