@@ -82,7 +82,7 @@ impl Transport {
     ///   for, `Cache-Control: no-store`, unless the handler set its own. So no other site learns of the URL, and forms still
     ///   say where they come from, as [`check_csrf`](crate::Session::check_csrf) needs it. What is answered without the
     ///   session's middleware gets neither: set `Referrer-Policy` for the whole site. Strip the parameter from access logs,
-    ///   of `Referer` too.
+    ///   of `Referer` too; `no-referrer` keeps it out of that, where pages have no forms.
     /// * Such a session is not renewed by `renew_every`, for nobody would see the new token.
     ///
     /// [`Session::expose_token`]: crate::Session::expose_token

@@ -48,7 +48,7 @@ async fn a_parameter_has_exactly_its_name_and_may_be_encoded() {
 
 /// A page with a token in its address tells it to nobody, whoever asked for the session.
 #[tokio::test]
-async fn a_response_to_a_token_in_the_url_sends_no_referrer_and_is_not_stored() {
+async fn a_response_to_a_token_in_the_url_tells_no_other_site_and_is_not_stored() {
     let world = World::new();
     let sessions = with(&world, all_three());
     let token = token(&sessions).await;
