@@ -410,29 +410,26 @@ fn newest_known(seats: &[Seat], turn: &Turn) -> Arc<Stored> {
     Arc::clone(newest.expect("a flight takes off with somebody aboard"))
 }
 
-/// What a conflict means: another commit was first; or, if an earlier answer may have been lost, perhaps our own.
+/// What a conflict means: another commit was first, or our own. It may have been if an earlier answer was lost, and also if
+/// none was: a proxy may send a swap once more by itself.
 fn judge(
     handle: Handle,
     swap: &Swap,
     current: Arc<Stored>,
     unsure: bool,
 ) -> Result<Landing, Error> {
-    let landed = if unsure {
-        current.control.commits.landed(
-            swap.commit,
-            swap.stored.header.version,
-            current.header.version,
-        )
-    } else {
-        Landed::No
-    };
+    let landed = current.control.commits.landed(
+        swap.commit,
+        swap.stored.header.version,
+        current.header.version,
+    );
     match landed {
         Landed::Yes => Ok(Landing::Landed(Some(current))),
-        Landed::No => Ok(Landing::Conflict(current)),
-        Landed::Unknown => Err(Error::OutcomeUnknown {
+        Landed::Unknown if unsure => Err(Error::OutcomeUnknown {
             handle,
             source: None,
         }),
+        Landed::No | Landed::Unknown => Ok(Landing::Conflict(current)),
     }
 }
 

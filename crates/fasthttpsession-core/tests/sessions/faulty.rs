@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     None,
     /// Applied, but the answer is lost.
     LoseAnswer(StoreErrorKind),
+    /// A replacement that something on the way sends once more, which passes on the second answer.
+    SendTwice,
     /// Never applied, and the caller can't know.
     LoseCall(StoreErrorKind),
     /// Certainly not applied.
@@ -304,6 +306,9 @@ impl Store for Faulty {
             return self.later(kind, async move {
                 let _ = store.0.store.replace(handle, expected, &record, now).await;
             });
+        }
+        if matches!(rest, Fault::SendTwice) {
+            self.0.store.replace(handle, expected, record, now).await?;
         }
         let answer = self.0.store.replace(handle, expected, record, now).await?;
         self.after(rest, handle, now).await?;

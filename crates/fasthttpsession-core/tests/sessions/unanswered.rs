@@ -112,6 +112,14 @@ async fn a_swap_that_landed_without_an_answer_counts_once() {
     assert_eq!((result.unwrap().cookie(), n, swaps), (None, 1, 2));
 }
 
+/// As proxies of MySQL do by themselves when they lose the server.
+#[tokio::test]
+async fn a_swap_that_a_proxy_sent_twice_counts_once() {
+    let (response, n, swaps) = one_swap(Fault::SendTwice).await;
+    response.unwrap();
+    assert_eq!((n, swaps), (1, 1));
+}
+
 #[tokio::test]
 async fn a_swap_that_never_arrived_is_sent_again() {
     let (result, n, swaps) = one_swap(Fault::LoseCall(StoreErrorKind::Unavailable)).await;
