@@ -31,8 +31,9 @@ use crate::token::Handle;
 ///   way of a creation.
 /// * **Never revives.** Only [`create`](Store::create) makes a record. What was deleted or has expired stays so
 ///   whatever `replace` or `touch` was under way.
-/// * **Corrupt bytes stay.** What is not a record is an error of kind [`Corrupt`](StoreErrorKind::Corrupt) to every
-///   operation; only `delete` may remove it.
+/// * **Corrupt bytes stay.** What is not a record is an error of kind [`Corrupt`](StoreErrorKind::Corrupt) to whatever
+///   reads or would change it. Only `delete` may remove it, and a `purge` by a deadline that is kept beside it. A purge
+///   passes it by; whoever lists gets all others, or the error.
 /// * **Durable as documented.** Once an operation has answered, its effect lasts as the store's page promises.
 /// * **Bounded.** Every wait of an operation has a limit; past it the answer is a [`StoreError`].
 /// * **Cancel-safe.** A future may be dropped at any await point. The operation then happened or did not; no later
