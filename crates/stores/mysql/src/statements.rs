@@ -5,7 +5,9 @@
 //!
 //! Whatever writes finds its row by its handle and in no other way: `expires_at + 0` is nothing that an index could be
 //! used for. A server that goes by the index of `expires_at`, as MariaDB may in a small table, waits there for a row that
-//! another transaction has locked, and misses it if that moves the row to an earlier place.
+//! another transaction has locked, and misses it if that moves the row to an earlier place. What writes several rows
+//! forces the index of handles: a server may take going through all of a small table for cheaper, and waits for whatever
+//! is locked there.
 
 use std::fmt::{Display, Write};
 
@@ -128,7 +130,10 @@ impl Statements {
         let bodies: usize = records.iter().map(|(_, record)| record.body.len()).sum();
         let mut sql = String::with_capacity(2 * bodies + 1024 * records.len());
         let mut separator = "SET";
-        write(&mut sql, format_args!("UPDATE {} ", self.table));
+        write(
+            &mut sql,
+            format_args!("UPDATE {} FORCE INDEX (PRIMARY) ", self.table),
+        );
         for (at, column) in WRITTEN.iter().enumerate() {
             write(&mut sql, format_args!("{separator} {column} = CASE handle"));
             for (handle, record) in records {
@@ -160,14 +165,16 @@ impl Statements {
         )
     }
 
-    /// Deletes rows that [`lock_expired`](Self::lock_expired) has locked, and commits.
+    /// Deletes rows that [`lock_expired`](Self::lock_expired) has locked, and commits. Only a deletion that could be from
+    /// several tables is told what index to use.
     pub(crate) fn delete_expired(
         &self,
         handles: impl IntoIterator<Item = Handle>,
         now: Timestamp,
     ) -> String {
         format!(
-            "DELETE FROM {} WHERE handle IN ({}) AND expires_at <= {}; {COMMIT}",
+            "DELETE expired FROM {} AS expired FORCE INDEX (PRIMARY) \
+             WHERE handle IN ({}) AND expires_at + 0 <= {}; {COMMIT}",
             self.table,
             list(handles),
             now.as_millis()
@@ -210,6 +217,9 @@ fn write(sql: &mut String, what: impl Display) {
 mod tests {
     use bytes::Bytes;
     use fasthttpsession_core::Header;
+    use fasthttpsession_servers::Mariadb;
+    use mysql_async::prelude::Queryable;
+    use mysql_async::{Conn, Opts, Row};
 
     use super::*;
     use crate::schema;
@@ -268,6 +278,43 @@ mod tests {
         for statement in together.iter().chain(alone) {
             let statement = plain(statement);
             assert!(page.contains(&statement), "not on the page: {statement}");
+        }
+    }
+
+    /// A server may take a scan of a small table for cheaper, and it waits for whatever somebody holds there.
+    #[tokio::test]
+    async fn in_a_small_table_too_many_rows_are_found_by_their_handles() {
+        let (table, database) = (TableName::default(), Mariadb::shared().database());
+        let options = Opts::from_url(&database.url()).expect("it is a URL");
+        let mut conn = Conn::new(options).await.expect("the server runs");
+        let (sql, record) = (Statements::new(&table), record());
+        let handles = (0..20).map(|number| Handle::from_bytes([number; Handle::BYTES]));
+        let rows = handles.clone().map(|handle| {
+            let handle = Hex(handle.as_bytes());
+            format!("({handle}, 1, 0, 0, 0, 0, '')")
+        });
+        let columns =
+            "handle, version, created_at, idle_deadline, absolute_deadline, expires_at, body";
+        let rows = rows.collect::<Vec<_>>().join(", ");
+        for sql in [
+            &schema::made_by(&table),
+            &format!("INSERT INTO {table} ({columns}) VALUES {rows}"),
+        ] {
+            conn.query_drop(sql).await.expect(sql);
+        }
+        let written: Vec<_> = handles.clone().map(|handle| (handle, &record)).collect();
+        for sql in [
+            sql.lock_all(handles.clone()),
+            sql.replace_all(&written),
+            sql.delete_expired(handles, record.header.idle_deadline),
+        ] {
+            let found = sql.split("; ").find(|part| part.contains("handle IN"));
+            let explain = format!("EXPLAIN {}", found.expect("it names its rows"));
+            let plan: Option<Row> = conn.query_first(&explain).await.expect(&explain);
+            let plan = plan.expect("a row for the table");
+            let [way, index] = ["type", "key"].map(|column| plan.get::<Option<String>, _>(column));
+            assert_eq!(way.flatten().as_deref(), Some("range"), "{explain}");
+            assert_eq!(index.flatten().as_deref(), Some("PRIMARY"), "{explain}");
         }
     }
 }
