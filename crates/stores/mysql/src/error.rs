@@ -103,9 +103,12 @@ pub(crate) fn contended(doing: &str) -> StoreError {
 
 fn refused(doing: &str, error: &ServerError) -> StoreError {
     let (kind, what) = describe(error.code);
+    // ProxySQL says so where it has the server interrupt the statement, maybe too late.
+    let may_be_of_a_proxy = matches!(error.code, 1317 | 1907);
     let error = refusal(doing, kind, what, error);
     match kind {
         StoreErrorKind::Internal | StoreErrorKind::Unavailable => error,
+        _ if may_be_of_a_proxy => error,
         _ => error.not_applied(),
     }
 }
@@ -140,6 +143,7 @@ fn describe(code: u16) -> (StoreErrorKind, &'static str) {
         1040 | 1203 | 1226 => (Unavailable, "the server has no connection left"),
         1037 | 1038 | 1041 => (Unavailable, "the server has no memory left"),
         1053 | 1077 | 1079 | 1927 | 3169 | 4031 => (Unavailable, "the server closed the connection"),
+        2006 | 2013 | 9001 => (Unavailable, "a proxy has lost the server"),
         1047 => (Unavailable, "the node is not ready for use"),
         1180 | 3100 | 3101 => (Unavailable, "the server could not commit"),
         1036 | 1290 | 1792 | 1836 => (Unavailable, "the server only answers reads"),

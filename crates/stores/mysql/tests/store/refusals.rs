@@ -72,6 +72,26 @@ async fn a_refusal_has_its_kind_and_shows_no_value_and_leaves_the_old_record() {
     }
 }
 
+/// `ProxySQL` says so also when it has lost the server under a statement, or has had it interrupted too late.
+#[tokio::test]
+async fn what_a_proxy_may_say_in_place_of_the_server_may_have_been_made() {
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, [1]).await;
+    for (code, kind) in [
+        (1317, Timeout),
+        (1907, Timeout),
+        (2006, Unavailable),
+        (2013, Unavailable),
+        (9001, Unavailable),
+    ] {
+        refuse_updates(&place, code, ALWAYS).await;
+        let error = replace(&store, 1).await.expect_err("it is refused");
+        assert_eq!(error.kind(), kind, "{code}: {error}");
+        assert!(error.is_retryable() && error.may_have_applied(), "{code}");
+    }
+}
+
 #[tokio::test]
 async fn a_deadlock_is_tried_again() {
     let place = Place::new();
