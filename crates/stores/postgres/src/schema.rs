@@ -62,8 +62,9 @@ const INDEXES: [(&str, &str); 3] = [
     ),
 ];
 
+/// Without a backslash, which means something else where `standard_conforming_strings` is off.
 const FIND: &str = "SELECT to_regclass($1) IS NOT NULL,
-  coalesce(substring(obj_description(to_regclass($1), 'pg_class') FROM 'fasthttpsession schema (\\d{1,9})'), '0')::int,
+  coalesce(substring(obj_description(to_regclass($1), 'pg_class') FROM 'fasthttpsession schema ([0-9]{1,9})'), '0')::int,
   current_setting('server_encoding')";
 
 const FIND_COLUMNS: &str = "SELECT attname::text, format_type(atttypid, NULL)
@@ -217,7 +218,7 @@ fn migration(table: &TableName) -> String {
         "DO $migrate$ DECLARE found int; BEGIN
 PERFORM pg_advisory_xact_lock(hashtext('fasthttpsession {table}'));
 SELECT coalesce(substring(obj_description(to_regclass('{table}'), 'pg_class')
-  FROM 'fasthttpsession schema (\\d{{1,9}})'), '0')::int INTO found;
+  FROM 'fasthttpsession schema ([0-9]{{1,9}})'), '0')::int INTO found;
 {steps}IF found < {VERSION} THEN
 {}
 END IF; END $migrate$",

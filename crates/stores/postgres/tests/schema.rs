@@ -230,6 +230,19 @@ async fn a_role_that_may_not_is_told_which_right_it_lacks() {
         .await;
 }
 
+/// As old applications want it: a backslash in a text is then one that escapes what follows.
+#[tokio::test]
+async fn a_database_with_texts_of_old_keeps_sessions_and_is_opened_again() {
+    let place = Place::new().await;
+    let name = place.database.name();
+    let setting = format!("ALTER DATABASE {name} SET standard_conforming_strings = off");
+    place.run(&setting).await;
+    for _ in 0..2 {
+        place.config().open().await.expect("the store opens");
+    }
+    is_mended(&place).await;
+}
+
 #[tokio::test]
 async fn two_tables_in_one_database_are_two_stores() {
     let place = Place::new().await;
