@@ -81,13 +81,14 @@ fn server(config: &PostgresConfig) -> Config {
         server.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
     if config.prepared {
-        server.options(server_timeout(config.statement_timeout));
+        server.options(settings(config.statement_timeout));
     }
     server
 }
 
-/// The server gives up first: then it is certain that a statement had no effect.
-fn server_timeout(statement: Duration) -> String {
+/// The server gives up first: then it is certain that a statement had no effect. And it refuses none because a row changed
+/// that the statement waited for, whatever is usual in the database.
+fn settings(statement: Duration) -> String {
     let millis = (statement.as_millis() * 9 / 10).clamp(1, i32::MAX as u128);
-    format!("-c statement_timeout={millis}")
+    format!("-c statement_timeout={millis} -c default_transaction_isolation=read\\ committed")
 }

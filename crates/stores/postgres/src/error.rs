@@ -1,6 +1,7 @@
 //! What the driver, the pool and the server say, as errors of a store. The only place that maps them.
 
-use std::io;
+use std::error::Error as _;
+use std::{fmt, io};
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
 use tokio_postgres::Error;
@@ -40,9 +41,35 @@ pub(crate) fn timed_out(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Timeout, format!("{what} took too long"))
 }
 
-/// A row was not as it had been each time.
+/// What a refusal comes from that others are the reason of: a deadlock, or a row that changed after the transaction had
+/// begun. It had no effect, and may be sent again.
+#[derive(Debug)]
+struct Thwarted;
+
+impl fmt::Display for Thwarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another transaction was in the way")
+    }
+}
+
+impl std::error::Error for Thwarted {}
+
+/// `None` of what others have thwarted, to be tried again.
+pub(crate) fn unless_thwarted<T>(answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match answer {
+        Err(error) if is_thwarted(&error) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+fn is_thwarted(error: &StoreError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    matches!(source, Some(Thwarted))
+}
+
+/// Another transaction was in the way each time.
 pub(crate) fn contended() -> StoreError {
-    let sentence = "a row of postgres changed each time it was waited for";
+    let sentence = "other transactions on postgres were in the way each time";
     StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied()
 }
 
@@ -84,7 +111,13 @@ fn refused(refusal: &DbError) -> StoreError {
     };
     let advice = if of_a_pooler { ADVICE } else { "" };
     let error = StoreError::new(kind, sentence(refusal) + advice);
-    if certain { error.not_applied() } else { error }
+    match certain {
+        true if refusal.code().code().starts_with("40") => {
+            error.with_source(Thwarted).not_applied()
+        }
+        true => error.not_applied(),
+        false => error,
+    }
 }
 
 fn sentence(refusal: &DbError) -> String {
@@ -97,6 +130,7 @@ fn kind_of(code: &SqlState) -> (StoreErrorKind, bool) {
     use StoreErrorKind::{Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable};
     match *code {
         SqlState::DISK_FULL => return (Full, true),
+        SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => return (Unavailable, false),
         SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => return (Timeout, true),
         SqlState::STRING_DATA_RIGHT_TRUNCATION => return (TooLarge, true),
         SqlState::UNTRANSLATABLE_CHARACTER => return (Misconfigured, true),
@@ -106,7 +140,7 @@ fn kind_of(code: &SqlState) -> (StoreErrorKind, bool) {
         Some("54") => (TooLarge, true),
         // No such database, schema, table, column, right, password.
         Some("28" | "3D" | "3F" | "42") => (Misconfigured, true),
-        // Out of memory or connections; a standby; a deadlock; a changed table.
+        // Out of memory or connections; a standby; others in the way; a changed table.
         Some("53" | "25" | "40" | "0A") => (Unavailable, true),
         // The connection broke, or the server is going down: the answer may have been lost on its way.
         Some("08" | "57") => (Unavailable, false),
@@ -144,7 +178,8 @@ fn kind_of_failed_connect(error: &Error) -> StoreErrorKind {
 
 /// Whether the connection broke. What TLS itself objects to is invalid data.
 fn broke(error: &Error) -> bool {
-    let source = std::error::Error::source(error);
-    let of_the_connection = source.and_then(|source| source.downcast_ref::<io::Error>());
+    let of_the_connection = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
     of_the_connection.is_some_and(|error| error.kind() != io::ErrorKind::InvalidData)
 }

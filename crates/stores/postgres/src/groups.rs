@@ -10,6 +10,7 @@ use fasthttpsession_store_common::Group;
 
 use crate::connections::Connections;
 use crate::database::Database;
+use crate::error::unless_thwarted;
 
 /// The answer, or `None` if the call must be made alone, and patiently.
 pub(crate) type Answer<T> = Result<Option<T>, StoreError>;
@@ -59,12 +60,22 @@ impl<O: Operation> Group for Groups<O> {
     }
 
     async fn run(&self, calls: Vec<O>) -> Vec<Answer<O::Answer>> {
-        let (database, count) = (Arc::clone(&self.database), calls.len());
-        let answers =
-            Connections::finish(async move { O::run(&database, &calls, Waiting::Never).await })
-                .await;
-        answers.unwrap_or_else(|error| of_all(count, &error))
+        made(&self.database, calls, Waiting::Never).await
     }
+}
+
+/// The answers of calls that are made to their end, whoever gives up waiting for them.
+pub(crate) async fn made<O: Operation>(
+    database: &Arc<Database>,
+    calls: Vec<O>,
+    waiting: Waiting,
+) -> Vec<Answer<O::Answer>> {
+    let (database, count) = (Arc::clone(database), calls.len());
+    let answers =
+        Connections::finish(async move { O::run(&database, &calls, waiting).await }).await;
+    let answers = answers.unwrap_or_else(|error| of_all(count, &error));
+    let again = |answer| unless_thwarted(answer).map(Option::flatten);
+    answers.into_iter().map(again).collect()
 }
 
 /// What a refusal of a whole group means to each call: if one of them has caused it, each gets a try of its own.

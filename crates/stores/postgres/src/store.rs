@@ -17,8 +17,8 @@ use tokio_postgres::Row;
 use crate::config::PostgresConfig;
 use crate::connections::Connections;
 use crate::database::Database;
-use crate::error::{contended, timed_out};
-use crate::groups::{Groups, Operation, Waiting};
+use crate::error::{contended, timed_out, unless_thwarted};
+use crate::groups::{Answer, Groups, Operation, Waiting, made};
 use crate::operations::{Create, Delete, Load, Replace, Touch};
 use crate::row::{self, Key, bigint, millis};
 use crate::schema::Schema;
@@ -122,14 +122,23 @@ impl Inner {
         .await
     }
 
-    async fn patiently<O: Operation>(&self, call: O) -> Result<Option<O::Answer>, StoreError> {
-        let database = Arc::clone(&self.database);
-        let answers =
-            Connections::finish(
-                async move { O::run(&database, &[call], Waiting::Patiently).await },
-            );
-        let answers = answers.await?;
+    async fn patiently<O: Operation>(&self, call: O) -> Answer<O::Answer> {
+        let answers = made(&self.database, vec![call], Waiting::Patiently).await;
         answers.into_iter().next().transpose().map(Option::flatten)
+    }
+
+    /// How many of at most so many expired sessions were removed, and how many were looked at; `None` if others were in
+    /// the way.
+    async fn try_purge(&self, most: i64, now: Timestamp) -> Result<Option<(u64, u64)>, StoreError> {
+        let purge = async move |database: Arc<Database>| {
+            let statement = &database.statements.purge;
+            let rows = database
+                .connections
+                .rows(statement, &[&millis(now), &most])
+                .await?;
+            Ok((number(&rows, 0), number(&rows, 1)))
+        };
+        unless_thwarted(self.with(purge).await)
     }
 
     /// Runs `work` on the database to its end, and waits for it as long as an operation may take.
@@ -289,15 +298,8 @@ impl Store for PostgresStore {
         let (limit, mut purged) = (limit as u64, 0);
         while purged < limit {
             let most = bigint(limit - purged);
-            let purge = async move |database: Arc<Database>| {
-                let statement = &database.statements.purge;
-                let rows = database
-                    .connections
-                    .rows(statement, &[&millis(now), &most])
-                    .await?;
-                Ok((number(&rows, 0), number(&rows, 1)))
-            };
-            let (removed, looked_at) = self.inner.with(purge).await?;
+            let (removed, looked_at) =
+                settle(|| self.inner.try_purge(most, now), contended).await?;
             purged += removed;
             if looked_at < most.unsigned_abs() {
                 break;

@@ -1,9 +1,10 @@
-//! What is special to this store: groups, rows that others hold, rows that are no record, servers that fail,
-//! answers that get lost, pools, poolers, encryption, purging.
+//! What is special to this store: groups, rows that others hold, levels of isolation, rows that are no record, servers
+//! that fail, answers that get lost, pools, poolers, encryption, purging.
 
 mod damage;
 mod deadlocks;
 mod groups;
+mod isolation;
 mod locks;
 mod lost;
 mod pool;
