@@ -67,6 +67,8 @@ fn server(config: &PostgresConfig) -> Config {
     server
         .application_name(&config.application_name)
         .keepalives_idle(KEEPALIVE)
+        // A name may lead to a standby, which has not yet heard of the last logouts.
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
         .ssl_mode(config.sslmode.into());
     if let Some(user) = &config.user {
         server.user(user);
@@ -76,9 +78,6 @@ fn server(config: &PostgresConfig) -> Config {
     }
     if let Some(database) = &config.database {
         server.dbname(database);
-    }
-    if config.host.are_several() {
-        server.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
     if config.prepared {
         server.options(settings(config.statement_timeout));

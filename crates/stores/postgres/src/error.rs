@@ -30,6 +30,9 @@ pub(crate) fn failed(error: Error) -> StoreError {
 pub(crate) fn not_connected(error: Error) -> StoreError {
     let mapped = if let Some(refusal) = error.as_db_error() {
         refused(refusal)
+    } else if takes_no_writes(&error) {
+        let sentence = "the server of postgres takes no writes: it is a standby, or default_transaction_read_only is on";
+        StoreError::new(StoreErrorKind::Unavailable, sentence).with_source(error)
     } else {
         let kind = kind_of_failed_connect(&error);
         StoreError::new(kind, "connecting to postgres failed").with_source(error)
@@ -159,6 +162,13 @@ fn comes_of_a_pooler(refusal: &DbError) -> bool {
             .message()
             .starts_with("unsupported startup parameter");
     of_a_statement || of_a_setting
+}
+
+/// The driver asked the server, and says so in no other way.
+fn takes_no_writes(error: &Error) -> bool {
+    error
+        .source()
+        .is_some_and(|source| source.to_string() == "database does not allow writes")
 }
 
 /// A server without TLS, or with a certificate that is not trusted, and one that wants a password where there is none, or

@@ -51,10 +51,6 @@ impl Hosts {
         };
         self.0.iter().map(with).collect()
     }
-
-    pub(crate) fn are_several(&self) -> bool {
-        self.0.len() > 1
-    }
 }
 
 impl Default for Hosts {

@@ -61,8 +61,10 @@
 //!   it after a restore; restored to a point in time, it has the sessions of that time.
 //! * By `fsync = off`, which may undo or destroy anything.
 //!
-//! Reads go to where the writes go: with several hosts, the one that takes writes. A pooler that sends `SELECT` to
-//! replicas would show sessions that were logged out; leave this store out of it.
+//! Reads go to where the writes go: a new connection asks its server whether it takes writes, and one that does not is
+//! refused; with several hosts, the next is asked. On a pool of the application's own, that is up to its
+//! `target_session_attrs`. A pooler that sends `SELECT` to replicas would show sessions that were logged out; leave this
+//! store out of it.
 //!
 //! # Groups
 //!

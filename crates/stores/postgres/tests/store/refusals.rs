@@ -90,6 +90,23 @@ async fn a_server_that_goes_down_or_does_not_know_may_have_made_the_write() {
     }
 }
 
+/// A standby, or what is set up like one, has nothing that was written since it last heard of the primary.
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_not_read_from() {
+    let place = Place::new().await;
+    drop(place.store().await);
+    let name = place.database.name();
+    let setting = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+    place.run(&setting).await;
+    for prepared in [true, false] {
+        let config = place.config().migrate(false).prepared(prepared);
+        let error = config.open().await.expect_err("it takes no writes");
+        assert_eq!(error.kind(), Unavailable, "{error}");
+        assert!(!error.may_have_applied());
+        assert!(error.to_string().contains("no writes"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn no_password_is_in_what_a_refused_one_prints() {
     let place = Place::new().await;
