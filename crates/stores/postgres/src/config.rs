@@ -262,7 +262,7 @@ impl PostgresConfig {
     /// Opens a store on connections of your own. Of the settings, `table`, `migrate`, `prepared`, the time-outs of pool
     /// and statement, and purging count; time-outs on the server are up to you.
     pub async fn open_on(self, pool: Pool) -> Result<PostgresStore, StoreError> {
-        self.open_with(Source::Shared(pool)).await
+        self.open_with(Source::shared(pool)).await
     }
 
     async fn open_with(self, source: Source) -> Result<PostgresStore, StoreError> {

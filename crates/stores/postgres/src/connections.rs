@@ -39,14 +39,15 @@ pub(crate) struct Connections {
 /// Where connections come from.
 pub(crate) enum Source {
     Own(RuntimePool<Connection>, Box<Connector>),
-    /// The application's.
-    Shared(Pool),
+    /// The application's, and the right to use one. Nobody has to wait inside the pool, unless it is for the application:
+    /// there, who is of a runtime that does not run is handed what others could use.
+    Shared(Pool, Arc<Turns>),
 }
 
 /// A connection that nobody else uses. Dropped, it is closed or, if it is the application's, goes back.
 enum Client {
     Own(Pooled<Connection>),
-    Shared(Object),
+    Shared(Object, Turn),
 }
 
 impl Connections {
@@ -116,40 +117,27 @@ impl Connections {
         judge(client, answer)
     }
 
-    /// A connection, made if need be.
     async fn checkout(&self) -> Result<Client, StoreError> {
-        let limit = self.waits.connection;
-        let client = async {
-            match &self.source {
-                Source::Own(pool, connector) => {
-                    let began = Instant::now();
-                    let turn = pool.turn().await;
-                    let left = limit.saturating_sub(began.elapsed());
-                    own(pool, connector, turn, left).await
-                }
-                Source::Shared(pool) => shared(pool).await,
-            }
-        };
-        let client = timeout(limit, client).await;
-        client.unwrap_or_else(|_| Err(none_in_time()))
+        let right = async { (self.source.turn().await, ()) };
+        Ok(self.client(right).await?.0)
     }
 
-    /// The same, and the right to wait for a row on it.
+    /// A connection, and the right to wait for a row on it.
     async fn checkout_patiently(&self) -> Result<(Client, Turn), StoreError> {
+        self.client(self.both()).await
+    }
+
+    /// A connection, made if need be, and what comes with the right to it.
+    async fn client<T>(
+        &self,
+        right: impl Future<Output = (Turn, T)>,
+    ) -> Result<(Client, T), StoreError> {
         let limit = self.waits.connection;
         let client = async {
-            match &self.source {
-                Source::Own(pool, connector) => {
-                    let began = Instant::now();
-                    let (turn, patience) = self.both(pool).await;
-                    let left = limit.saturating_sub(began.elapsed());
-                    Ok((own(pool, connector, turn, left).await?, patience))
-                }
-                Source::Shared(pool) => {
-                    let patience = self.patience.turn().await;
-                    Ok((shared(pool).await?, patience))
-                }
-            }
+            let began = Instant::now();
+            let (turn, more) = right.await;
+            let left = limit.saturating_sub(began.elapsed());
+            Ok((self.source.client(turn, left).await?, more))
         };
         let client = timeout(limit, client).await;
         client.unwrap_or_else(|_| Err(none_in_time()))
@@ -157,14 +145,14 @@ impl Connections {
 
     /// The right to a connection and that to wait for a row. Who has one waits for the other without it, for it may be of
     /// a runtime that does not run.
-    async fn both(&self, pool: &RuntimePool<Connection>) -> (Turn, Turn) {
+    async fn both(&self) -> (Turn, Turn) {
         loop {
             let patience = self.patience.turn().await;
-            if let Some(turn) = pool.turn_now() {
+            if let Some(turn) = self.source.turn_now() {
                 return (turn, patience);
             }
             drop(patience);
-            let turn = pool.turn().await;
+            let turn = self.source.turn().await;
             if let Some(patience) = self.patience.turn_now() {
                 return (turn, patience);
             }
@@ -186,44 +174,58 @@ fn waiting_of(most: usize) -> usize {
 }
 
 impl Source {
+    pub(crate) fn shared(pool: Pool) -> Self {
+        let turns = Turns::new(pool.status().max_size);
+        Self::Shared(pool, Arc::new(turns))
+    }
+
     fn most(&self) -> usize {
         match self {
             Self::Own(pool, _) => pool.most(),
-            Self::Shared(pool) => pool.status().max_size,
+            Self::Shared(pool, _) => pool.status().max_size,
         }
     }
-}
 
-/// If it has to be made, then within `limit`.
-async fn own(
-    pool: &RuntimePool<Connection>,
-    connector: &Connector,
-    turn: Turn,
-    limit: Duration,
-) -> Result<Client, StoreError> {
-    let client = match pool.take(turn, |client| !client.is_closed()).await {
-        Taken::Unused(client) => client,
-        Taken::Room(room) => room.fill(connector.connect(limit).await?),
-    };
-    Ok(Client::Own(client))
-}
+    async fn turn(&self) -> Turn {
+        match self {
+            Self::Own(pool, _) => pool.turn().await,
+            Self::Shared(_, turns) => turns.turn().await,
+        }
+    }
 
-async fn shared(pool: &Pool) -> Result<Client, StoreError> {
-    pool.get().await.map(Client::Shared).map_err(refused)
+    fn turn_now(&self) -> Option<Turn> {
+        match self {
+            Self::Own(pool, _) => pool.turn_now(),
+            Self::Shared(_, turns) => turns.turn_now(),
+        }
+    }
+
+    /// If one of its own has to be made, then within `limit`.
+    async fn client(&self, turn: Turn, limit: Duration) -> Result<Client, StoreError> {
+        Ok(match self {
+            Self::Own(pool, connector) => {
+                Client::Own(match pool.take(turn, |client| !client.is_closed()).await {
+                    Taken::Unused(client) => client,
+                    Taken::Room(room) => room.fill(connector.connect(limit).await?),
+                })
+            }
+            Self::Shared(pool, _) => Client::Shared(pool.get().await.map_err(refused)?, turn),
+        })
+    }
 }
 
 impl Client {
     fn give_back(self) {
         match self {
             Self::Own(client) => client.give_back(),
-            Self::Shared(client) => drop(client),
+            Self::Shared(client, turn) => drop((client, turn)),
         }
     }
 
     fn close(self) {
         match self {
             Self::Own(client) => drop(client),
-            Self::Shared(client) => drop(Object::take(client)),
+            Self::Shared(client, turn) => drop((Object::take(client), turn)),
         }
     }
 }
@@ -234,7 +236,7 @@ impl Deref for Client {
     fn deref(&self) -> &ClientWrapper {
         match self {
             Self::Own(client) => client,
-            Self::Shared(client) => client,
+            Self::Shared(client, _) => client,
         }
     }
 }

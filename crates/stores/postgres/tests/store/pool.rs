@@ -14,7 +14,7 @@ use crate::support::{NOW, Place, create, load, record, replace, within};
 const SOON: Duration = Duration::from_secs(30);
 
 /// Connections that an application made for itself.
-fn pool(place: &Place, size: usize) -> Pool {
+pub(crate) fn pool(place: &Place, size: usize) -> Pool {
     let server = place.database.url().parse().expect("it is a URL");
     Pool::builder(Manager::new(server, NoTls))
         .max_size(size)

@@ -7,6 +7,7 @@ use fasthttpsession_core::{Record, Replaced, Store, StoreError};
 use fasthttpsession_postgres::PostgresStore;
 use tokio::task::{JoinHandle, yield_now};
 
+use crate::pool::pool;
 use crate::support::{
     Holder, NOW, Place, create, handle, record, replace, start, successor, within,
 };
@@ -70,6 +71,34 @@ async fn who_gave_up_waiting_for_a_connection_has_none_though_its_runtime_rests(
     let replaced = waiting.await.expect("no panic").expect("an answer");
     assert_eq!(replaced, Replaced::Replaced);
     within(store.check()).await.expect("its connection is free");
+}
+
+#[tokio::test]
+async fn who_waits_for_one_of_the_applications_has_none_while_its_runtime_rests() {
+    let place = Place::new().await;
+    let config = place.config().pool_timeout(BOUND);
+    let store = config.open_on(pool(&place, 1)).await;
+    let store = store.expect("the store opens");
+    create(&store, [0]).await;
+    let holder = place.holder(&[0]).await;
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { replace(&store, 0).await }
+    });
+    place.until_waiting(1).await;
+    let other = store.clone();
+    let stopped = elsewhere(async move || {
+        tokio::spawn(async move { other.check().await });
+        // It goes on in a task of its own.
+        for _ in 0..2 {
+            yield_now().await;
+        }
+    });
+    let ((), _resting) = stopped.await.expect("no panic");
+    holder.commit().await;
+    let replaced = waiting.await.expect("no panic").expect("an answer");
+    assert_eq!(replaced, Replaced::Replaced);
+    within(store.check()).await.expect("it is free");
 }
 
 #[tokio::test]
