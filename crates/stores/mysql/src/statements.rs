@@ -16,10 +16,7 @@ use fasthttpsession_store_common::TableName;
 
 use crate::literals::{Hex, MaybeHex};
 
-/// Columns of a record, in the order in which `row.rs` reads them.
-const RECORD: &str =
-    "handle, version, created_at, idle_deadline, absolute_deadline, principal, label, body";
-/// The same but for the body.
+/// Columns of a record, in the order in which `row.rs` reads them, but for the last, the body.
 const HEADER: &str =
     "handle, version, created_at, idle_deadline, absolute_deadline, principal, label";
 
@@ -86,7 +83,7 @@ impl Statements {
         let assigned = WRITTEN.map(|column| format!("{column} = ?")).join(", ");
         Self {
             table: table.clone(),
-            load: format!("SELECT {RECORD} FROM {table} WHERE handle = ?"),
+            load: format!("SELECT {HEADER}, body FROM {table} WHERE handle = ?"),
             insert: format!("INSERT INTO {table} ({written}, handle) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
             overwrite: format!("UPDATE {table} SET {assigned} WHERE handle = ? AND expires_at + 0 <= ? AND {SOUND}"),
             replace: format!(
@@ -97,8 +94,8 @@ impl Statements {
                  WHERE handle = ? AND version = ? AND idle_deadline < ? AND expires_at + 0 > ? AND {SOUND}"
             ),
             delete: format!("DELETE FROM {table} WHERE handle = ? AND expires_at + 0 > ?"),
-            sessions_of: format!("SELECT {RECORD} FROM {table} WHERE principal = ? AND expires_at > ? {ALL}"),
-            scan: format!("SELECT {RECORD} FROM {table} WHERE handle >= ? ORDER BY handle LIMIT ?"),
+            sessions_of: format!("SELECT {HEADER}, body FROM {table} WHERE principal = ? AND expires_at > ? {ALL}"),
+            scan: format!("SELECT {HEADER}, body FROM {table} WHERE handle >= ? ORDER BY handle LIMIT ?"),
             count: format!("SELECT COUNT(*) FROM {table} WHERE expires_at > ?"),
             check: format!("SELECT version FROM {table} LIMIT 0"),
         }
@@ -107,7 +104,7 @@ impl Statements {
     /// Reads several sessions.
     pub(crate) fn load_all(&self, handles: impl IntoIterator<Item = Handle>) -> String {
         format!(
-            "SELECT {RECORD} FROM {} WHERE handle IN ({}) {ALL}",
+            "SELECT {HEADER}, body FROM {} WHERE handle IN ({}) {ALL}",
             self.table,
             list(handles)
         )
