@@ -151,9 +151,9 @@ async fn a_store_works_on_a_server_that_sets_connections_up_in_its_own_way() {
 async fn waiting_for_a_connection_ends_without_effect() {
     let place = Place::new();
     let config = place.config().max_connections(1);
-    let config = config.pool_timeout(Duration::from_millis(100));
+    create(&place.store().await, [1, 2]).await;
+    let config = config.pool_timeout(Duration::from_secs(1));
     let store = config.open().await.expect("the store opens");
-    create(&store, [1, 2]).await;
     let holder = place.holder(&[1]).await;
     let first = replacing(&store, 1);
     place.until_one_waits().await;

@@ -25,10 +25,11 @@ async fn all_runtimes_together_make_no_more_connections_than_are_set() {
 #[tokio::test]
 async fn a_connection_that_a_call_gave_up_is_closed_though_its_runtime_rests() {
     let place = Place::new();
-    let config = place.config().max_connections(1);
+    // What waits for the disk takes as long as it does.
+    create(&place.store().await, [1]).await;
+    let config = place.config().migrate(false).max_connections(1);
     let store = config.statement_timeout(Duration::from_secs(2)).open();
     let store = store.await.expect("the store opens");
-    create(&store, [1]).await;
     let holder = place.holder(&[1]).await;
     let other = store.clone();
     let touched = elsewhere(async move || {

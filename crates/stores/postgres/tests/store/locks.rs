@@ -46,7 +46,7 @@ async fn a_row_that_is_held_too_long_is_a_time_out_without_effect() {
     let place = Place::new().await;
     let patient = place.store().await;
     create(&patient, [1]).await;
-    let config = place.config().statement_timeout(Duration::from_secs(2));
+    let config = place.config().statement_timeout(Duration::from_secs(4));
     let store = config.open().await.expect("the store opens");
     let holder = place.holder(&[1]).await;
     let timeout = within(replace(&store, 1)).await;

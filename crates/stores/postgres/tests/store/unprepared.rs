@@ -114,9 +114,12 @@ fn program() -> &'static str {
     installed.unwrap_or("pgbouncer")
 }
 
+/// Below those that the kernel gives to clients, of whom one could have it before the pooler.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(22_000..32_000));
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("some port is free")
 }
 
 #[tokio::test]
