@@ -18,7 +18,7 @@ use crate::wire::short_len;
 
 /// How tokens go over the wire.
 ///
-/// A token is `handle.secret`, 45 characters, and needs no wrapping to be safe: who does not know the 128 random bits of
+/// A token is `handle.secret`, 45 characters, and needs no wrapping to be safe: whoever does not know the 128 random bits of
 /// its secret opens nothing.
 ///
 /// | codec | adds | a forged or changed token | with 45 characters and a key id of 7 |

@@ -1,4 +1,4 @@
-//! What stores on disks and servers have in common. Applications have no need of this crate; who writes a store may.
+//! What stores on disks and servers have in common. Applications have no need of this crate; authors of stores may.
 //!
 //! * [`StoreUrl`]: a store's settings from a URL, by the same serde type that reads them from a file.
 //! * [`Hidden`]: what a configuration does not show, such as a password.

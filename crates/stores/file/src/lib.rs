@@ -25,7 +25,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | G1, no lost update | between tasks and between processes: who writes has the lock of the session's shard |
+//! | G1, no lost update | between tasks and between processes: a writer holds the lock of the session's shard |
 //! | G2, logout is final | as far as [a write lasts](#what-a-write-outlives); see [below](#how-a-logout-can-be-undone) |
 //! | G5, no secret at rest | files are 0600 in folders 0700, whatever the umask; names come from handles, digests and times only |
 //! | G7, both clocks | a record past a deadline is absent to every operation, purged or not; only the time that an operation is told decides |

@@ -17,8 +17,8 @@ impl SessionsBuilder {
     /// Encrypts what stores keep of a session (its values, the hashes of its secrets, its sign-in id) with the first of
     /// `keys`, and reads records that one of them encrypted, and no others. Default: nothing is encrypted.
     ///
-    /// XChaCha20-Poly1305 with a random nonce. It also vouches for the session's handle, version, creation, absolute
-    /// deadline, principal and label, which stores must be able to read and which therefore stay readable. So who can
+    /// XChaCha20-Poly1305 with a random nonce. It also authenticates the session's handle, version, creation, absolute
+    /// deadline, principal and label, which stores must be able to read and which therefore stay readable. So whoever can
     /// write to the database can't change any of them, nor put the contents of one session into another; such a record is
     /// [`Error::Unreadable`] with [`Unreadable::Changed`], and stays as it is.
     ///
@@ -59,7 +59,7 @@ impl SessionsBuilder {
     }
 
     /// Also reads records that are not encrypted, while [`encrypt_records`](Self::encrypt_records) is being introduced.
-    /// Until this is taken out again, who can write to the database can put a record of their own in place of an encrypted
+    /// Until this is taken out again, whoever can write to the database can put a record of their own in place of an encrypted
     /// one.
     pub fn also_read_unencrypted(mut self) -> Self {
         self.encryption.also_unencrypted = true;
