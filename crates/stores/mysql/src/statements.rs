@@ -5,9 +5,9 @@
 //!
 //! Whatever writes finds its row by its handle and in no other way: `expires_at + 0` is nothing that an index could be
 //! used for. A server that goes by the index of `expires_at`, as MariaDB may in a small table, waits there for a row that
-//! another transaction has locked, and misses it if that moves the row to an earlier place. What writes several rows
-//! forces the index of handles: a server may take going through all of a small table for cheaper, and waits for whatever
-//! is locked there.
+//! another transaction has locked, and misses it if that moves the row to an earlier place. What locks or writes several
+//! rows forces the index of handles: a server may take going through all of a small table for cheaper, and waits for
+//! whatever is locked there, or locks it for a moment and so is in the way of others.
 
 use std::fmt::{Display, Write};
 
@@ -114,7 +114,7 @@ impl Statements {
     /// the header of each.
     pub(crate) fn lock_all(&self, handles: impl IntoIterator<Item = Handle>) -> String {
         format!(
-            "{BEGIN}; SELECT {HEADER} FROM {} WHERE handle IN ({}) \
+            "{BEGIN}; SELECT {HEADER} FROM {} FORCE INDEX (PRIMARY) WHERE handle IN ({}) \
              ORDER BY handle {ALL} FOR UPDATE SKIP LOCKED",
             self.table,
             list(handles)
