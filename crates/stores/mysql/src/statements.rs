@@ -306,7 +306,10 @@ mod tests {
             sql.delete_expired(handles, record.header.idle_deadline),
         ] {
             let found = sql.split("; ").find(|part| part.contains("handle IN"));
-            let explain = format!("EXPLAIN {}", found.expect("it names its rows"));
+            let explain = format!(
+                "EXPLAIN FORMAT=TRADITIONAL {}",
+                found.expect("it names its rows")
+            );
             let plan: Option<Row> = conn.query_first(&explain).await.expect(&explain);
             let plan = plan.expect("a row for the table");
             let [way, index] = ["type", "key"].map(|column| plan.get::<Option<String>, _>(column));
