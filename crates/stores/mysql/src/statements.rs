@@ -163,18 +163,19 @@ impl Statements {
     }
 
     /// Deletes rows that [`lock_expired`](Self::lock_expired) has locked, and commits. Only a deletion that could be from
-    /// several tables is told what index to use.
+    /// several tables is told what index to use; and such a one names the table as it is, for what has no name of a schema
+    /// is looked for in the default database, which there may not be.
     pub(crate) fn delete_expired(
         &self,
         handles: impl IntoIterator<Item = Handle>,
         now: Timestamp,
     ) -> String {
         format!(
-            "DELETE expired FROM {} AS expired FORCE INDEX (PRIMARY) \
+            "DELETE {table} FROM {table} FORCE INDEX (PRIMARY) \
              WHERE handle IN ({}) AND expires_at + 0 <= {}; {COMMIT}",
-            self.table,
             list(handles),
-            now.as_millis()
+            now.as_millis(),
+            table = self.table,
         )
     }
 }

@@ -61,6 +61,20 @@ async fn a_session_that_was_used_is_purged_at_its_new_deadline() {
     assert_eq!(place.number(ALL), 0);
 }
 
+/// The table is named with its database then, in every statement.
+#[tokio::test]
+async fn a_purge_needs_no_default_database() {
+    let place = Place::new();
+    let table = format!("{}.fasthttpsession", place.database.name());
+    let config = place.config().database("").table(&table);
+    let config = config.expect("it is a name");
+    let store = config.open().await.expect("the store opens");
+    create(&store, [1, 2]).await;
+    let purged = store.purge(10, NOW.after(HOUR)).await;
+    assert_eq!(purged.expect("an answer"), 2);
+    assert_eq!(place.number(ALL), 0);
+}
+
 #[tokio::test]
 async fn a_purge_removes_at_most_its_limit_and_nothing_that_lives() {
     let place = Place::new();
