@@ -161,8 +161,8 @@
 //! a thread holds the shard. While another process has the lock one of them asks again each millisecond, up to
 //! [`lock_timeout`](FileConfig::lock_timeout). The files of the locks are opened when they are first needed and stay
 //! open: up to 256 of them, and two for each operation under way. Whoever has locked one looks whether it still lies at
-//! its place. If somebody has removed it, a write is an error that asks for `migrate`; if that has made another, all
-//! lock that one.
+//! its place. If somebody has removed it, a write, and a read that finds one amid its work, is an error that asks for
+//! `migrate`; if that has made another, all lock that one.
 //!
 //! # Expiry
 //!

@@ -54,7 +54,8 @@ impl Records {
         Ok(sessions)
     }
 
-    /// Removes an entry if it is still left over when nobody is making a record for it.
+    /// Removes an entry if it is still left over when nobody is making a record for it. It may as well stay, if the shard
+    /// can't be had.
     fn remove_left_over(&self, principal: &Principal, handle: Handle) -> Result<(), StoreError> {
         let remove = |held: &Held<'_>| {
             let header = self.header(held, handle)?;
@@ -63,10 +64,8 @@ impl Records {
             }
             Ok(())
         };
-        let removed = self
-            .locks
-            .briefly(&self.folder, Shard::of(handle), remove)?;
-        removed.unwrap_or(Ok(()))
+        let removed = self.locks.briefly(&self.folder, Shard::of(handle), remove);
+        removed.ok().flatten().unwrap_or(Ok(()))
     }
 
     /// At most `limit` live sessions of `shard` that follow `after`, in the order of their handles.

@@ -29,6 +29,24 @@ async fn an_entry_that_is_left_over_is_removed_when_it_is_seen() {
     assert_eq!(entries(), 2);
 }
 
+/// Then nobody can tell whether somebody makes a record for it, and it may as well stay.
+#[tokio::test]
+async fn an_entry_that_is_left_over_where_a_lock_is_missing_hides_nothing() {
+    let folder = folder();
+    let (store, owner) = (open(folder.path()).await, principal("ann"));
+    let [kept, left] = [handle_in(7, 0), handle_in(7, 1)];
+    for handle in [kept, left] {
+        let record = record_of(&owner, HOUR);
+        store.create(handle, &record, NOW).await.unwrap();
+    }
+    let file = file_of(folder.path(), left);
+    std::fs::remove_file(file.with_file_name("lock")).unwrap();
+    std::fs::remove_file(file).unwrap();
+    let sessions = store.sessions_of(&owner, NOW).await.unwrap();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].0, kept);
+}
+
 #[tokio::test]
 async fn a_scan_goes_by_handles_and_goes_on_behind_the_last() {
     let folder = folder();
