@@ -260,7 +260,8 @@ impl PostgresConfig {
     }
 
     /// Opens a store on connections of your own. Of the settings, `table`, `migrate`, `prepared`, the time-outs of pool
-    /// and statement, and purging count; time-outs on the server are up to you.
+    /// and statement, and purging count; time-outs on the server are up to you. It uses as many connections as the pool
+    /// may have when the store is opened.
     pub async fn open_on(self, pool: Pool) -> Result<PostgresStore, StoreError> {
         self.open_with(Source::shared(pool)).await
     }

@@ -24,7 +24,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | G1, no lost update | a swap locks its row and writes it only if its version is still the one expected; at READ COMMITTED, or, with [`prepared=false`](#poolers) and on a pool of the application's own, at whatever level is usual there |
+//! | G1, no lost update | a swap locks its row and writes it only if its version is still the one expected; at READ COMMITTED, or, behind [poolers](#poolers) and on a pool of the application's own, at whatever level is usual there |
 //! | G2, logout is final | as far as the server keeps what it acknowledged; see [below](#how-a-logout-can-be-undone) |
 //! | G5, no secret at rest | the table has hashes; no error shows a value or a password, not even the details that the server adds |
 //! | G7, both clocks | a record past a deadline is absent to every operation, purged or not; only the time that an operation is told decides |
@@ -307,7 +307,7 @@
 //! | --- | --- | --- |
 //! | the server can't be reached, or has too many connections | [`Unavailable`] | no |
 //! | the connection breaks or the server goes down while a statement is under way, or answers it with `FATAL` or `PANIC` | [`Unavailable`] | yes |
-//! | a standby that takes no writes, memory that runs out, others who are in the way at each of 16 tries, as by deadlocks or, at levels above READ COMMITTED, by changing the row | [`Unavailable`] | no |
+//! | a standby that takes no writes, memory that runs out; a deadlock, or, at levels above READ COMMITTED, a row that others changed, at each of 16 tries, of a list or a count at the first | [`Unavailable`] | no |
 //! | no connection is free in time, or the server cancels a statement for its time-out | [`Timeout`] | no |
 //! | no answer comes in time | [`Timeout`] | yes |
 //! | the disk is full | [`Full`] | no |
@@ -319,9 +319,9 @@
 //!
 //! Behind `PgBouncer` with `pool_mode = transaction`, or whatever gives each transaction another connection, set
 //! `prepared=false`. Then statements are neither prepared nor named, at the price of being planned each time, and neither
-//! a time-out nor a level of isolation is set on the server: when this library gives up on an answer, the statement may go on. Give the role one:
-//! `ALTER ROLE web SET statement_timeout = '4500ms'`. With `pool_mode = session` nothing is to be done but
-//! `ignore_startup_parameters = options` and the same time-out.
+//! a time-out nor a level of isolation is set on the server: when this library gives up on an answer, the statement may
+//! go on. Give the role one: `ALTER ROLE web SET statement_timeout = '4500ms'`. With `pool_mode = session` nothing is to
+//! be done but `ignore_startup_parameters = options`, which leaves both to the role, too.
 //!
 //! # Encryption
 //!
