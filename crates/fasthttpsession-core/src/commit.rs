@@ -175,7 +175,7 @@ impl Manager {
         expected: u64,
         now: Timestamp,
     ) -> Result<Swap, Error> {
-        let commit = self.generator.commit();
+        let commit = self.generator.commit(now);
         let changed = Arc::make_mut(&mut stored);
         changed.control.commits.push(commit);
         // Saturating, for a store may hand out any version; it would then answer with conflicts.
@@ -302,10 +302,7 @@ impl Manager {
     pub(crate) async fn pause(&self, tries: u32) {
         if tries > 0 {
             let longest = 1_000_u64 << tries.min(6);
-            Delay::new(Duration::from_micros(
-                scatter(self.generator.commit()) % longest,
-            ))
-            .await;
+            Delay::new(Duration::from_micros(self.generator.jitter() % longest)).await;
         }
     }
 }
@@ -430,26 +427,5 @@ fn judge(
             source: None,
         }),
         Landed::No | Landed::Unknown => Ok(Landing::Conflict(current)),
-    }
-}
-
-/// Spreads consecutive numbers over all of them (the finalizer of `SplitMix64`, Steele, Lea and Flood, 2014).
-fn scatter(number: u64) -> u64 {
-    let z = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_follow_each_other_are_spread() {
-        let pauses: std::collections::HashSet<_> =
-            (0..1_000).map(|n| scatter(n) % 64_000).collect();
-        assert!(pauses.len() > 950, "{}", pauses.len());
-        let low = (0..1_000).filter(|n| scatter(*n) % 64_000 < 32_000).count();
-        assert!((400..600).contains(&low), "{low}");
     }
 }
