@@ -79,10 +79,15 @@ impl Inner {
     /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
     /// later can't write to it.
     pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
+        let again = self.closed.load(Ordering::Relaxed);
         if self.close_unloaded() {
             return Some(self.unloaded_edits());
         }
         let mut state = self.state();
+        if state.finished && !again {
+            // It was loaded just after this looked.
+            return Some(self.asked_edits());
+        }
         if state.finished {
             return Some(Vec::new());
         }
@@ -153,8 +158,12 @@ impl Inner {
         let longest = self.manager.lanes.longest_wait();
         let Some(_turn) = turn_within(longest, &self.turn).await else {
             let mut state = self.state();
-            self.close(&mut state);
-            return Err(does_not_end(state.commits_to()));
+            let error = does_not_end(state.commits_to());
+            // Whoever has the session may go on, with a commit of their own.
+            let log = self.drop_log(&mut state);
+            drop(state);
+            drop(log);
+            return Err(error);
         };
         let may_fail = {
             let mut state = self.state();
@@ -165,6 +174,9 @@ impl Inner {
                 return self.header_edits(&mut state);
             }
             if let Some(handle) = state.in_doubt() {
+                let log = self.drop_log(&mut state);
+                drop(state);
+                drop(log);
                 return Err(Error::OutcomeUnknown {
                     handle,
                     source: None,

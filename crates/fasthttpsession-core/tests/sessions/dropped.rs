@@ -161,6 +161,31 @@ async fn a_request_that_was_finished_loses_nothing_when_it_is_dropped() {
     assert_eq!(client.get(&sessions, "n").await, Some(2));
 }
 
+/// Nor does it commit what was left of a request that failed before its commit.
+#[tokio::test]
+async fn a_task_commits_nothing_of_a_request_that_could_not_be_finished() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    request.rotate().unwrap();
+    let gate = Gate::new();
+    let held = Fault::HoldAnswer(gate.clone());
+    world.store.first(Op::Replace, [held]);
+    let mut save = Box::pin(request.save());
+    assert!((&mut save).now_or_never().is_none());
+    drop(save);
+    gate.open();
+    request.set("left", &1).unwrap();
+    let failed = request.exchange.finish().await;
+    assert!(matches!(failed, Err(Error::OutcomeUnknown { .. })));
+    let task = dropped(request);
+    // Whether its secret is the one that counts nobody knows; its sign-in is.
+    task.transact(|values| values.set("own", &1)).await.unwrap();
+    let found = sessions.read(client.handle()).await.unwrap().unwrap();
+    assert_eq!(found.values.keys().collect::<Vec<_>>(), ["own"]);
+}
+
 /// What a closure owns may do anything when it is dropped, even use the session.
 #[tokio::test]
 async fn closures_are_given_up_outside_of_the_sessions_lock() {
