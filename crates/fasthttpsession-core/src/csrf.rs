@@ -97,41 +97,48 @@ enum Sender {
 }
 
 /// What the headers of a request say of where it comes from.
-#[derive(Default)]
-struct Said {
-    fetch_site: Option<Vec<u8>>,
-    origin: Option<Vec<u8>>,
-    host: Option<Vec<u8>>,
+struct Said<V> {
+    fetch_site: Option<Once<V>>,
+    origin: Option<Once<V>>,
+    host: Option<Once<V>>,
     /// Whether it asks for a WebSocket.
     handshake: bool,
 }
 
-impl Said {
-    fn by<N: AsRef<str>, V: AsRef<[u8]>>(headers: impl IntoIterator<Item = (N, V)>) -> Self {
-        let mut said = Self::default();
+/// The value of a header that says one thing; `None` of one that is there twice, which says nothing that could be believed.
+type Once<V> = Option<V>;
+
+impl<V: AsRef<[u8]>> Said<V> {
+    fn by<N: AsRef<str>>(headers: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut said = Self {
+            fetch_site: None,
+            origin: None,
+            host: None,
+            handshake: false,
+        };
         for (name, value) in headers {
-            let value = value.as_ref();
             let slot = match name.as_ref() {
                 name if name.eq_ignore_ascii_case("sec-fetch-site") => &mut said.fetch_site,
                 name if name.eq_ignore_ascii_case("origin") => &mut said.origin,
                 name if name.eq_ignore_ascii_case("host") => &mut said.host,
                 name if name.eq_ignore_ascii_case("upgrade") => {
-                    said.handshake |= names_a_web_socket(value);
+                    said.handshake |= names_a_web_socket(value.as_ref());
                     continue;
                 }
                 _ => continue,
             };
-            // One that is there twice says nothing that could be believed.
             let twice = slot.is_some();
-            *slot = Some(if twice { Vec::new() } else { value.to_vec() });
+            *slot = Some(if twice { None } else { Some(value) });
         }
         said
     }
 
     fn sender(&self) -> Sender {
-        let is_this_site = match (&self.fetch_site, &self.origin) {
+        let [site, origin, host] =
+            [&self.fetch_site, &self.origin, &self.host].map(|said| believed(said.as_ref()));
+        let is_this_site = match (site, origin) {
             (Some(site), _) => site == b"same-origin" || site == b"none",
-            (None, Some(origin)) => is_of_host(origin, self.host.as_deref()),
+            (None, Some(origin)) => is_of_host(origin, host),
             (None, None) => return Sender::Unknown,
         };
         if is_this_site {
@@ -140,6 +147,11 @@ impl Said {
             Sender::AnotherSite
         }
     }
+}
+
+/// `None` of a header that is not there; nothing of one that is there twice.
+fn believed<V: AsRef<[u8]>>(said: Option<&Once<V>>) -> Option<&[u8]> {
+    Some(said?.as_ref().map_or(b"", AsRef::as_ref))
 }
 
 /// Wherever it stands in the value, for servers differ in how closely they look.
