@@ -43,7 +43,7 @@ impl<M> RequestSession<M> {
         self.found.session().await
     }
 
-    /// Whether anybody asked for the session in this request.
+    /// Whether anybody asked for the session in this request, and it could be loaded.
     pub fn is_loaded(&self) -> bool {
         self.found.is_loaded()
     }
