@@ -14,6 +14,8 @@ mod encryption;
 mod endings;
 mod events;
 mod faulty;
+#[cfg(feature = "testing")]
+mod kept;
 mod keys;
 mod lifetimes;
 mod limits;
