@@ -279,11 +279,6 @@ impl Transports {
         self.vary.iter().map(vary).collect()
     }
 
-    /// Whether there may be a token in the URL.
-    pub(crate) fn read_urls(&self) -> bool {
-        self.query.is_some()
-    }
-
     /// Tells the client about its token, by the transports that its session, which came by `came`, goes out by.
     pub(crate) fn notify(&self, notice: Notice, came: Ways, edits: &mut Vec<HeaderEdit>) {
         let out = self.out(came);

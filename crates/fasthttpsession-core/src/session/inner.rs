@@ -206,9 +206,7 @@ impl Inner {
             .map(|base| base.stored.header.expires_at());
         match self.manager.header_edits(&change, state.came, deadline) {
             Ok(mut edits) => {
-                if self.manager.transports.read_urls() {
-                    edits.extend(self.about_the_url());
-                }
+                self.note_url(&mut edits);
                 Ok(edits)
             }
             Err(error) => {
@@ -223,24 +221,29 @@ impl Inner {
         if self.asked.load(Ordering::Relaxed) {
             return self.asked_edits();
         }
-        self.about_the_url().into_iter().take(1).collect()
+        if self.came_by_url() {
+            return vec![HeaderEdit::SAME_ORIGIN];
+        }
+        Vec::new()
     }
 
     /// What a response needs that may depend on the session, whatever else there is to say.
     fn asked_edits(&self) -> Vec<HeaderEdit> {
         let mut edits = self.manager.transports.vary();
-        edits.extend(self.about_the_url());
+        self.note_url(&mut edits);
         edits
     }
 
-    /// What a response needs because the request's URL holds a token, be it good or not: the first, whoever asked for the
-    /// session.
-    fn about_the_url(&self) -> impl IntoIterator<Item = HeaderEdit> + use<> {
-        let has_token = self.presented.iter().any(|text| text.way == Way::Query);
-        has_token
-            .then_some([HeaderEdit::SAME_ORIGIN, HeaderEdit::NO_STORE])
-            .into_iter()
-            .flatten()
+    /// What a response needs because the request's URL holds a token, if the session was asked for.
+    fn note_url(&self, edits: &mut Vec<HeaderEdit>) {
+        if self.came_by_url() {
+            edits.extend([HeaderEdit::SAME_ORIGIN, HeaderEdit::NO_STORE]);
+        }
+    }
+
+    /// Whether the request's URL holds a token, be it good or not.
+    fn came_by_url(&self) -> bool {
+        self.presented.iter().any(|text| text.way == Way::Query)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, Box<State>> {
