@@ -135,7 +135,9 @@ fn earlier() -> Vec<(String, f64)> {
     let counts = report["core"].as_array().into_iter().flatten();
     let count = |count: &Value| {
         let path = count["path"].as_str()?.to_owned();
-        Some((path, count["least"].as_f64()?))
+        // Reports had no least at first.
+        let least = count["least"].as_f64();
+        Some((path, least.or_else(|| count["instructions"].as_f64())?))
     };
     counts.filter_map(count).collect()
 }
