@@ -122,9 +122,7 @@ impl Inner {
         if self.closed.load(Ordering::Relaxed) || self.close_unloaded() {
             return;
         }
-        let log = self.drop_log(&mut self.state());
-        // Outside of the lock, for its closures may do anything when they are dropped.
-        drop(log);
+        self.drop_log(self.state());
     }
 
     /// Drops what is left, and says what the response needs for what was committed.
@@ -133,23 +131,27 @@ impl Inner {
             return self.unloaded_edits();
         }
         let mut state = self.state();
-        let log = self.drop_log(&mut state);
+        let log = self.take_log(&mut state);
         state.leave_date();
         let edits = self.header_edits(&mut state);
         let edits = edits.unwrap_or_else(|_| self.asked_edits());
         drop(state);
-        // As in `give_up`.
+        // As in `drop_log`.
         drop(log);
         edits
     }
 
-    /// Finishes the request and takes out of its view, too, what it had left: a `transact` of a task may be about to begin
-    /// with what the request saw.
-    fn drop_log(&self, state: &mut State) -> Vec<Change> {
+    /// Finishes the request and drops what is left of it.
+    fn drop_log(&self, mut state: MutexGuard<'_, Box<State>>) {
+        let log = self.take_log(&mut state);
+        drop(state);
+        // Outside of the lock, for its closures may do anything when they are dropped.
+        drop(log);
+    }
+
+    fn take_log(&self, state: &mut State) -> Vec<Change> {
         self.close(state);
-        let log = state.abandon();
-        state.dropped();
-        log
+        state.abandon()
     }
 
     /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
@@ -157,13 +159,11 @@ impl Inner {
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
         let longest = self.manager.lanes.longest_wait();
         let Some(_turn) = turn_within(longest, &self.turn).await else {
-            let mut state = self.state();
-            let error = does_not_end(state.commits_to());
-            // Whoever has the session may go on, with a commit of their own.
-            let log = self.drop_log(&mut state);
-            drop(state);
-            drop(log);
-            return Err(error);
+            let state = self.state();
+            let handle = state.commits_to();
+            // A task that has the session may go on, with commits of its own.
+            self.drop_log(state);
+            return Err(does_not_end(handle));
         };
         let may_fail = {
             let mut state = self.state();
@@ -174,9 +174,7 @@ impl Inner {
                 return self.header_edits(&mut state);
             }
             if let Some(handle) = state.in_doubt() {
-                let log = self.drop_log(&mut state);
-                drop(state);
-                drop(log);
+                self.drop_log(state);
                 return Err(Error::OutcomeUnknown {
                     handle,
                     source: None,

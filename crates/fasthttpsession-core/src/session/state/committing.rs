@@ -209,14 +209,17 @@ impl State {
         self.dropped();
     }
 
-    /// Ends the request without a commit; returns what is not committed.
+    /// Leaves what is logged uncommitted, and returns it. It goes from the view, too: a `transact` of a task may be about to
+    /// begin with what the request saw.
     pub(crate) fn abandon(&mut self) -> Vec<Change> {
-        self.finished = true;
-        if self.left.is_some() {
-            return self.stay();
-        }
-        self.next = None;
-        std::mem::take(&mut self.changes)
+        let log = if self.left.is_some() {
+            self.stay()
+        } else {
+            self.next = None;
+            std::mem::take(&mut self.changes)
+        };
+        self.dropped();
+        log
     }
 
     fn stand_on(&mut self, base: Base) {
