@@ -60,6 +60,25 @@ async fn lifetimes_of_its_own_do_not_shift_when_a_session_was_last_seen() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_only_read_was_seen_lately_until_its_absolute_deadline() {
+    for own in [Lifetimes::remember(30), Lifetimes::new(DAY, 30 * DAY)] {
+        let world = World::new();
+        let sessions = world.sessions();
+        let users = sessions.users().unwrap();
+        let mut client = Client::new();
+        client
+            .visit(&sessions, |s| s.login("ada").and(s.set_lifetimes(own)))
+            .await;
+        for _ in 1..30 * 24 {
+            world.clock.advance(HOUR);
+            client.request(&sessions).await.respond().await;
+            let last_seen = users.sessions_of("ada").await.unwrap()[0].last_seen;
+            assert!(world.now().since(last_seen) <= own.idle() / 20);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_session_was_never_last_seen_in_the_future() {
     let world = World::new();
     let long = world

@@ -93,12 +93,10 @@ impl State {
         let Base { token, stored, .. } = self.base.as_ref().filter(|_| !self.muted)?;
         let idle = stored.control.lifetimes.unwrap_or(manager.lifetimes).idle;
         let deadline = now.after(idle);
-        // Behind the absolute deadline there is nothing to gain.
-        let gains = stored.header.idle_deadline < stored.header.absolute_deadline;
-        (gains
-            && manager
-                .touch_after
-                .is_due(stored.header.idle_deadline, deadline, idle)
+        // Also behind the absolute deadline, for it tells when the session was last seen.
+        (manager
+            .touch_after
+            .is_due(stored.header.idle_deadline, deadline, idle)
             && !stored.is_renewal_waiting(manager.terms()))
         .then_some(Touch {
             handle: token.handle,
