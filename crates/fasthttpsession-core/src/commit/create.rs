@@ -12,7 +12,7 @@ use crate::record::envelope::{Control, Stored};
 use crate::record::secrets::Secrets;
 use crate::sessions::Manager;
 use crate::store::{Created, Store as _};
-use crate::token::Token;
+use crate::token::{Handle, Token};
 use crate::values::Values;
 
 impl Manager {
@@ -22,7 +22,7 @@ impl Manager {
         &self,
         mut fill: impl FnMut(&mut Stored, Terms) -> Result<bool, Failure>,
     ) -> Result<Option<(Token, Arc<Stored>)>, Failure> {
-        let (mut tries, mut lost) = (0, 0);
+        let (mut tries, mut resends, mut lost) = (0, 0, Vec::new());
         loop {
             let token = self.generator.token()?;
             let mut stored = self.fresh(&token);
@@ -38,6 +38,7 @@ impl Manager {
             {
                 Ok(Created::Created) => {
                     self.tell(EventKind::Created, token.handle);
+                    self.remove_lost(&lost).await;
                     return Ok(Some((token, Arc::new(stored))));
                 }
                 Ok(Created::Exists) if tries < self.limits.retries => tries += 1,
@@ -51,12 +52,21 @@ impl Manager {
                     tries += 1;
                 }
                 // Should it be there after all, nobody will ever know its secret.
-                Err(error) if error.may_have_applied() && lost < self.limits.resends => {
-                    self.pause(lost).await;
-                    lost += 1;
+                Err(error) if error.may_have_applied() && resends < self.limits.resends => {
+                    lost.push(token.handle);
+                    self.pause(resends).await;
+                    resends += 1;
                 }
                 Err(error) => return Err(Error::store("create")(error).into()),
             }
+        }
+    }
+
+    /// Removes records that may have been made without an answer, for who lists the sessions of a user would see them. One
+    /// that can't be removed, or arrives later, ends as any session does that is not used.
+    async fn remove_lost(&self, handles: &[Handle]) {
+        for handle in handles {
+            let _ = self.store.delete(*handle, self.clock.now()).await;
         }
     }
 

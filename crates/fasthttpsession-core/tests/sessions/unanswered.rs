@@ -251,6 +251,36 @@ async fn a_creation_without_answer_is_abandoned_for_a_fresh_handle_and_secret() 
 }
 
 #[tokio::test]
+async fn a_sign_in_without_answer_is_listed_once() {
+    for fault in [Fault::LoseAnswer, Fault::LoseCall] {
+        let world = World::new();
+        let sessions = world.sessions();
+        let lost = [
+            fault(StoreErrorKind::Timeout),
+            fault(StoreErrorKind::Unavailable),
+        ];
+        world.store.first(Op::Create, lost);
+        let client = Client::signed_in(&sessions, "ada").await;
+        let listed = sessions.users().unwrap().sessions_of("ada").await.unwrap();
+        let handles: Vec<_> = listed.iter().map(|session| session.handle).collect();
+        assert_eq!(handles, [client.handle()]);
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_forerunner_can_not_be_removed_is_made_all_the_same() {
+    let world = World::new();
+    let sessions = world.sessions();
+    world.store.script(|op, nth| match op {
+        Op::Create if nth == 0 => Fault::LoseAnswer(StoreErrorKind::Timeout),
+        Op::Delete => Fault::LoseCall(StoreErrorKind::Timeout),
+        _ => Fault::None,
+    });
+    let client = Client::signed_in(&sessions, "ada").await;
+    assert!(client.is_known(&sessions).await);
+}
+
+#[tokio::test]
 async fn a_creation_that_is_never_answered_fails_in_bounded_tries() {
     // Whatever is allowed for handles that are taken.
     for limits in [Limits::default(), Limits::default().retries(0)] {
