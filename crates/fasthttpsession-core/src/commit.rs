@@ -71,7 +71,7 @@ impl Manager {
             lifetimes: self.lifetimes,
             renewal: self.renewal,
             touch_after: self.touch_after,
-            dates_cookies: self.transports.date_cookies(),
+            dated: self.transports.dated(),
         }
     }
 

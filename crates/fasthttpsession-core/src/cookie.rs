@@ -5,11 +5,12 @@ use std::time::Duration;
 use memchr::memchr_iter;
 
 use crate::error::BuildError;
+use crate::lifetimes::Lifetimes;
 
 /// The cookie that carries the token.
 ///
 /// The default is as strict as browsers allow: `__Host-id`, `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`, no
-/// `Domain`, gone when the browser closes.
+/// `Domain`, gone when the browser closes unless the session is [remembered](crate::Lifetimes::remember).
 ///
 /// ```
 /// use fasthttpsession_core::{Cookie, SameSite};
@@ -37,6 +38,27 @@ pub struct Cookie {
     same_site: SameSite,
     partitioned: bool,
     persistent: bool,
+}
+
+/// Which sessions have a cookie that outlives the browser, and is dated anew when they are extended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dated {
+    /// None, for there are no cookies.
+    None,
+    /// Those that live longer without a request than others do.
+    Remembered,
+    All,
+}
+
+impl Dated {
+    /// Whether one is among them that has lifetimes of its `own`, or the `usual` ones.
+    pub(crate) fn includes(self, own: Option<Lifetimes>, usual: Lifetimes) -> bool {
+        match self {
+            Self::None => false,
+            Self::Remembered => own.is_some_and(|own| own.idle() > usual.idle()),
+            Self::All => true,
+        }
+    }
 }
 
 /// `SameSite` of RFC 6265bis.
@@ -120,9 +142,10 @@ impl Cookie {
         self
     }
 
-    /// Outlives the browser: `Max-Age` is what is left of the session (400 days at most, as browsers have it), and the
-    /// cookie is set again whenever the session's idle deadline is extended by a request. What no response tells of, as
-    /// `transact` after the request, extends the session by a little less. Default: gone when the browser closes.
+    /// Outlives the browser, whoever's it is: `Max-Age` is what is left of the session (400 days at most, as browsers have
+    /// it), and the cookie is set again whenever the session's idle deadline is extended by a request. What no response tells
+    /// of, as `transact` after the request, extends the session by a little less. Default: so it is with the sessions that
+    /// [are remembered](crate::Lifetimes::remember), and the cookies of all others are gone when the browser closes.
     #[must_use]
     pub fn persistent(mut self) -> Self {
         self.persistent = true;
@@ -240,8 +263,12 @@ impl CookieWriter {
         &self.name
     }
 
-    pub(crate) fn is_persistent(&self) -> bool {
-        self.persistent
+    pub(crate) fn dated(&self) -> Dated {
+        if self.persistent {
+            Dated::All
+        } else {
+            Dated::Remembered
+        }
     }
 
     /// The values of the cookies of this name in a `Cookie` header, in order.
@@ -264,16 +291,17 @@ impl CookieWriter {
         Some(value.trim_ascii_end())
     }
 
-    /// A `Set-Cookie` value that gives `token` to the client for as long as `left`.
-    pub(crate) fn set(&self, token: &str, left: Duration) -> String {
+    /// A `Set-Cookie` value that gives `token` to the client for as long as `left`, or until the browser closes.
+    pub(crate) fn set(&self, token: &str, left: Option<Duration>) -> String {
         let Self {
             name, attributes, ..
         } = self;
-        let seconds = left.min(Self::MAX_AGE).as_secs();
-        if self.persistent {
-            format!("{name}={token}{attributes}; Max-Age={seconds}")
-        } else {
-            format!("{name}={token}{attributes}")
+        match left {
+            None => format!("{name}={token}{attributes}"),
+            Some(left) => {
+                let seconds = left.min(Self::MAX_AGE).as_secs();
+                format!("{name}={token}{attributes}; Max-Age={seconds}")
+            }
         }
     }
 

@@ -62,9 +62,9 @@ impl Lifetimes {
     /// `days` of each, for "remember me". Usually set per session at sign-in, with
     /// [`Session::set_lifetimes`](crate::Session::set_lifetimes).
     ///
-    /// That is how long the session lives. The cookie is gone when the browser closes all the same, unless it is
-    /// [`Cookie::persistent`](crate::Cookie::persistent): a setting of all sessions, which dates each cookie by what its own
-    /// session has left.
+    /// A session that so gets a longer idle lifetime than [the others](crate::SessionsBuilder::lifetimes) is remembered:
+    /// its cookie outlives the browser. Those of all others are gone when the browser closes, unless
+    /// [`Cookie::persistent`](crate::Cookie::persistent) keeps them too.
     pub const fn remember(days: u16) -> Self {
         let span = Duration::from_secs(days as u64 * DAY);
         Self::new(span, span)

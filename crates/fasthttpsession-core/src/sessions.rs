@@ -213,20 +213,21 @@ impl Manager {
         }
     }
 
-    /// What a response needs to a request that asked for its session, which came by `came`.
+    /// What a response needs to a request that asked for its session, which came by `came`. A cookie lasts `until` then, or
+    /// until the browser closes.
     pub(crate) fn header_edits(
         &self,
         cookie: &CookieChange,
         came: Ways,
-        deadline: Option<Timestamp>,
+        until: Option<Timestamp>,
     ) -> Result<Vec<HeaderEdit>, Error> {
         let mut edits = self.transports.vary();
         let notice = match cookie {
             CookieChange::Keep => return Ok(edits),
             CookieChange::Remove => Notice::TakeAway,
             CookieChange::Send(token) => {
-                let left = deadline.map(|deadline| deadline.since(self.clock.now()));
-                Notice::Give(self.encode(token)?, left.unwrap_or_default())
+                let left = until.map(|until| until.since(self.clock.now()));
+                Notice::Give(self.encode(token)?, left)
             }
         };
         self.transports.notify(notice, came, &mut edits);

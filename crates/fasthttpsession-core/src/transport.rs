@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::cookie::{CookieWriter, is_token_char};
+use crate::cookie::{CookieWriter, Dated, is_token_char};
 use crate::error::BuildError;
 use crate::exchange::{HeaderEdit, Presented};
 use crate::token::codec::{TokenCodecs, TokenText};
@@ -134,8 +134,8 @@ struct Header {
 
 /// What a response says about the session's token.
 pub(crate) enum Notice {
-    /// The token, as it goes over the wire, and how long its session lives.
-    Give(String, Duration),
+    /// The token, as it goes over the wire, and how long its cookie lasts, if that outlives the browser.
+    Give(String, Option<Duration>),
     TakeAway,
 }
 
@@ -196,15 +196,20 @@ impl Transports {
         Ok(all)
     }
 
-    /// Whether the client keeps a dated cookie for a session that came by `came`.
-    pub(crate) fn dates(&self, came: Ways) -> bool {
-        self.date_cookies() && self.out(came).has(Way::Cookie)
+    /// Of which sessions that came by `came` the client keeps a dated cookie.
+    pub(crate) fn dated_by(&self, came: Ways) -> Dated {
+        if self.out(came).has(Way::Cookie) {
+            self.dated()
+        } else {
+            Dated::None
+        }
     }
 
-    /// Whether cookies are dated.
-    pub(crate) fn date_cookies(&self) -> bool {
-        let cookie = self.cookie.as_ref();
-        cookie.is_some_and(CookieWriter::is_persistent)
+    /// Of which sessions cookies are dated.
+    pub(crate) fn dated(&self) -> Dated {
+        self.cookie
+            .as_ref()
+            .map_or(Dated::None, CookieWriter::dated)
     }
 
     /// By which transports a token goes out whose session came in by `came`; none for a new session.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cookie::Dated;
 use crate::csrf::Seed;
 use crate::error::Error;
 use crate::lifetimes::{Lifetimes, TouchAfter};
@@ -75,8 +76,8 @@ pub(crate) struct Terms {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) renewal: Renewal,
     pub(crate) touch_after: TouchAfter,
-    /// Whether a response that extends a session sends its secret once more.
-    pub(crate) dates_cookies: bool,
+    /// Which sessions' secrets a response sends once more that extends them.
+    pub(crate) dated: Dated,
 }
 
 impl Terms {
@@ -252,7 +253,7 @@ impl Stored {
 
     /// Whether a renewal became due so shortly ago that it may have to wait.
     fn has_just_aged(&self, terms: Terms) -> bool {
-        terms.dates_cookies && {
+        self.has_dated_cookie(terms) && {
             let wait = terms.renewal_wait(self.lifetimes(terms).idle);
             (self.control.secrets).have_just_aged(terms.now, terms.renewal.every, wait)
         }
@@ -262,7 +263,7 @@ impl Stored {
     /// If it is `silent`, for no response follows, by less and as often as it takes.
     pub(super) fn extend_idle(&mut self, terms: Terms, silent: bool) {
         let idle = self.lifetimes(terms).idle;
-        if terms.dates_cookies && silent {
+        if silent && self.has_dated_cookie(terms) {
             // So that the next response finds a touch due, and dates the cookie; and a renewal nothing to wait for.
             let part = terms.touch_after.part(idle);
             let less = idle.saturating_sub(part.max(terms.renewal_wait(idle)));
@@ -279,6 +280,12 @@ impl Stored {
         if terms.touch_after.is_due(*deadline, extended, idle) {
             *deadline = extended;
         }
+    }
+
+    fn has_dated_cookie(&self, terms: Terms) -> bool {
+        terms
+            .dated
+            .includes(self.control.lifetimes, terms.lifetimes)
     }
 
     fn lifetimes(&self, terms: Terms) -> Lifetimes {

@@ -198,11 +198,8 @@ impl Inner {
     /// After an error, the client still has to be told.
     fn header_edits(&self, state: &mut State) -> Result<Vec<HeaderEdit>, Error> {
         let change = state.cookie_change(&self.manager);
-        let deadline = state
-            .base
-            .as_ref()
-            .map(|base| base.stored.header.expires_at());
-        match self.manager.header_edits(&change, state.came, deadline) {
+        let until = state.cookie_lasts_until(&self.manager);
+        match self.manager.header_edits(&change, state.came, until) {
             Ok(mut edits) => {
                 self.note_url(&mut edits);
                 Ok(edits)

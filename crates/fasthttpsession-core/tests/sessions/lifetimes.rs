@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{Cookie, Error, Lifetimes, Session, Sessions, StoreErrorKind};
+use fasthttpsession_core::{
+    Cookie, Error, HeaderEdit, Lifetimes, Session, Sessions, StoreErrorKind, Transport,
+};
 
 use crate::faulty::{Fault, Op};
 use crate::support::{Client, DAY, HOUR, MINUTE, SECOND, World};
@@ -280,12 +282,89 @@ async fn a_touch_dates_a_persistent_cookie_anew() {
     );
 }
 
+/// "Remember me" is a choice of each user, and of each sign-in.
+#[tokio::test]
+async fn the_cookie_of_a_remembered_session_outlives_the_browser_and_no_other_does() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::new();
+    let month = 30 * 24 * 3600;
+    let choices = [
+        (None, None),
+        (Some(Lifetimes::remember(30)), Some(month)),
+        (Some(Lifetimes::aal2()), None),
+        (Some(Lifetimes::new(HOUR, 30 * DAY)), None),
+        (Some(Lifetimes::aal3()), None),
+        (Some(Lifetimes::new(2 * HOUR, DAY)), Some(2 * 3600)),
+    ];
+    for (lifetimes, age) in choices {
+        let request = client.request(&sessions).await;
+        request.login("ada").unwrap();
+        if let Some(lifetimes) = lifetimes {
+            request.set_lifetimes(lifetimes).unwrap();
+        }
+        let response = request.respond().await;
+        assert!(response.cookie().is_some());
+        assert_eq!(response.max_age(), age, "{lifetimes:?}");
+        client.receive(&response);
+    }
+}
+
+#[tokio::test]
+async fn who_is_remembered_later_gets_the_cookie_again() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 1).await;
+    let request = client.request(&sessions).await;
+    request.set_lifetimes(Lifetimes::remember(1)).unwrap();
+    let response = request.respond().await;
+    assert_eq!(response.max_age(), Some(24 * 3600));
+    assert_eq!(response.token(), client.token());
+}
+
+#[tokio::test]
+async fn a_remembered_session_without_a_cookie_is_extended_by_a_touch() {
+    let world = World::new();
+    let header = Transport::header("x-session");
+    let sessions = world.builder().transports([header]).build().unwrap();
+    let request = Client::new().request(&sessions).await;
+    request.set("n", &1).unwrap();
+    request.set_lifetimes(Lifetimes::remember(1)).unwrap();
+    let response = request.respond().await.0;
+    let token = response.iter().find_map(|edit| match edit {
+        HeaderEdit::SetHeader { value, .. } => Some(value.as_str()),
+        _ => None,
+    });
+    world.clock.advance(2 * HOUR);
+    let exchange = sessions.begin([("x-session", token.unwrap())], None);
+    assert!(!exchange.session().await.unwrap().is_new());
+    let told = exchange.finish().await.unwrap();
+    assert!(
+        matches!(told[..], [HeaderEdit::Append { name: "vary", .. }]),
+        "{told:?}"
+    );
+    assert_eq!(world.store.writes(), 2);
+    assert_eq!(world.store.count(Op::Touch), 1);
+}
+
 #[tokio::test]
 async fn a_persistent_cookie_never_runs_out_before_the_session_of_a_busy_client() {
-    for writing in [false, true] {
+    let hour = Lifetimes::default();
+    let remembered = |world: &World| {
+        let minutes = Lifetimes::new(10 * MINUTE, DAY);
+        world.builder().lifetimes(minutes).build().unwrap()
+    };
+    let makers: [&dyn Fn(&World) -> Sessions; 2] = [&persistent, &remembered];
+    for (writing, maker) in [false, true]
+        .into_iter()
+        .flat_map(|w| makers.map(|m| (w, m)))
+    {
         let world = World::new();
-        let sessions = persistent(&world);
-        let client = Client::with(&sessions, "n", 1).await;
+        let sessions = maker(&world);
+        let mut client = Client::with(&sessions, "n", 1).await;
+        client
+            .visit(&sessions, |s| s.rotate().and(s.set_lifetimes(hour)))
+            .await;
         let mut runs_out = world.now().after(HOUR);
         for _ in 0..300 {
             world.clock.advance(HOUR / 100);

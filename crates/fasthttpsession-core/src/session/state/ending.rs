@@ -78,8 +78,8 @@ impl State {
     /// request moved the date: only a swap tells whether the secret is still one to send. Returns whether that is all there
     /// is to commit.
     pub(crate) fn extend(&mut self, manager: &Manager) -> bool {
-        let due = manager.transports.dates(self.came)
-            && self.changes.is_empty()
+        let due = self.changes.is_empty()
+            && self.cookie_lasts_until(manager).is_some()
             && (self.is_to_be_dated(manager)
                 || self.due_touch(manager, manager.clock.now()).is_some());
         if due {
@@ -132,11 +132,20 @@ impl State {
 
     fn is_to_be_dated(&self, manager: &Manager) -> bool {
         !self.muted
-            && manager.transports.dates(self.came)
             && self.base.as_ref().is_some_and(|base| {
                 base.stored.header.idle_deadline > base.dated
                     && (base.stored.control.secrets).may_resend(&base.authority.presented)
             })
+            && self.cookie_lasts_until(manager).is_some()
+    }
+
+    /// Until when the client keeps the cookie; `None` if it has none, or one that is gone when the browser closes.
+    pub(crate) fn cookie_lasts_until(&self, manager: &Manager) -> Option<Timestamp> {
+        let stored = &self.base.as_ref()?.stored;
+        let dated = manager.transports.dated_by(self.came);
+        dated
+            .includes(stored.control.lifetimes, manager.lifetimes)
+            .then(|| stored.header.expires_at())
     }
 
     fn resend(&self) -> CookieChange {
