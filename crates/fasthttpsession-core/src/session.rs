@@ -11,6 +11,7 @@ mod typed;
 
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -281,6 +282,9 @@ impl Session {
     /// Requests that were under way before change nothing after it. If the session ended or somebody signed in to it
     /// meanwhile, what was logged before `login` is dropped and a fresh session is made.
     ///
+    /// A handler that answers with what the record has ([`handle`](Self::handle), [`csrf_token`](Self::csrf_token))
+    /// [saves](Self::save) first: a visitor has no record until then.
+    ///
     /// # Errors
     /// [`Error::InvalidText`] for any other text; [`Error::Random`], [`Error::Finished`].
     pub fn login(&self, principal: &str) -> Result<(), Error> {
@@ -308,6 +312,13 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the principal signed in, or [proved itself again](Self::reauthenticated), at most `span` ago, in this request
+    /// or before: to ask for before dangerous acts. `false` when nobody is signed in.
+    pub fn is_authenticated_within(&self, span: Duration) -> bool {
+        let now = self.0.manager.clock.now();
+        self.state().is_authenticated_within(span, now)
+    }
+
     /// Gives the session a new secret and kills every older one. For changes of privilege. Does nothing while there is
     /// no record, which gets a fresh one anyway.
     pub fn rotate(&self) -> Result<(), Error> {
@@ -323,6 +334,14 @@ impl Session {
 
 /// The store.
 impl Session {
+    /// Drops what this request did to its session and has not committed yet, a sign-in or a logout too. For a handler that
+    /// fails by an error of its own: its response is sent, and what it wrote before is not kept.
+    pub fn discard(&self) {
+        let log = self.state().abandon();
+        // As in `logout`.
+        drop(log);
+    }
+
     /// Commits now what was written so far, for those who need the result before the response.
     ///
     /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If the call

@@ -3,11 +3,14 @@
 
 pub(crate) mod codec;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
@@ -60,6 +63,21 @@ impl FromStr for Handle {
         decode_exact(text.as_bytes())
             .map(Self)
             .ok_or(InvalidHandle(()))
+    }
+}
+
+impl Serialize for Handle {
+    /// As its text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Handle {
+    /// From its text, as a form or a path has it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -249,6 +267,17 @@ mod tests {
             }
         }
         assert_eq!(spellings, text.len(), "itself, once at each place");
+    }
+
+    #[test]
+    fn a_handle_stands_in_documents_as_its_text() {
+        let handle = Handle::from_bytes([7; 16]);
+        let text = serde_json::to_string(&handle).unwrap();
+        assert_eq!(text, format!("\"{handle}\""));
+        assert_eq!(serde_json::from_str::<Handle>(&text).unwrap(), handle);
+        for wrong in ["\"\"", "7", "\"========================\""] {
+            serde_json::from_str::<Handle>(wrong).unwrap_err();
+        }
     }
 
     #[test]

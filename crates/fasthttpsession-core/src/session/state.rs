@@ -9,6 +9,7 @@ mod ending;
 mod log;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::commit::{Authority, Change};
 use crate::record::envelope::Stored;
@@ -164,6 +165,16 @@ impl State {
             Some(view) => view.label.as_ref(),
             None => self.record().header.label.as_ref(),
         }
+    }
+
+    pub(crate) fn is_authenticated_within(&self, span: Duration, now: Timestamp) -> bool {
+        let is_authentication = |change: &Change| {
+            matches!(change, Change::Login { .. } | Change::Reauthenticate { .. })
+        };
+        self.principal().is_some()
+            && (self.changes.iter().any(is_authentication)
+                || (self.base.as_ref())
+                    .is_some_and(|base| now.since(base.stored.control.since) <= span))
     }
 
     /// Which record it is, and since which sign-in; `None` without a record.

@@ -10,6 +10,8 @@ use futures_util::FutureExt as _;
 use crate::faulty::{Fault, Gate, Op};
 use crate::support::{Client, Request, World};
 
+type Act = fn(&Session) -> Result<(), Error>;
+
 /// What a task has whose request is dropped.
 fn dropped(request: Request) -> Session {
     let Request { exchange, session } = request;
@@ -54,6 +56,51 @@ async fn a_task_sees_what_the_store_has_and_not_what_was_given_up() {
     let visitor = Client::new().request(&sessions).await;
     visitor.set("n", &2).unwrap();
     assert!(dropped(visitor).is_empty());
+}
+
+#[tokio::test]
+async fn what_is_discarded_is_not_committed_and_what_follows_is() {
+    let acts: [Act; 4] = [
+        |session| session.logout(),
+        |session| session.login("eve"),
+        |session| session.rotate().and(session.set_label("label")),
+        |session| session.update("n", |n: &mut u64| *n += 1),
+    ];
+    for act in acts {
+        let world = World::new();
+        let sessions = world.sessions();
+        let mut client = Client::signed_in(&sessions, "ada").await;
+        client.visit(&sessions, |s| s.set("n", &1)).await;
+        let token = client.token();
+        let request = client.request(&sessions).await;
+        request.set("saved", &true).unwrap();
+        request.save().await.unwrap();
+        act(&request.session).unwrap();
+        request.discard();
+        assert_eq!(request.principal().unwrap().as_str(), "ada");
+        assert_eq!(request.get("n").unwrap(), Some(1));
+        request.set("after", &true).unwrap();
+        client.receive(&request.respond().await);
+        assert_eq!(client.token(), token);
+        let request = client.request(&sessions).await;
+        assert_eq!(request.keys(), ["after", "n", "saved"]);
+        assert_eq!(request.get("n").unwrap(), Some(1));
+        assert_eq!(request.principal().unwrap().as_str(), "ada");
+        assert_eq!(request.label(), None);
+    }
+}
+
+#[tokio::test]
+async fn what_a_visitor_discards_makes_no_session() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let request = Client::new().request(&sessions).await;
+    request.login("ada").unwrap();
+    request.set("n", &1).unwrap();
+    request.discard();
+    assert_eq!(request.principal(), None);
+    assert_eq!(request.respond().await.cookie(), None);
+    assert_eq!(world.records().await, 0);
 }
 
 #[tokio::test]

@@ -140,6 +140,30 @@ async fn sign_in_and_reauthentication_reset_both_clocks() {
 }
 
 #[tokio::test]
+async fn who_signed_in_long_ago_is_to_prove_itself_again() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::with(&sessions, "n", 1).await;
+    let request = client.request(&sessions).await;
+    assert!(!request.is_authenticated_within(DAY), "nobody is signed in");
+    request.login("ada").unwrap();
+    assert!(request.is_authenticated_within(Duration::ZERO));
+    client.receive(&request.respond().await);
+    world.clock.advance(10 * MINUTE);
+    let request = client.request(&sessions).await;
+    assert!(request.is_authenticated_within(10 * MINUTE));
+    assert!(!request.is_authenticated_within(9 * MINUTE));
+    request.reauthenticated().unwrap();
+    assert!(request.is_authenticated_within(Duration::ZERO));
+    client.receive(&request.respond().await);
+    world.clock.advance(MINUTE);
+    let request = client.request(&sessions).await;
+    assert!(request.is_authenticated_within(MINUTE));
+    request.logout().unwrap();
+    assert!(!request.is_authenticated_within(DAY));
+}
+
+#[tokio::test]
 async fn a_session_may_have_lifetimes_of_its_own() {
     let world = World::new();
     let sessions = world.sessions();
