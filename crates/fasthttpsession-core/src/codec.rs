@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
+pub(crate) use json::has_large_integer;
+
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// How values are written. Each value keeps the format it was written in until it is written again, so a record
@@ -50,8 +52,8 @@ impl Codec {
     }
 
     /// A pair of functions over the whole map of values, which have to be what JSON can express: what another codec wrote
-    /// before is read as such, and a commit to a session that has something else in it (bytes, keys that are no strings)
-    /// fails with [`Error::Decode`](crate::Error::Decode). `name` (1 to 64 bytes) is written into each record, so that it
+    /// before is read as such, and a commit to a session that has something else in it (bytes, keys that are no strings,
+    /// integers of more than 64 bits) fails with [`Error::Decode`](crate::Error::Decode). `name` (1 to 64 bytes) is written into each record, so that it
     /// finds its function again; a process that was not given the codec of that name can't read the record.
     ///
     /// Values may be nested 127 deep, so the map is up to 128. [`Limits`](crate::Limits) count the values as JSON, and

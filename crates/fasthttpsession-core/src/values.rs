@@ -4,16 +4,18 @@
 mod merged;
 mod region;
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 pub(crate) use region::{Malformed, Region};
 
-use crate::codec::Format;
+use crate::codec::{Format, has_large_integer};
 use crate::error::Error;
 use crate::key::ValueKey;
 use crate::limits::{Limits, MAX_KEY_BYTES};
@@ -254,6 +256,29 @@ impl Values {
             self.check_growth(before)?;
         }
         Ok(kept)
+    }
+
+    /// All values as one map for a codec.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] for the first that JSON can't express, or that would lose digits in it.
+    pub(crate) fn to_map(&self) -> Result<Map<String, Value>, Error> {
+        self.merged()
+            .map(|entry| {
+                let key = entry.name();
+                if entry.format == Format::Json && has_large_integer(entry.value) {
+                    return Err(Error::Decode {
+                        key: key.into(),
+                        expected: "a value of a map codec",
+                        source: Box::<dyn StdError + Send + Sync>::from(
+                            "it has an integer of more than 64 bits",
+                        )
+                        .into(),
+                    });
+                }
+                Ok((key.to_owned(), decode(key, entry.format, entry.value)?))
+            })
+            .collect()
     }
 
     /// How many bytes [`write_to`](Self::write_to) writes.

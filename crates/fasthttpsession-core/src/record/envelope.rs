@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use serde_json::{Map, Value};
 
 use super::commits::Commits;
 use super::secrets::Secrets;
@@ -231,7 +230,7 @@ fn read_lifetimes(reader: &mut Reader<'_>) -> Option<Lifetimes> {
 }
 
 fn write_map(codec: &MapCodec, values: &Values, out: &mut Vec<u8>) -> Result<(), Error> {
-    let map: Map<String, Value> = values.entries::<Value>()?.into_iter().collect();
+    let map = values.to_map()?;
     let bytes = (codec.encode)(&map).map_err(|source| Error::EncodeMap {
         name: codec.name.clone(),
         source: source.into(),

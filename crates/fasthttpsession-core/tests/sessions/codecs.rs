@@ -169,6 +169,30 @@ async fn a_map_codec_reads_and_writes_the_whole_map() {
 }
 
 #[tokio::test]
+async fn a_map_codec_refuses_what_would_lose_digits() {
+    let world = World::new();
+    let mut client = Client::new();
+    let large = u128::from(u64::MAX) + 1;
+    client
+        .visit(&world.sessions(), |s| s.set("large", &large))
+        .await;
+    let writing = world
+        .builder()
+        .codec(reversed("upside-down"))
+        .build()
+        .unwrap();
+    let request = client.request(&writing).await;
+    request.set("other", &1).unwrap();
+    let error = request.finish().await.err().unwrap();
+    assert!(
+        matches!(&error, Error::Decode { key, .. } if &**key == "large"),
+        "{error:?}"
+    );
+    let request = client.request(&writing).await;
+    assert_eq!(request.get::<u128>("large").unwrap(), Some(large));
+}
+
+#[tokio::test]
 async fn a_codec_that_this_process_was_not_given_is_an_error_that_says_so() {
     let world = World::new();
     let writing = world
