@@ -31,6 +31,9 @@ pub mod security {}
 #[doc = include_str!("../guide/forms.md")]
 pub mod forms {}
 #[doc = include_str!("../guide/signing_in.md")]
+/// ```
+#[doc = include_str!("../guide/passwords.rs")]
+/// ```
 pub mod signing_in {}
 /// Writing a store: five operations, each atomic for one handle. [`Store`](crate::Store) has the contract; here is a whole
 /// one, which the tests of this library put through its suite.
