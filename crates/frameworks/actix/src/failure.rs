@@ -13,8 +13,9 @@ use crate::headers;
 
 /// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
 ///
-/// The middleware that has the marker `M` sees it pass, answers as it would answer an error of its own, and commits
-/// nothing of what the handler wrote before; what it has saved already stays, and its cookie is sent.
+/// The middleware sees it pass, and commits nothing of what the handler wrote before, whatever its marker is; what it has
+/// saved already stays, and its cookie is sent. The one that has the marker `M` answers as it would answer an error of its
+/// own.
 ///
 /// An error type of the application's own may hold one, if its answer is this one's
 /// [`error_response`](ResponseError::error_response). The middleware knows it by an extension of the response: what makes
@@ -147,6 +148,7 @@ impl<M: 'static> ResponseError for SessionFailed<M> {
         };
         never_cached(response.headers_mut());
         response.extensions_mut().insert(self.clone());
+        response.extensions_mut().insert(Failure);
         response
     }
 }
@@ -201,6 +203,14 @@ impl<M> std::error::Error for SessionFailed<M> {
     }
 }
 
+/// In the extensions of a response that is made of a [`SessionFailed`], whatever its marker is.
+struct Failure;
+
+/// Whether the handler failed for a session: then no middleware commits.
+pub(crate) fn is_told_by<B>(response: &HttpResponse<B>) -> bool {
+    response.extensions().contains::<Failure>()
+}
+
 /// Makes the response for a session that could not be loaded or committed.
 pub(crate) type OnError = dyn Fn(&Error) -> HttpResponse + Send + Sync;
 
@@ -217,6 +227,9 @@ pub(crate) fn error_response<B>(
 ) -> HttpResponse {
     let mut response = on_error(error);
     never_cached(response.headers_mut());
+    if is_told_by(replaced) {
+        response.extensions_mut().insert(Failure);
+    }
     headers::tell_again(replaced, &mut response);
     response
 }

@@ -12,7 +12,7 @@ use actix_web::{HttpMessage, HttpResponse};
 use fasthttpsession_core::{Error, Exchange, Sessions};
 
 use crate::explained::Explained;
-use crate::failure::{OnError, SessionFailed, error_response, no_detail};
+use crate::failure::{self, OnError, SessionFailed, error_response, no_detail};
 use crate::headers;
 use crate::request::RequestSession;
 
@@ -189,17 +189,19 @@ impl<S: fmt::Debug, M> fmt::Debug for SessionService<S, M> {
     }
 }
 
-/// Commits, and only then lets the response go.
+/// Commits, unless the handler failed, and only then lets the response go.
 async fn finish<B, M: 'static>(
     mut response: ServiceResponse<B>,
     exchange: &Exchange,
     on_error: &OnError,
 ) -> ServiceResponse<EitherBody<B>> {
-    let committed = match SessionFailed::<M>::taken_from(response.response_mut()) {
-        Some(error) => Err(error),
-        None => exchange.finish().await,
+    let ended = if failure::is_told_by(response.response()) {
+        let failed = SessionFailed::<M>::taken_from(response.response_mut());
+        failed.map_or_else(|| Ok(exchange.abandon()), Err)
+    } else {
+        exchange.finish().await
     };
-    match committed {
+    match ended {
         Ok(edits) => {
             headers::tell(edits, response.response_mut());
             response.map_into_left_body()

@@ -35,8 +35,9 @@ impl<B: Default> OnError<B> for NoDetail {
 
 /// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
 ///
-/// The layer that has the marker `M` sees it pass, answers as it would answer an error of its own, and commits nothing
-/// of what the handler wrote before; what it has saved already stays, and its cookie is sent.
+/// The layers see it pass, and commit nothing of what the handler wrote before, whatever their markers are; what it has
+/// saved already stays, and its cookie is sent. The layer that has the marker `M` answers as it would answer an error of
+/// its own.
 ///
 /// In axum it is the rejection of the extractor and a response. Elsewhere, [`response`](Self::response) makes one:
 ///
@@ -55,7 +56,7 @@ impl<B: Default> OnError<B> for NoDetail {
 /// }
 /// ```
 ///
-/// An error type of the application's own may hold one, if its response is this one's. The layer knows it by an extension
+/// An error type of the application's own may hold one, if its response is this one's. A layer knows it by an extension
 /// of the response: what makes another response of it, be it such a type or middleware under the layer, hides it, and
 /// what the handler wrote is committed.
 ///
@@ -164,6 +165,7 @@ impl<M: 'static> SessionFailed<M> {
             .map_or(StatusCode::INTERNAL_SERVER_ERROR, status);
         never_cached(&mut response);
         response.extensions_mut().insert(self);
+        response.extensions_mut().insert(Failure);
         response
     }
 
@@ -220,6 +222,22 @@ impl<M> fmt::Display for SessionFailed<M> {
 impl<M> std::error::Error for SessionFailed<M> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.as_ref().map(|error| error as _)
+    }
+}
+
+/// In the extensions of a response that is made of a [`SessionFailed`], whatever its marker is.
+#[derive(Clone)]
+struct Failure;
+
+/// Whether the handler failed for a session: then no layer commits.
+pub(crate) fn is_told_by<B>(response: &Response<B>) -> bool {
+    response.extensions().get::<Failure>().is_some()
+}
+
+/// Tells by `response` what was told by the one that it is in place of, for the layers around.
+pub(crate) fn tell_again<B>(replaced: &Response<B>, response: &mut Response<B>) {
+    if is_told_by(replaced) {
+        response.extensions_mut().insert(Failure);
     }
 }
 

@@ -9,7 +9,7 @@ use fasthttpsession_core::{Error, Exchange, HeaderEdit};
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::failure::{OnError, SessionFailed, never_cached};
+use crate::failure::{self, OnError, SessionFailed, never_cached};
 use crate::headers;
 
 /// Boxed, because the type has no name; made only for a request that asked for its session.
@@ -69,9 +69,13 @@ where
                     let Some(exchange) = exchange else {
                         return Poll::Ready(Ok(response));
                     };
-                    if let Some(error) = SessionFailed::<M>::taken_from(&mut response) {
-                        let failed = (error, exchange.abandon());
-                        return Poll::Ready(Ok(error_response(this.on_error, failed, response)));
+                    if failure::is_told_by(&response) {
+                        let edits = exchange.abandon();
+                        let abandoned = match SessionFailed::<M>::taken_from(&mut response) {
+                            Some(error) => Err((error, edits)),
+                            None => Ok(edits),
+                        };
+                        return Poll::Ready(Ok(finished(response, abandoned, this.on_error)));
                     }
                     if let Some(edits) = exchange.finish_now() {
                         headers::tell(edits, &mut response);
@@ -106,10 +110,10 @@ impl<Fut, B> State<Fut, B> {
 
 fn finished<B>(
     mut response: Response<B>,
-    committed: Result<Vec<HeaderEdit>, Failed>,
+    ended: Result<Vec<HeaderEdit>, Failed>,
     on_error: &impl OnError<B>,
 ) -> Response<B> {
-    match committed {
+    match ended {
         Ok(edits) => {
             headers::tell(edits, &mut response);
             response
@@ -126,6 +130,7 @@ fn error_response<B>(
 ) -> Response<B> {
     let mut response = on_error.response(&error);
     never_cached(&mut response);
+    failure::tell_again(&replaced, &mut response);
     headers::tell_again(replaced, &mut response);
     headers::tell(edits, &mut response);
     response

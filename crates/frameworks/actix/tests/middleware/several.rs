@@ -68,12 +68,55 @@ async fn a_failure_of_one_middleware_is_answered_by_that_one() {
 }
 
 #[actix_web::test]
-async fn what_an_inner_one_committed_reaches_the_browser_though_the_handler_failed_for_the_outer() {
+async fn a_handler_that_failed_for_one_commits_nothing_under_another() {
+    enum Admin {}
+    async fn fails(session: Session) -> Result<HttpResponse, SessionFailed<Admin>> {
+        session.set("a", &2)?;
+        Err(Error::Finished.into())
+    }
+    async fn misses(session: Session) -> Result<HttpResponse, SessionFailed<Admin>> {
+        session.set("a", &2)?;
+        Err(SessionFailed::no_middleware())
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let users = SessionMiddleware::new(sessions.clone());
+    let admins = sessions_named("admin", MemoryStore::new());
+    let admins = SessionMiddleware::new(admins).marked::<Admin>();
+    let inside = App::new().wrap(admins.clone()).wrap(users.clone());
+    let inside = inside.route("/", web::get().to(fails));
+    let outside = App::new().wrap(users.clone()).wrap(admins);
+    let outside = outside.route("/", web::get().to(fails));
+    let alone = App::new().wrap(users);
+    let alone = alone.route("/", web::get().to(misses));
+    for answer in [
+        ask(inside, request(&token))
+            .await
+            .unwrap()
+            .map_into_boxed_body(),
+        ask(outside, request(&token))
+            .await
+            .unwrap()
+            .map_into_boxed_body(),
+        ask(alone, request(&token))
+            .await
+            .unwrap()
+            .map_into_boxed_body(),
+    ] {
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(value(&sessions, &token).await, Some(1));
+    }
+}
+
+#[actix_web::test]
+async fn what_was_saved_under_an_inner_one_reaches_the_browser_though_the_handler_failed_for_the_outer()
+ {
     enum Admin {}
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
     let handler = async |session: Session| -> Result<HttpResponse, SessionFailed<Admin>> {
         session.rotate()?;
+        session.save().await?;
         Err(Error::Finished.into())
     };
     let admins = sessions_named("admin", MemoryStore::new());

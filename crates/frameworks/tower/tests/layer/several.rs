@@ -78,13 +78,49 @@ async fn a_failure_of_one_layer_is_answered_by_that_layer() {
 }
 
 #[tokio::test]
-async fn what_an_inner_layer_committed_reaches_the_browser_though_the_handler_failed_for_the_outer()
-{
+async fn a_handler_that_failed_for_one_layer_commits_nothing_under_another() {
+    enum Admin {}
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let users = SessionLayer::new(sessions.clone());
+    let admins = SessionLayer::new(sessions_named("admin", MemoryStore::new())).marked::<Admin>();
+    for failure in [
+        || SessionFailed::<Admin>::from(Error::Finished).response::<String>(),
+        || SessionFailed::<Admin>::no_layer().response::<String>(),
+    ] {
+        let handler = service_fn(move |request: Request<()>| async move {
+            session(&request).await.unwrap().set("a", &2).unwrap();
+            Ok::<_, Infallible>(failure())
+        });
+        for response in [
+            users.layer(handler).oneshot(request(&token)).await,
+            users
+                .layer(admins.layer(handler))
+                .oneshot(request(&token))
+                .await,
+            admins
+                .layer(users.layer(handler))
+                .oneshot(request(&token))
+                .await,
+        ] {
+            let response = response.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            assert_eq!(value(&sessions, &token).await, Some(1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_saved_under_an_inner_layer_reaches_the_browser_though_the_handler_failed_for_the_outer()
+ {
     enum Admin {}
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
     let handler = service_fn(|request: Request<()>| async move {
-        session(&request).await.unwrap().rotate().unwrap();
+        let session = session(&request).await.unwrap();
+        session.rotate().unwrap();
+        session.save().await.unwrap();
         Ok::<_, Infallible>(SessionFailed::<Admin>::from(Error::Finished).response::<String>())
     });
     let inner = SessionLayer::new(sessions.clone());
