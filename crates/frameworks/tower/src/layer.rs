@@ -42,6 +42,9 @@ impl<M, F> SessionLayer<M, F> {
     ///
     /// Layers side by side need names of their own: of their cookies, and of their headers and parameters where these are
     /// [transports](fasthttpsession_core::Transport). At most one of them takes `bearer`, which has but one name.
+    ///
+    /// They need a store each too, or a table or a prefix of their own on one server: the sessions of one store are the
+    /// same sessions, so a token that one of them gave opens the other.
     #[must_use]
     pub fn marked<Marker>(self) -> SessionLayer<Marker, F> {
         SessionLayer {
