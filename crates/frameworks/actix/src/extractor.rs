@@ -1,5 +1,6 @@
 //! The extractors, arguments of handlers: the session, one value of it, and who is signed in.
 
+mod sign_in_at;
 mod signed_in;
 mod typed;
 
@@ -16,7 +17,8 @@ use fasthttpsession_core as core;
 use crate::failure::SessionFailed;
 use crate::request::RequestSession;
 
-pub use signed_in::{NotSignedIn, SignInAt, SignedIn};
+pub use sign_in_at::SignInAt;
+pub use signed_in::{NotSignedIn, SignedIn};
 pub use typed::Typed;
 
 /// The session of the request, as an argument of a handler. Everything that

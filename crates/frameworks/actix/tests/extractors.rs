@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix_http::Request;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, VARY, WWW_AUTHENTICATE};
+use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error};
@@ -162,6 +162,34 @@ async fn visitors_go_where_they_sign_in() {
 }
 
 #[actix_web::test]
+async fn where_visitors_sign_in_is_told_where_they_wanted_to_go() {
+    for (page, path, location) in [
+        ("/login", "/all/profile", "/login?next=/all/profile"),
+        (
+            "/login?lang=nl",
+            "/all/profile?tab=2&a=%2F",
+            "/login?lang=nl&next=/all/profile%3Ftab%3D2%26a%3D%252F",
+        ),
+    ] {
+        let scope = web::scope("/all")
+            .app_data(SignInAt::new(page).with_next("next"))
+            .route("/profile", web::route().to(profile));
+        let app = init_service(App::new().wrap(middleware()).service(scope)).await;
+        for (method, location) in [
+            (Method::GET, location),
+            (Method::HEAD, location),
+            (Method::POST, page),
+        ] {
+            let request = TestRequest::with_uri(path).method(method);
+            let response = call_service(&app, request.to_request()).await;
+            assert_eq!(response.status(), StatusCode::SEE_OTHER);
+            assert_eq!(response.headers().get(LOCATION).unwrap(), location);
+            assert!(!format!("{:?}", response.headers()).contains("tab"));
+        }
+    }
+}
+
+#[actix_web::test]
 async fn after_a_logout_nobody_is_signed_in() {
     async fn logout(session: Session) -> &'static str {
         session.logout().unwrap();
@@ -283,6 +311,12 @@ fn a_page_that_no_header_can_carry_is_refused() {
 #[should_panic(expected = "visible ASCII")]
 fn a_page_that_is_not_encoded_is_refused() {
     SignInAt::new("/é");
+}
+
+#[test]
+#[should_panic(expected = "letters, digits")]
+fn a_parameter_that_would_be_two_is_refused() {
+    _ = SignInAt::new("/login").with_next("next=/&more");
 }
 
 fn pages(config: &mut ServiceConfig) {

@@ -1,5 +1,6 @@
 //! The extractors for axum handlers: the session, one value of it, and who is signed in.
 
+mod sign_in_at;
 mod signed_in;
 mod typed;
 
@@ -7,16 +8,17 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use axum_core::body::Body;
-use axum_core::extract::FromRequestParts;
-use axum_core::response::{IntoResponse, Response};
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
 use fasthttpsession_core as core;
 use http::request::Parts;
 
 use crate::failure::SessionFailed;
 use crate::request::RequestSession;
 
-pub use signed_in::{NotSignedIn, SignInAt, SignedIn};
+pub use sign_in_at::SignInAt;
+pub use signed_in::{NotSignedIn, SignedIn};
 pub use typed::Typed;
 
 /// The session of the request, as an argument of an axum handler. Everything that

@@ -152,6 +152,31 @@ async fn visitors_go_where_they_sign_in() {
 }
 
 #[tokio::test]
+async fn where_visitors_sign_in_is_told_where_they_wanted_to_go() {
+    for (page, path, location) in [
+        ("/login", "/all/profile", "/login?next=/all/profile"),
+        (
+            "/login?lang=nl",
+            "/all/profile?tab=2&a=%2F",
+            "/login?lang=nl&next=/all/profile%3Ftab%3D2%26a%3D%252F",
+        ),
+    ] {
+        let profile = get(profile).post(profile);
+        let page_told = SignInAt::new(page).with_next("next");
+        let profile = Router::new().route("/profile", profile.layer(Extension(page_told)));
+        let app = Router::new().nest("/all", profile).layer(layer());
+        for method in ["GET", "HEAD"] {
+            let response = ask(&app, method, path, "").await;
+            assert_eq!(response.status(), StatusCode::SEE_OTHER);
+            assert_eq!(response.headers()["location"], location);
+            assert!(!format!("{response:?}").contains("tab"));
+        }
+        let response = ask(&app, "POST", path, "").await;
+        assert_eq!(response.headers()["location"], page);
+    }
+}
+
+#[tokio::test]
 async fn after_a_logout_nobody_is_signed_in() {
     async fn logout(session: Session) {
         session.logout().unwrap();
@@ -262,6 +287,12 @@ fn a_page_that_no_header_can_carry_is_refused() {
 #[should_panic(expected = "visible ASCII")]
 fn a_page_that_is_not_encoded_is_refused() {
     SignInAt::new("/é");
+}
+
+#[test]
+#[should_panic(expected = "letters, digits")]
+fn a_parameter_that_would_be_two_is_refused() {
+    _ = SignInAt::new("/login").with_next("next=/&more");
 }
 
 async fn profile(user: SignedIn) -> String {

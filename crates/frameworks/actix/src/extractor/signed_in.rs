@@ -8,10 +8,11 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use actix_web::http::header::{LOCATION, WWW_AUTHENTICATE};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use fasthttpsession_core::Principal;
 
+use super::sign_in_at::SignInAt;
 use crate::failure::SessionFailed;
 use crate::request::RequestSession;
 
@@ -54,26 +55,6 @@ pub struct SignedIn<M = ()> {
     marker: PhantomData<fn() -> M>,
 }
 
-/// The page where visitors sign in. An app or a scope that has it as its `app_data` redirects (303) there from what
-/// needs a [`SignedIn`]; others answer 401, as suits an API.
-///
-/// ```
-/// use actix_web::{App, web};
-/// use fasthttpsession_actix::{SessionMiddleware, SignInAt, SignedIn};
-/// # use fasthttpsession_core::Sessions;
-///
-/// # fn example(sessions: Sessions) {
-/// let pages = web::scope("/pages").app_data(SignInAt::new("/login")).route("/profile", web::get().to(profile));
-/// let api = web::scope("/api").route("/profile", web::get().to(profile));
-/// App::new().wrap(SessionMiddleware::new(sessions)).service(pages).service(api);
-/// # }
-/// # async fn profile(user: SignedIn) -> String { user.to_string() }
-/// ```
-pub struct SignInAt<M = ()> {
-    page: HeaderValue,
-    marker: PhantomData<fn() -> M>,
-}
-
 /// Why there is no [`SignedIn`]: the answer to the client.
 pub enum NotSignedIn<M = ()> {
     /// Nobody is signed in: 303 to the page of [`SignInAt`], or 401 if there is none.
@@ -82,37 +63,13 @@ pub enum NotSignedIn<M = ()> {
     Failed(SessionFailed<M>),
 }
 
-impl SignInAt {
-    /// The path or the URL of the page.
-    ///
-    /// # Panics
-    /// If `page` has characters other than visible ASCII, of which all URLs are made.
-    pub fn new(page: &str) -> Self {
-        let visible = page.bytes().all(|byte| byte.is_ascii_graphic());
-        assert!(visible, "the page's URL is visible ASCII");
-        Self {
-            page: HeaderValue::from_str(page).expect("visible ASCII is a header's value"),
-            marker: PhantomData,
-        }
-    }
-
-    /// The same for [`SignedIn<Marker>`](SignedIn).
-    #[must_use]
-    pub fn marked<Marker>(self) -> SignInAt<Marker> {
-        SignInAt {
-            page: self.page,
-            marker: PhantomData,
-        }
-    }
-}
-
 impl<M: 'static> FromRequest for SignedIn<M> {
     type Error = NotSignedIn<M>;
     type Future = Pin<Box<dyn Future<Output = Result<Self, NotSignedIn<M>>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = RequestSession::<M>::of(request);
-        let page = request.app_data::<SignInAt<M>>().cloned();
+        let page = SignInAt::of(request);
         Box::pin(async move {
             let session = found.map_err(NotSignedIn::Failed)?.session().await;
             let session = session.map_err(|error| NotSignedIn::Failed(error.into()))?;
@@ -150,21 +107,6 @@ impl<M> fmt::Debug for SignedIn<M> {
     }
 }
 
-impl<M> Clone for SignInAt<M> {
-    fn clone(&self) -> Self {
-        Self {
-            page: self.page.clone(),
-            marker: PhantomData,
-        }
-    }
-}
-
-impl<M> fmt::Debug for SignInAt<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SignInAt").field(&self.page).finish()
-    }
-}
-
 impl<M: 'static> ResponseError for NotSignedIn<M> {
     fn status_code(&self) -> StatusCode {
         match self {
@@ -177,9 +119,7 @@ impl<M: 'static> ResponseError for NotSignedIn<M> {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         match self {
-            Self::Visitor(Some(SignInAt { page, .. })) => {
-                response.insert_header((LOCATION, page.clone())).finish()
-            }
+            Self::Visitor(Some(page)) => response.insert_header((LOCATION, page.page())).finish(),
             Self::Visitor(None) => response
                 .insert_header((WWW_AUTHENTICATE, "Session"))
                 .finish(),

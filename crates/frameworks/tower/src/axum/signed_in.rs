@@ -4,14 +4,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum_core::response::{IntoResponse, Response};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Response};
 use fasthttpsession_core::Principal;
 use http::StatusCode;
-use http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 
 use super::found;
+use super::sign_in_at::SignInAt;
 use crate::failure::SessionFailed;
 
 /// The principal of the session, as an argument of an axum handler that nobody else gets to. Visitors are answered with
@@ -49,27 +50,6 @@ pub struct SignedIn<M = ()> {
     marker: PhantomData<fn() -> M>,
 }
 
-/// The page where visitors sign in. Routes that have it as an extension redirect (303) there from what needs a
-/// [`SignedIn`]; others answer 401, as suits an API.
-///
-/// ```
-/// use axum::routing::get;
-/// use axum::{Extension, Router};
-/// use fasthttpsession_core::Sessions;
-/// use fasthttpsession_tower::{SessionLayer, SignInAt, SignedIn};
-///
-/// # fn example(sessions: Sessions) -> Router {
-/// let pages = Router::new().route("/profile", get(profile)).layer(Extension(SignInAt::new("/login")));
-/// let api = Router::new().route("/api/profile", get(profile));
-/// pages.merge(api).layer(SessionLayer::new(sessions))
-/// # }
-/// # async fn profile(user: SignedIn) -> String { user.to_string() }
-/// ```
-pub struct SignInAt<M = ()> {
-    page: HeaderValue,
-    marker: PhantomData<fn() -> M>,
-}
-
 /// Why there is no [`SignedIn`]: the answer to the client.
 pub enum NotSignedIn<M = ()> {
     /// Nobody is signed in: 303 to the page of [`SignInAt`], or 401 if there is none.
@@ -78,36 +58,12 @@ pub enum NotSignedIn<M = ()> {
     Failed(SessionFailed<M>),
 }
 
-impl SignInAt {
-    /// The path or the URL of the page.
-    ///
-    /// # Panics
-    /// If `page` has characters other than visible ASCII, of which all URLs are made.
-    pub fn new(page: &str) -> Self {
-        let visible = page.bytes().all(|byte| byte.is_ascii_graphic());
-        assert!(visible, "the page's URL is visible ASCII");
-        Self {
-            page: HeaderValue::from_str(page).expect("visible ASCII is a header's value"),
-            marker: PhantomData,
-        }
-    }
-
-    /// The same for [`SignedIn<Marker>`](SignedIn).
-    #[must_use]
-    pub fn marked<Marker>(self) -> SignInAt<Marker> {
-        SignInAt {
-            page: self.page,
-            marker: PhantomData,
-        }
-    }
-}
-
 impl<S: Sync, M: 'static> FromRequestParts<S> for SignedIn<M> {
     type Rejection = NotSignedIn<M>;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotSignedIn<M>> {
         let user = signed_in(parts).await.map_err(NotSignedIn::Failed)?;
-        user.ok_or_else(|| NotSignedIn::Visitor(parts.extensions.get().cloned()))
+        user.ok_or_else(|| NotSignedIn::Visitor(SignInAt::of(parts)))
     }
 }
 
@@ -154,26 +110,11 @@ impl<M> fmt::Debug for SignedIn<M> {
     }
 }
 
-impl<M> Clone for SignInAt<M> {
-    fn clone(&self) -> Self {
-        Self {
-            page: self.page.clone(),
-            marker: PhantomData,
-        }
-    }
-}
-
-impl<M> fmt::Debug for SignInAt<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SignInAt").field(&self.page).finish()
-    }
-}
-
 impl<M: 'static> IntoResponse for NotSignedIn<M> {
     fn into_response(self) -> Response {
         match self {
-            Self::Visitor(Some(SignInAt { page, .. })) => {
-                (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response()
+            Self::Visitor(Some(page)) => {
+                (StatusCode::SEE_OTHER, [(LOCATION, page.page())]).into_response()
             }
             Self::Visitor(None) => {
                 (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Session")]).into_response()

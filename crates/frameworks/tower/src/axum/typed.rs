@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use axum_core::extract::FromRequestParts;
+use axum::extract::FromRequestParts;
 use fasthttpsession_core as core;
 use fasthttpsession_core::SessionValue;
 use http::request::Parts;
