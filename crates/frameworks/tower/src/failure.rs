@@ -10,6 +10,13 @@ use http::{Response, StatusCode};
 
 /// Makes the response for a session that could not be loaded or committed. Implemented by functions
 /// `Fn(&Error) -> Response<B>`, see [`SessionLayer::on_error`](crate::SessionLayer::on_error), and by [`NoDetail`].
+#[diagnostic::on_unimplemented(
+    message = "the session layer can't answer errors with a response whose body is `{B}`",
+    note = "a layer under the session layer changed the type of the body, and the default answer needs one that has a \
+            `Default`; a function given to `SessionLayer::on_error` returns a `Response` of this very body",
+    note = "in axum, give the layers one by one, the innermost first, in place of a `ServiceBuilder`: between two of them \
+            the body is axum's again"
+)]
 pub trait OnError<B> {
     /// The response in place of the handler's.
     fn response(&self, error: &Error) -> Response<B>;
