@@ -48,7 +48,7 @@ use crate::headers;
 ///     }
 /// }
 ///
-/// /// Of closures that fail as sessions do.
+/// /// Of closures that fail as sessions do, and say so: by `?` alone, the type of their error can't be inferred.
 /// impl From<TransactError<Error>> for Failed {
 ///     fn from(error: TransactError<Error>) -> Self {
 ///         Self::Session(error.into())
@@ -100,6 +100,15 @@ use crate::headers;
 ///     session.update("redeemed", |redeemed: &mut u64| *redeemed += 1)?;
 ///     print()?;
 ///     Ok("Your ticket is in the printer.".to_owned())
+/// }
+///
+/// async fn visit(session: Session) -> Result<String, Failed> {
+///     let visit = session.transact(|values| {
+///         let visits = values.get::<u64>("visits")?.unwrap_or_default() + 1;
+///         values.set("visits", &visits)?;
+///         Ok::<_, Error>(visits)
+///     });
+///     Ok(format!("This is visit {}.", visit.await?))
 /// }
 /// # fn print() -> io::Result<()> { Ok(()) }
 /// ```

@@ -95,7 +95,7 @@ impl<B: Default> OnError<B> for NoDetail {
 ///     }
 /// }
 ///
-/// /// Of closures that fail as sessions do.
+/// /// Of closures that fail as sessions do, and say so: by `?` alone, the type of their error can't be inferred.
 /// impl From<TransactError<Error>> for Failed {
 ///     fn from(error: TransactError<Error>) -> Self {
 ///         Self::Session(error.into())
@@ -137,6 +137,15 @@ impl<B: Default> OnError<B> for NoDetail {
 ///     session.update("redeemed", |redeemed: &mut u64| *redeemed += 1)?;
 ///     print()?;
 ///     Ok(())
+/// }
+///
+/// async fn visit(session: Session) -> Result<String, Failed> {
+///     let visit = session.transact(|values| {
+///         let visits = values.get::<u64>("visits")?.unwrap_or_default() + 1;
+///         values.set("visits", &visits)?;
+///         Ok::<_, Error>(visits)
+///     });
+///     Ok(format!("This is visit {}.", visit.await?))
 /// }
 /// # fn print() -> io::Result<()> { Ok(()) }
 /// # }
