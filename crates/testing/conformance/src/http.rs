@@ -43,6 +43,7 @@ macro_rules! __with_http_checks {
             G12 cookies a_cookie_is_sent_only_when_it_changes;
             G12 cookies a_removal_has_the_attributes_of_what_it_removes;
             G12 cookies a_persistent_cookie_lasts_as_long_as_the_session;
+            G12 cookies who_is_remembered_has_a_cookie_that_outlives_the_browser;
             G6 cookies a_touch_dates_a_persistent_cookie_anew;
             http cookies cookies_of_the_handler_survive;
             http cookies a_cookie_of_the_same_name_is_replaced;

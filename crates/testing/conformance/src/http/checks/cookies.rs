@@ -136,6 +136,27 @@ pub async fn a_persistent_cookie_lasts_as_long_as_the_session<A: Adapter>(
     Ok(())
 }
 
+/// Some users are remembered and others are not, whatever they were before.
+pub async fn who_is_remembered_has_a_cookie_that_outlives_the_browser<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    let sign_ins = [
+        ([login("ada"), get("a")], None),
+        ([login("ada"), Step::Remember(30)], Some(30 * 24 * 3600)),
+        ([login("bob"), get("a")], None),
+    ];
+    for (sign_in, expected) in sign_ins {
+        let max_age = ada.act(&sign_in).await?.cookie()?.max_age();
+        ensure!(
+            max_age == expected,
+            "Max-Age is {max_age:?} in place of {expected:?}"
+        );
+    }
+    Ok(())
+}
+
 /// When a touch has extended the session, its persistent cookie is sent again with the new date, and only then.
 pub async fn a_touch_dates_a_persistent_cookie_anew<A: Adapter>(stage: &Stage<A>) -> Outcome {
     let settings = |builder: fasthttpsession_core::SessionsBuilder| {
