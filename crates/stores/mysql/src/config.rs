@@ -122,7 +122,8 @@ impl MysqlConfig {
         }
     }
 
-    /// The database of the table. Default: none, and then the table's name must have it, as in `web.sessions`.
+    /// The database of the table. Default: none, and then the table's name must have it, as in `web.sessions`; without
+    /// either, opening is an error of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
     pub fn database(self, database: &str) -> Self {
         let database = database.to_owned();
         Self { database, ..self }

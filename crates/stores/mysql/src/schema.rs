@@ -114,8 +114,10 @@ impl<'a> Schema<'a> {
             let mut lock = self.name();
             lock.push(Value::UInt(limit));
             let locked = lease.rows(LOCK, lock).await?;
-            if locked.first().and_then(|row| number(row, 0)) != Some(1) {
-                return Err(Failure::Unsent(held(doing)));
+            match locked.first().and_then(|row| number(row, 0)) {
+                Some(1) => {}
+                Some(_) => return Err(Failure::Unsent(held(doing))),
+                None => return Err(Failure::Unsent(unlockable(doing))),
             }
             // Another process may have been faster.
             let found = Found::of(lease.rows(FIND_TABLE, self.name()).await?);
@@ -259,11 +261,18 @@ fn steps(from: usize, table: &TableName) -> Vec<String> {
         .collect()
 }
 
-/// The server waited for the lock and gave up, with 0 or NULL in place of an error.
+/// The server waited for the lock and gave up, with 0 in place of an error.
 fn held(doing: &str) -> StoreError {
     let sentence =
         format!("{doing}: another process was at it for as long as statement_timeout allows");
     StoreError::new(StoreErrorKind::Timeout, sentence).not_applied()
+}
+
+/// The server gave up the lock before, with NULL in place of an error: it was told to, or has no memory.
+fn unlockable(doing: &str) -> StoreError {
+    let sentence =
+        format!("{doing}: the server stopped waiting for its lock before the time was up");
+    StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied()
 }
 
 fn text(row: &Row, column: usize) -> String {

@@ -8,7 +8,7 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{Grouped, PurgeTask, Purging, misconfigured, within};
+use fasthttpsession_store_common::{Grouped, PurgeTask, Purging, TableName, misconfigured, within};
 
 use crate::config::MysqlConfig;
 use crate::error::{Failure, timed_out};
@@ -24,7 +24,8 @@ const BESIDE_BODY: usize = 2048;
 /// The least that a server must take in one message, for the statements of a purge.
 const SMALLEST_MESSAGE: u64 = 64 * 1024;
 const SETTINGS: &str = "SELECT @@max_allowed_packet, @@autocommit, \
-    @@character_set_client = @@character_set_connection, FIND_IN_SET('EMPTY_STRING_IS_NULL', @@sql_mode)";
+    @@character_set_client = @@character_set_connection, FIND_IN_SET('EMPTY_STRING_IS_NULL', @@sql_mode), \
+    DATABASE() IS NULL";
 
 /// Sessions in a table of a MySQL or MariaDB server. Clones are the same store.
 #[derive(Clone)]
@@ -38,7 +39,7 @@ pub struct MysqlStore {
 
 impl MysqlStore {
     pub(crate) async fn open(config: MysqlConfig, link: Link) -> Result<Self, StoreError> {
-        let largest_body = largest_body(&link).await?;
+        let largest_body = largest_body(&link, &config.table).await?;
         let schema = Schema::new(&link, &config.table);
         if config.migrate {
             schema.migrate().await?;
@@ -183,13 +184,20 @@ impl fmt::Debug for MysqlStore {
     }
 }
 
-/// The largest body that the server takes. Connections on which writes would be lost or mangled, and a server that takes
-/// too little, are refused.
-async fn largest_body(link: &Link) -> Result<usize, StoreError> {
-    let doing = "connecting to MySQL";
+/// The largest body that the server takes. Connections on which writes would be lost or mangled, or the table would be
+/// nowhere, and a server that takes too little, are refused.
+async fn largest_body(link: &Link, table: &TableName) -> Result<usize, StoreError> {
+    let doing = "asking MySQL for its settings";
     let rows = link.rows(doing, SETTINGS, []).await?;
-    let [message, autocommit, as_sent, empty_is_null] =
+    let [message, autocommit, as_sent, empty_is_null, nowhere] =
         row::numbers(rows).map_err(|wrong| Failure::from(wrong).of(doing))?;
+    if nowhere == 1 && table.schema().is_none() {
+        return Err(misconfigured(format!(
+            "no database is named for the table {table}: put it into the URL, as in \
+             mysql://user:password@host/database, or before the table's name in the setting `table`, as in \
+             database.{table}"
+        )));
+    }
     if autocommit == 0 {
         return Err(misconfigured(
             "the connections of the pool have autocommit off, and the MySQL store needs it on",

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use fasthttpsession_core::{Store, StoreError, StoreErrorKind};
-use fasthttpsession_mysql::MysqlStore;
 use fasthttpsession_mysql::mysql_async::prelude::Queryable;
+use fasthttpsession_mysql::mysql_async::{Opts, Pool};
+use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
 
 mod support;
-use support::{NOW, Place, create, handle, load, record};
+use support::{HOUR, NOW, Place, create, handle, load, record};
 
 /// The error of opening what is there without changing it.
 async fn refusal(place: &Place) -> StoreError {
@@ -94,6 +95,25 @@ async fn nobody_migrates_while_another_does() {
 }
 
 #[tokio::test]
+async fn a_wait_for_the_lock_that_the_server_ends_is_not_another_process() {
+    let place = Place::new();
+    let mut other = place.outside().await;
+    let lock = "SELECT GET_LOCK(SHA2(CONCAT('fasthttpsession ', DATABASE(), '.fasthttpsession'), 256), 60)";
+    let held: Option<u64> = other.query_first(lock).await.expect(lock);
+    assert_eq!(held, Some(1));
+    let opening = tokio::spawn(place.config().open());
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist
+        WHERE db = DATABASE() AND state = 'User lock'";
+    place.until(waiting, 1).await;
+    let waiting = waiting.replace("COUNT(*)", "id");
+    place.run(&format!("KILL QUERY {}", place.number(&waiting)));
+    let opened = opening.await.expect("no panic");
+    let error = opened.expect_err("it was told to stop");
+    assert!(error.is_retryable(), "{error}");
+    assert!(!error.to_string().contains("another process"), "{error}");
+}
+
+#[tokio::test]
 async fn a_table_that_does_not_say_its_version_is_named_with_the_statement_that_says_it() {
     let place = Place::new();
     drop(place.store().await);
@@ -159,6 +179,35 @@ async fn a_table_without_what_sessions_need_is_named_with_what_makes_one() {
         place.run(&remedy(&error, "CREATE TABLE"));
         is_mended(&place).await;
     }
+}
+
+/// Without one, nothing is to be found anywhere, not even the lock.
+#[tokio::test]
+async fn a_missing_database_is_told_with_the_places_for_its_name() {
+    let place = Place::new();
+    let name = place.database.name();
+    let url = place.database.url();
+    let url = url.strip_suffix(name).expect("it ends with the database");
+    let config = MysqlConfig::from_url(url).expect("it is a URL");
+    for migrate in [false, true] {
+        let config = config.clone().migrate(migrate);
+        let pool = Pool::new(Opts::from_url(url).expect("it is a URL"));
+        for opened in [config.clone().open().await, config.open_on(pool).await] {
+            let error = opened.expect_err("there is no database");
+            assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+            let sentence = error.to_string();
+            for part in ["mysql://user:password@host/database", "`table`"] {
+                assert!(sentence.contains(part), "no {part} in: {sentence}");
+            }
+        }
+    }
+    let table = format!("{name}.sessions");
+    let config = config.table(&table).expect("it is a name").migrate(true);
+    let store = config.open().await.expect("the table has its database");
+    create(&store, [1]).await;
+    assert_eq!(load(&store, 1).await, Some(record()));
+    let purged = store.purge(10, NOW.after(48 * HOUR)).await;
+    assert_eq!(purged.expect("an answer"), 1);
 }
 
 #[tokio::test]

@@ -134,3 +134,19 @@ async fn no_password_is_in_what_a_refused_one_prints() {
     assert!(!printed(&error).contains("s3cret-of-ours"));
     assert!(!error.may_have_applied());
 }
+
+#[tokio::test]
+async fn a_database_that_the_user_may_not_use_is_no_wrong_password() {
+    let place = Place::new();
+    let user = place.database.name().replace("test", "nobody");
+    place.run(&format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY 'of a test'"
+    ));
+    let config = place.config().user(&user, "of a test");
+    let error = config.open().await.expect_err("it has no right");
+    assert_eq!(error.kind(), Misconfigured, "{error}");
+    let sentence = error.to_string();
+    assert!(sentence.contains("no right to the database"), "{sentence}");
+    assert!(!sentence.contains("password"), "{sentence}");
+    place.run(&format!("DROP USER '{user}'@'%'"));
+}
