@@ -343,10 +343,8 @@ impl Default for MysqlConfig {
 
 #[cfg(feature = "tls")]
 fn authorities_in(file: &Path) -> Result<Vec<u8>, StoreError> {
-    std::fs::read(file).map_err(|error| {
-        let sentence = format!("tls_ca {} can't be read", file.display());
-        misconfigured(sentence).with_source(error)
-    })
+    std::fs::read(file)
+        .map_err(|error| misconfigured(format!("tls_ca {} can't be read: {error}", file.display())))
 }
 
 /// An address of IPv6, which has brackets in a URL only.

@@ -3,8 +3,6 @@
 //! Neither the driver's messages nor the server's are passed on: they may quote what was sent.
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-#[cfg(feature = "tls")]
-use fasthttpsession_store_common::misconfigured;
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
 use crate::row::Wrong;
@@ -79,6 +77,16 @@ impl Failure {
 fn corrupt(what: Wrong) -> StoreError {
     let sentence = format!("a row of the MySQL store is no record: {what}");
     StoreError::new(StoreErrorKind::Corrupt, sentence)
+}
+
+/// Why there is no connection to the server at `place`.
+pub(crate) fn unopened(place: &str, error: Error) -> StoreError {
+    let doing = format!("connecting to {place}");
+    let error = match error {
+        Error::Io(error) => broken(&doing, &error),
+        error => Failure::Driver(error).of(&doing),
+    };
+    error.not_applied()
 }
 
 /// The answer did not come in time.
@@ -164,7 +172,7 @@ fn describe(code: u16) -> (StoreErrorKind, &'static str) {
 
 fn failed(doing: &str, error: Error) -> StoreError {
     match error {
-        Error::Io(error) => broken(doing, error),
+        Error::Io(error) => broken(&format!("{doing}: the connection to MySQL broke"), &error),
         Error::Driver(error) => misunderstood(doing, &error),
         _ => StoreError::new(
             StoreErrorKind::Internal,
@@ -173,24 +181,20 @@ fn failed(doing: &str, error: Error) -> StoreError {
     }
 }
 
-fn broken(doing: &str, error: IoError) -> StoreError {
+/// What `failed` (as in "connecting to db.example:3306"), with what the system or TLS says, which see no statements.
+fn broken(failed: &str, error: &IoError) -> StoreError {
     use StoreErrorKind::Unavailable;
-    match error {
+    let (kind, sentence) = match error {
         #[cfg(feature = "tls")]
-        IoError::Io(error) if is_of_a_stranger(&error) => misconfigured(format!(
-            "{doing}: no trusted authority vouches for the server's TLS certificate"
-        ))
-        .with_source(error),
-        IoError::Io(error) => StoreError::new(
-            Unavailable,
-            format!("{doing}: the connection to MySQL broke"),
-        )
-        .with_source(error),
+        IoError::Io(error) if is_of_a_stranger(error) => (
+            StoreErrorKind::Misconfigured,
+            format!("{failed}: the server's TLS certificate is not trusted: {error}"),
+        ),
+        IoError::Io(error) => (Unavailable, format!("{failed}: {error}")),
         #[cfg(feature = "tls")]
-        IoError::Tls(error) => {
-            StoreError::new(Unavailable, format!("{doing}: no TLS with MySQL")).with_source(error)
-        }
-    }
+        IoError::Tls(error) => (Unavailable, format!("{failed}: no TLS: {error}")),
+    };
+    StoreError::new(kind, sentence)
 }
 
 /// The handshake ended because of the server's certificate.

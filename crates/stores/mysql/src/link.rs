@@ -14,7 +14,7 @@ use tokio::task;
 use tokio::time::{Instant, timeout};
 
 use crate::connection::Connection;
-use crate::error::{Failure, timed_out};
+use crate::error::{Failure, timed_out, unopened};
 
 /// A connection that was in use a moment ago is used again without a question.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -152,8 +152,29 @@ impl Link {
             }
         });
         let connected = answered.await.map_err(|_| stopped(doing))?;
-        let connected = connected.map_err(|_| timed_out(doing).not_applied())?;
-        connected.map_err(|error| unopened(doing, error))
+        let place = || self.source.place();
+        let connected = connected
+            .map_err(|_| timed_out(&format!("connecting to {}", place())).not_applied())?;
+        connected.map_err(|error| unopened(&place(), error))
+    }
+}
+
+impl Source {
+    /// Where connections lead, as far as it is known.
+    fn place(&self) -> String {
+        match self {
+            Self::Own(own) => place(&own.options),
+            Self::Shared(..) => "MySQL".to_owned(),
+        }
+    }
+}
+
+fn place(options: &Opts) -> String {
+    let (host, port) = (options.ip_or_hostname(), options.tcp_port());
+    match options.socket() {
+        Some(socket) => socket.to_owned(),
+        None if host.contains(':') => format!("[{host}]:{port}"),
+        None => format!("{host}:{port}"),
     }
 }
 
@@ -181,10 +202,6 @@ impl Own {
             taken = self.take(conn.close()).await;
         }
     }
-}
-
-fn unopened(doing: &str, error: mysql_async::Error) -> StoreError {
-    Failure::Driver(error).of(doing).not_applied()
 }
 
 fn stopped(doing: &str) -> StoreError {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::connect::Connector;
 use crate::connections::{Connections, Source, Waits};
+use crate::error::cause;
 use crate::host::Hosts;
 use crate::store::PostgresStore;
 
@@ -322,7 +323,10 @@ fn place(url: &str, place: &str) -> Result<tokio_postgres::Config, StoreError> {
             "the URL of a postgres store can't be read: an @ in user, password or database is written %40",
         ));
     }
-    place.parse().map_err(|error| {
-        misconfigured("the URL of a postgres store can't be read").with_source(error)
+    place.parse().map_err(|error: tokio_postgres::Error| {
+        let cause = cause(&error);
+        misconfigured(format!(
+            "the URL of a postgres store can't be read: {cause}"
+        ))
     })
 }

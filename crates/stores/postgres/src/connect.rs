@@ -10,6 +10,7 @@ use tokio_postgres::config::TargetSessionAttrs;
 use crate::config::PostgresConfig;
 use crate::connection::Connection;
 use crate::error::{not_connected, timed_out};
+use crate::host::place;
 use crate::tls::Tls;
 
 /// How often a silent connection is asked whether the other side is still there.
@@ -36,7 +37,7 @@ impl Connector {
     /// Each has its share of the time that is left, for one that is silent must leave some to the others.
     pub(crate) async fn connect(&self, limit: Duration) -> Result<Connection, StoreError> {
         let (began, limit) = (Instant::now(), limit.min(self.limit));
-        let mut failed = too_late();
+        let mut failed = timed_out("connecting to postgres").not_applied();
         for (at, server) in self.servers.iter().enumerate() {
             let left = u32::try_from(self.servers.len() - at).unwrap_or(u32::MAX);
             let share = limit.saturating_sub(began.elapsed()) / left;
@@ -51,14 +52,10 @@ impl Connector {
     async fn connect_to(&self, server: &Config, limit: Duration) -> Result<Connection, StoreError> {
         // Boxed, for it is rarely made and large.
         match timeout(limit, Box::pin(self.tls.connect(server))).await {
-            Ok(connected) => connected.map_err(not_connected),
-            Err(_) => Err(too_late()),
+            Ok(connected) => connected.map_err(|error| not_connected(&place(server), &error)),
+            Err(_) => Err(timed_out(&format!("connecting to {}", place(server))).not_applied()),
         }
     }
-}
-
-fn too_late() -> StoreError {
-    timed_out("connecting to postgres").not_applied()
 }
 
 /// What the driver is told, whichever server it connects to.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
-use fasthttpsession_core::StoreError;
+use fasthttpsession_core::{StoreError, StoreErrorKind};
 use fasthttpsession_store_common::{Pooled, RuntimePool, Taken, Turn, Turns};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
@@ -133,14 +133,11 @@ impl Connections {
         right: impl Future<Output = (Turn, T)>,
     ) -> Result<(Client, T), StoreError> {
         let limit = self.waits.connection;
-        let client = async {
-            let began = Instant::now();
-            let (turn, more) = right.await;
-            let left = limit.saturating_sub(began.elapsed());
-            Ok((self.source.client(turn, left).await?, more))
-        };
-        let client = timeout(limit, client).await;
-        client.unwrap_or_else(|_| Err(none_in_time()))
+        let began = Instant::now();
+        let right = timeout(limit, right).await;
+        let (turn, more) = right.map_err(|_| none_in_time())?;
+        let left = limit.saturating_sub(began.elapsed());
+        Ok((self.source.client(turn, left).await?, more))
     }
 
     /// The right to a connection and that to wait for a row. Who has one waits for the other without it, for it may be of
@@ -200,16 +197,24 @@ impl Source {
         }
     }
 
-    /// If one of its own has to be made, then within `limit`.
+    /// One that is unused, or a new one within `limit`.
     async fn client(&self, turn: Turn, limit: Duration) -> Result<Client, StoreError> {
+        let began = Instant::now();
         Ok(match self {
             Self::Own(pool, connector) => {
                 Client::Own(match pool.take(turn, |client| !client.is_closed()).await {
                     Taken::Unused(client) => client,
-                    Taken::Room(room) => room.fill(connector.connect(limit).await?),
+                    Taken::Room(room) => {
+                        let left = limit.saturating_sub(began.elapsed());
+                        room.fill(connector.connect(left).await?)
+                    }
                 })
             }
-            Self::Shared(pool, _) => Client::Shared(pool.get().await.map_err(refused)?, turn),
+            Self::Shared(pool, _) => {
+                let client = timeout(limit, pool.get()).await;
+                let client = client.map_err(|_| none_in_time())?;
+                Client::Shared(client.map_err(|error| refused(&error))?, turn)
+            }
         })
     }
 }
@@ -254,7 +259,7 @@ fn judge<T>(client: Client, answer: Result<Result<T, Error>, Elapsed>) -> Result
             } else {
                 client.give_back();
             }
-            Err(failed(error))
+            Err(failed(&error))
         }
         Err(_) => {
             client.close();
@@ -288,10 +293,14 @@ async fn unnamed(
 }
 
 /// What the application's pool says.
-fn refused(error: PoolError) -> StoreError {
+fn refused(error: &PoolError) -> StoreError {
     match error {
-        PoolError::Backend(error) => not_connected(error),
-        error => none_in_time().with_source(error),
+        PoolError::Backend(error) => not_connected("postgres", error),
+        PoolError::Timeout(_) => none_in_time(),
+        error => {
+            let sentence = format!("the pool has no connection to postgres: {error}");
+            StoreError::new(StoreErrorKind::Unavailable, sentence.trim_end()).not_applied()
+        }
     }
 }
 

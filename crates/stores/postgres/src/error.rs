@@ -12,32 +12,37 @@ const ADVICE: &str = "; behind a pooler of transactions, set prepared=false";
 /// Maps an error that came while a statement was under way.
 ///
 /// A refusal of the server is passed on by its code and its first sentence alone: what it adds may show a row.
-pub(crate) fn failed(error: Error) -> StoreError {
+pub(crate) fn failed(error: &Error) -> StoreError {
     match error.as_db_error() {
         Some(refusal) if ends_connection(refusal) => {
             StoreError::new(StoreErrorKind::Unavailable, sentence(refusal))
         }
         Some(refusal) => refused(refusal),
-        None => StoreError::new(
-            StoreErrorKind::Unavailable,
-            "the connection to postgres failed",
-        )
-        .with_source(error),
+        None => {
+            let sentence = format!("the connection to postgres failed: {}", cause(error));
+            StoreError::new(StoreErrorKind::Unavailable, sentence)
+        }
     }
 }
 
-/// Maps an error that came while a connection was made, when no statement had been sent.
-pub(crate) fn not_connected(error: Error) -> StoreError {
-    let mapped = if let Some(refusal) = error.as_db_error() {
-        refused(refusal)
-    } else if takes_no_writes(&error) {
-        let sentence = "the server of postgres takes no writes: it is a standby, or default_transaction_read_only is on";
-        StoreError::new(StoreErrorKind::Unavailable, sentence).with_source(error)
+/// Maps an error that came while a connection to `place` was made, when no statement had been sent.
+pub(crate) fn not_connected(place: &str, error: &Error) -> StoreError {
+    let (kind, what) = if let Some(refusal) = error.as_db_error() {
+        let refused = refused(refusal);
+        (refused.kind(), refused.to_string())
+    } else if takes_no_writes(error) {
+        let sentence =
+            "it takes no writes: it is a standby, or default_transaction_read_only is on";
+        (StoreErrorKind::Unavailable, sentence.to_owned())
     } else {
-        let kind = kind_of_failed_connect(&error);
-        StoreError::new(kind, "connecting to postgres failed").with_source(error)
+        (kind_of_failed_connect(error), cause(error))
     };
-    mapped.not_applied()
+    StoreError::new(kind, format!("connecting to {place}: {what}")).not_applied()
+}
+
+/// What the error comes from in the end: what the driver says of it beside that tells no more.
+pub(crate) fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 pub(crate) fn timed_out(what: &str) -> StoreError {

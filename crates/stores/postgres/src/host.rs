@@ -85,6 +85,20 @@ fn name(place: &Place) -> String {
     }
 }
 
+/// Where the only server of `config` listens.
+pub(crate) fn place(config: &tokio_postgres::Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or_default();
+    match config.get_hosts().first() {
+        Some(Place::Tcp(host)) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(Place::Tcp(host)) => format!("{host}:{port}"),
+        Some(Place::Unix(folder)) => folder
+            .join(format!(".s.PGSQL.{port}"))
+            .display()
+            .to_string(),
+        None => "postgres".to_owned(),
+    }
+}
+
 fn host(text: &str) -> Option<(String, Option<u16>)> {
     let (name, port) = if let Some(bracketed) = text.strip_prefix('[') {
         let (name, rest) = bracketed.split_once(']')?;

@@ -90,6 +90,8 @@ mod rustls_client {
         WantsVerifier,
     };
 
+    use crate::error::cause;
+
     /// Trusts the authorities in `file`, or those that the operating system trusts.
     pub(super) fn trusting(file: Option<&Path>) -> Result<ClientConfig, StoreError> {
         let mut roots = RootCertStore::empty();
@@ -120,8 +122,11 @@ mod rustls_client {
     fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
         let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
         read.map_err(|error| {
-            let sentence = format!("sslrootcert {} can't be read", file.display());
-            misconfigured(sentence).with_source(error)
+            let cause = cause(&error);
+            misconfigured(format!(
+                "sslrootcert {} can't be read: {cause}",
+                file.display()
+            ))
         })
     }
 
@@ -132,7 +137,7 @@ mod rustls_client {
     fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, StoreError> {
         ClientConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| misconfigured("TLS can't be set up").with_source(error))
+            .map_err(|error| misconfigured(format!("TLS can't be set up: {error}")))
     }
 
     /// Accepts any certificate, as `prefer` and `require` are documented to; signatures must still be those of its key.

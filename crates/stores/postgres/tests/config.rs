@@ -87,7 +87,10 @@ fn what_can_not_be_meant_is_refused_and_named() {
     for (url, sentence) in [
         ("mysql://db.example/app", "postgres://"),
         ("db.example", "postgres://"),
-        ("postgres://db.example:port", "can't be read"),
+        (
+            "postgres://db.example:port",
+            "can't be read: invalid value for option `port`",
+        ),
         ("postgres://db.example?colour=red", "colour"),
         (
             "postgres://db.example?max_connections=many",

@@ -131,6 +131,8 @@ async fn no_password_is_in_what_a_refused_one_prints() {
     let config = place.config().user("somebody", "s3cret-of-ours");
     let error = config.open().await.expect_err("it is the wrong one");
     assert_eq!(error.kind(), Misconfigured, "{error}");
+    let address = format!("127.0.0.1:{}", place.database.server().port());
+    assert!(error.to_string().contains(&address), "{error}");
     assert!(!printed(&error).contains("s3cret-of-ours"));
     assert!(!error.may_have_applied());
 }

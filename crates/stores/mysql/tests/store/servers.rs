@@ -1,8 +1,11 @@
 //! A server that is killed, and one that hangs: errors that say what they are, within their bounds, and recovery.
 
+use std::error::Error as _;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{Replaced, Store, StoreError, StoreErrorKind};
+use fasthttpsession_mysql::MysqlConfig;
 
 use crate::support::{
     NOW, PATIENCE, Place, create, handle, load, record, replace, replacing, successor, within,
@@ -52,6 +55,7 @@ async fn a_write_under_way_when_the_server_is_killed_may_have_been_made() {
     let error = failed(async { under_way.await.expect("no panic") }).await;
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     assert!(error.may_have_applied());
+    assert!(error.source().is_none(), "it is not all said: {error:?}");
     place.database.server().restart();
     assert_eq!(load(&store, 1).await, Some(record()));
 }
@@ -125,6 +129,28 @@ async fn opening_on_a_server_that_hangs_is_a_time_out() {
     place.database.server().pause();
     let error = failed(place.config().connect_timeout(BOUND).open()).await;
     assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    let address = format!("127.0.0.1:{}", place.database.server().port());
+    assert!(error.to_string().contains(&address), "{error}");
     assert!(!error.may_have_applied());
     place.database.server().resume();
+}
+
+/// What prints an error alone tells all of it, and what prints what it came from, too, tells nothing twice.
+#[tokio::test]
+async fn why_no_connection_was_made_is_said_once_with_the_place() {
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let closed = closed.expect("a port is free");
+    let not_there = MysqlConfig::new("127.0.0.1").port(closed.port());
+    let socket = "/nowhere/mysql.sock";
+    for (config, place, reason) in [
+        (not_there.clone(), &*closed.to_string(), "refused"),
+        (not_there.socket(socket), socket, "No such file"),
+    ] {
+        let error = failed(config.open()).await;
+        let sentence = error.to_string();
+        let begin = format!("connecting to {place}: ");
+        assert!(sentence.starts_with(&begin), "{sentence}");
+        assert!(sentence.contains(reason), "{sentence}");
+        assert!(error.source().is_none(), "{error:?}");
+    }
 }

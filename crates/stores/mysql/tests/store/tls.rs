@@ -80,5 +80,6 @@ async fn a_server_that_no_trusted_authority_vouches_for_is_refused() {
         let error = config.open().await.expect_err("it is a stranger");
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
         assert!(!error.may_have_applied());
+        assert!(error.to_string().contains("UnknownIssuer"), "{error}");
     }
 }

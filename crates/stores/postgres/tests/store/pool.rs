@@ -69,6 +69,20 @@ async fn waiting_for_a_connection_ends_without_effect() {
     assert_eq!(load(&store, 1).await, Some(record()));
 }
 
+/// That is not a wait that took too long.
+#[tokio::test]
+async fn a_pool_that_was_closed_is_told_of_at_once() {
+    let place = Place::new().await;
+    let pool = pool(&place, 1);
+    let store = place.config().open_on(pool.clone()).await;
+    let store = store.expect("it opens");
+    pool.close();
+    let error = store.check().await.expect_err("it gives no connection");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("closed"), "{error}");
+    assert!(!error.may_have_applied());
+}
+
 #[tokio::test]
 async fn no_more_connections_are_made_than_are_set() {
     let place = Place::new().await;

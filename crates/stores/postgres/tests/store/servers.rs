@@ -1,5 +1,6 @@
 //! A server that is killed, and one that hangs: errors that say what they are, within their bounds, and recovery.
 
+use std::error::Error as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,7 @@ async fn a_write_under_way_when_the_server_is_killed_may_have_been_made() {
     let error = failed(under_way).await;
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     assert!(error.may_have_applied());
+    assert!(error.source().is_none(), "it is not all said: {error:?}");
     place.database.server().restart();
     assert_eq!(load(&store, 1).await, Some(record()));
 }
@@ -125,9 +127,17 @@ async fn opening_on_a_server_that_is_not_there_is_unavailable() {
 async fn opening_on_a_server_that_hangs_is_a_time_out() {
     let place = Place::private().await;
     place.database.server().pause();
-    let error = failed(place.config().connect_timeout(BOUND).open()).await;
-    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
-    assert!(!error.may_have_applied());
+    // However long a connection may take, and whichever of the two limits is the shorter.
+    for config in [
+        place.config().connect_timeout(BOUND),
+        place.config().pool_timeout(BOUND),
+    ] {
+        let error = failed(config.open()).await;
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+        assert!(!error.may_have_applied());
+        let address = format!("127.0.0.1:{}", place.database.server().port());
+        assert!(error.to_string().contains(&address), "{error}");
+    }
     place.database.server().resume();
 }
 
@@ -147,4 +157,23 @@ async fn of_several_servers_one_that_hangs_is_passed_over() {
     let store = within(config.open()).await.expect("the other one answers");
     create(&store, [1]).await;
     assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+/// What prints an error alone tells all of it, and what prints what it came from, too, tells nothing twice.
+#[tokio::test]
+async fn why_no_connection_was_made_is_said_once_with_the_place() {
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let closed = closed.expect("a port is free");
+    for (host, place, reason) in [
+        (&*closed.to_string(), &*closed.to_string(), "refused"),
+        ("/nowhere", "/nowhere/.s.PGSQL.5432", "No such file"),
+    ] {
+        let config = PostgresConfig::new(host).expect(host);
+        let error = failed(config.open()).await;
+        let sentence = error.to_string();
+        let begin = format!("connecting to {place}: ");
+        assert!(sentence.starts_with(&begin), "{sentence}");
+        assert!(sentence.contains(reason), "{sentence}");
+        assert!(error.source().is_none(), "{error:?}");
+    }
 }

@@ -63,6 +63,7 @@ async fn a_server_that_no_trusted_authority_vouches_for_is_refused() {
         .sslrootcert(another_authority(folder.path()));
     let error = config.open().await.expect_err("it is a stranger");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
     assert!(!error.may_have_applied());
 }
 
@@ -109,6 +110,7 @@ async fn a_server_that_goes_while_encryption_is_agreed_on_may_come_back() {
 async fn a_server_that_refuses_encryption_is_a_matter_of_settings() {
     let error = error_after(b"N").await;
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("not support TLS"), "{error}");
 }
 
 #[tokio::test]
