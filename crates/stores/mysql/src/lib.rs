@@ -91,6 +91,23 @@
 //! made. Connections that broke are replaced by themselves; a server that is back is used again without a restart. A
 //! connection unused for 50 ms is asked before anything else is sent on it, which is a round trip of its own.
 //!
+//! # Rights
+//!
+//! The user of a service needs `SELECT, INSERT, UPDATE, DELETE` on the table. Whoever makes the table needs `SELECT`
+//! and `CREATE`, and to bring it up to date also `ALTER` and `INDEX`:
+//!
+//! ```sql
+//! CREATE USER 'migrator'@'%' IDENTIFIED BY 'one';
+//! GRANT SELECT, CREATE, ALTER, INDEX ON shop.* TO 'migrator'@'%';
+//! CREATE USER 'web'@'%' IDENTIFIED BY 'another';
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO 'web'@'%';
+//! ```
+//!
+//! A table is nobody's: who was granted a right to it by its name, or to the database, has it whoever made or changed
+//! the table. Once it is there, the last can be granted `ON shop.fasthttpsession` alone. With `migrate=true`, a user
+//! needs no more rights as long as the table is up to date. Opening fails for a user who may not even see the columns;
+//! any other right that is missing is [`Misconfigured`] from each operation that needs it.
+//!
 //! # Expiry
 //!
 //! A purge locks the rows that have expired, found by their index, as long as nobody holds them, and deletes them by their
@@ -127,6 +144,7 @@
 //! sent: texts are kept as bytes and compared byte by byte. A pool of the application's own: [`MysqlConfig::open_on`].
 #![doc = include_str!("statements.md")]
 //!
+//! [`Misconfigured`]: fasthttpsession_core::StoreErrorKind::Misconfigured
 //! [`Corrupt`]: fasthttpsession_core::StoreErrorKind::Corrupt
 //! [`TooLarge`]: fasthttpsession_core::StoreErrorKind::TooLarge
 //! [`load`]: fasthttpsession_core::Store::load

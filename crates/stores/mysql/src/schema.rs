@@ -154,7 +154,8 @@ impl<'a> Schema<'a> {
                 self.steps(version).join("; ")
             ))),
             Found::Nothing => Err(misconfigured(format!(
-                "the MySQL store has no table {table}: open it once with migrate=true, or run: {}",
+                "the MySQL store has no table {table}, or its user no right to it: open it once with migrate=true, or \
+                 run: {}",
                 self.steps(0).join("; ")
             ))),
             Found::Foreign => Err(self.foreign()),
@@ -195,6 +196,12 @@ impl<'a> Schema<'a> {
 
     async fn check_columns(&self) -> Result<(), StoreError> {
         let rows = self.ask(FIND_COLUMNS).await?;
+        if rows.is_empty() {
+            let table = self.table;
+            return Err(misconfigured(format!(
+                "the user may see no column of the table {table}: grant it SELECT, INSERT, UPDATE and DELETE there"
+            )));
+        }
         for (column, kind, length) in COLUMNS {
             let Some(row) = rows.iter().find(|row| text(row, 0) == column) else {
                 return Err(self.wrong_table(&format!("it has no column {column}")));

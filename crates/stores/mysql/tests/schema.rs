@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{Store, StoreError, StoreErrorKind};
+use fasthttpsession_core::{Deleted, Replaced, Store, StoreError, StoreErrorKind, Touched};
 use fasthttpsession_mysql::mysql_async::prelude::Queryable;
 use fasthttpsession_mysql::mysql_async::{Opts, Pool};
 use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
 
 mod support;
-use support::{HOUR, NOW, Place, create, handle, load, record};
+use support::{HOUR, NOW, Place, create, handle, load, record, replacing, successor};
 
 /// The error of opening what is there without changing it.
 async fn refusal(place: &Place) -> StoreError {
@@ -229,21 +229,76 @@ async fn a_user_who_may_not_is_told_so() {
     place.run(&format!(
         "CREATE USER '{user}'@'%' IDENTIFIED BY 'of a test'"
     ));
+    let as_user = place.config().migrate(false).user(&user, "of a test");
+    place.run(&format!(
+        "GRANT DELETE ON {database}.fasthttpsession TO '{user}'@'%'"
+    ));
+    let error = as_user.clone().open().await;
+    let error = error.expect_err("it may see no column");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("grant it SELECT"), "{error}");
     place.run(&format!(
         "GRANT SELECT ON {database}.fasthttpsession TO '{user}'@'%'"
     ));
-    let as_user = place.config().user(&user, "of a test");
-    let store_of_user = as_user.migrate(false).open().await;
+    let store_of_user = as_user.open().await;
     let store_of_user = store_of_user.expect("it may read");
     let error = store_of_user.create(handle(1), &record(), NOW).await;
     let error = error.expect_err("it may not write");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
     place.run(&format!(
-        "GRANT INSERT, UPDATE, DELETE ON {database}.fasthttpsession TO '{user}'@'%'"
+        "GRANT INSERT, UPDATE ON {database}.fasthttpsession TO '{user}'@'%'"
     ));
     create(&store_of_user, [1]).await;
     assert_eq!(load(&store, 1).await, Some(record()));
     place.run(&format!("DROP USER '{user}'@'%'"));
+}
+
+/// As the page says it.
+#[tokio::test]
+async fn one_user_makes_the_table_and_another_needs_four_rights_to_it() {
+    let place = Place::new();
+    let name = place.database.name();
+    let users = ["migrator", "web"].map(|user| name.replace("test", user));
+    let [migrator, web] = &users;
+    for user in &users {
+        place.run(&format!(
+            "CREATE USER '{user}'@'%' IDENTIFIED BY 'of a test'"
+        ));
+    }
+    place.run(&format!(
+        "GRANT SELECT, CREATE, ALTER, INDEX ON {name}.* TO '{migrator}'@'%'"
+    ));
+    place.run(&format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO '{web}'@'%'"
+    ));
+    let made = place.config().user(migrator, "of a test").open().await;
+    drop(made.expect("it may make the table"));
+    let store = place.config().user(web, "of a test").open().await;
+    let store = store.expect("there is nothing to migrate");
+
+    create(&store, 0..16).await;
+    let swaps: Vec<_> = (0..12).map(|number| replacing(&store, number)).collect();
+    for swap in swaps {
+        let replaced = swap.await.expect("no panic").expect("an answer");
+        assert_eq!(replaced, Replaced::Replaced);
+    }
+    assert_eq!(load(&store, 1).await, Some(successor(&record())));
+    let touched = store.touch(handle(12), 1, NOW.after(2 * HOUR), NOW).await;
+    assert_eq!(touched.expect("an answer"), Touched::Touched);
+    let deleted = store.delete(handle(13), NOW).await;
+    assert_eq!(deleted.expect("an answer"), Deleted::Deleted);
+    let principal = record().header.principal.expect("it has one");
+    let sessions = store.sessions_of(&principal, NOW).await;
+    assert_eq!(sessions.expect("an answer").len(), 15);
+    let page = store.scan(None, 100, NOW).await;
+    assert_eq!(page.expect("an answer").sessions.len(), 15);
+    assert_eq!(store.count(NOW).await.expect("an answer"), 15);
+    let purged = store.purge(100, NOW.after(48 * HOUR)).await;
+    assert_eq!(purged.expect("an answer"), 15);
+    store.check().await.expect("the store answers");
+    for user in &users {
+        place.run(&format!("DROP USER '{user}'@'%'"));
+    }
 }
 
 #[tokio::test]

@@ -282,6 +282,22 @@
 //! WHERE fasthttpsession.expires_at <= (SELECT now FROM given)
 //! ```
 //!
+//! # Rights
+//!
+//! The role of a service needs `SELECT, INSERT, UPDATE, DELETE` on the table, and `USAGE` of its schema, which
+//! everybody has of `public`. Whoever makes the table needs `CREATE` there, too:
+//!
+//! ```sql
+//! CREATE ROLE migrator LOGIN PASSWORD 'one';
+//! GRANT CREATE ON SCHEMA public TO migrator;
+//! CREATE ROLE web LOGIN PASSWORD 'another';
+//! ALTER DEFAULT PRIVILEGES FOR ROLE migrator GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO web;
+//! ```
+//!
+//! The table is its maker's, who alone, but for superusers, can bring it up to date. Nobody else has a right to it that
+//! was not granted: by the last statement before it is made, or afterwards by the `GRANT` that opening names when a
+//! right is missing. With `migrate=true`, a role needs no more rights as long as the table is up to date.
+//!
 //! # Expiry
 //!
 //! A purge looks at the rows whose `purge_at` has come, and at no others: it removes what has expired, and files what

@@ -65,7 +65,10 @@ const INDEXES: [(&str, &str); 3] = [
 /// Without a backslash, which means something else where `standard_conforming_strings` is off.
 const FIND: &str = "SELECT to_regclass($1) IS NOT NULL,
   coalesce(substring(obj_description(to_regclass($1), 'pg_class') FROM 'fasthttpsession schema ([0-9]{1,9})'), '0')::int,
-  current_setting('server_encoding')";
+  current_setting('server_encoding'),
+  array_to_string(ARRAY(SELECT needed FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
+    WHERE NOT has_table_privilege(to_regclass($1), needed)), ', '),
+  quote_ident(current_user)";
 
 const FIND_COLUMNS: &str = "SELECT attname::text, format_type(atttypid, NULL)
 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
@@ -73,6 +76,16 @@ FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisd
 const FIND_INDEXES: &str = "SELECT attname::text
 FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE indrelid = to_regclass($1) AND indisvalid AND (attname <> 'handle' OR indisunique AND indnkeyatts = 1)";
+
+/// What a table is found to be.
+struct Found {
+    exists: bool,
+    version: usize,
+    /// The rights to it that the role lacks, with commas between.
+    lacking: String,
+    /// The role, as it stands in SQL.
+    role: String,
+}
 
 /// The table of a store.
 pub(crate) struct Schema<'a> {
@@ -101,7 +114,8 @@ impl<'a> Schema<'a> {
     /// The table is as this version of the library needs it, or the error says what is wrong and how to mend it.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         let table = self.table;
-        match self.find().await? {
+        let found = self.find().await?;
+        match (found.exists, found.version) {
             (false, _) => Err(misconfigured(format!(
                 "postgres has no table {table}: open it once with migrate=true, or run: {}",
                 upgrade(0, table)
@@ -115,7 +129,8 @@ impl<'a> Schema<'a> {
             }
             (true, VERSION) => {
                 self.check_columns().await?;
-                self.check_indexes().await
+                self.check_indexes().await?;
+                self.check_rights(&found)
             }
             (true, older) if older < VERSION => Err(misconfigured(format!(
                 "the table {table} has version {older} of the schema, this library needs {VERSION}: open it once \
@@ -129,8 +144,7 @@ impl<'a> Schema<'a> {
         }
     }
 
-    /// Whether the table is there, and the version of its schema.
-    async fn find(&self) -> Result<(bool, usize), StoreError> {
+    async fn find(&self) -> Result<Found, StoreError> {
         let rows = self.ask(FIND).await?;
         let row = rows.first().expect("a SELECT without FROM has one row");
         let encoding: String = row.get(2);
@@ -141,7 +155,12 @@ impl<'a> Schema<'a> {
             )));
         }
         let version: i32 = row.get(1);
-        Ok((row.get(0), usize::try_from(version).unwrap_or(0)))
+        Ok(Found {
+            exists: row.get(0),
+            version: usize::try_from(version).unwrap_or(0),
+            lacking: row.get(3),
+            role: row.get(4),
+        })
     }
 
     async fn check_columns(&self) -> Result<(), StoreError> {
@@ -193,6 +212,17 @@ impl<'a> Schema<'a> {
                 named(sql, self.table)
             )))
         })
+    }
+
+    fn check_rights(&self, Found { lacking, role, .. }: &Found) -> Result<(), StoreError> {
+        let table = self.table;
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        Err(misconfigured(format!(
+            "the role {role} lacks rights to the table {table}, which the store needs; run: GRANT {lacking} ON {table} \
+             TO {role};"
+        )))
     }
 
     async fn ask(&self, sql: &str) -> Result<Vec<tokio_postgres::Row>, StoreError> {

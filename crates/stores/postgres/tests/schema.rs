@@ -1,10 +1,10 @@
 //! The schema: made, checked, brought up to date; what is wrong is named with the statement that mends it.
 
-use fasthttpsession_core::{Store, StoreError, StoreErrorKind};
+use fasthttpsession_core::{Deleted, Replaced, Store, StoreError, StoreErrorKind, Touched};
 use fasthttpsession_postgres::PostgresStore;
 
 mod support;
-use support::{NOW, Place, create, handle, load, record};
+use support::{HOUR, NOW, Place, create, handle, load, record, replace, successor};
 
 const VERSION: &str = "SELECT right(obj_description('fasthttpsession'::regclass), 1)::int::bigint";
 
@@ -212,22 +212,77 @@ async fn a_role_that_may_not_is_told_which_right_it_lacks() {
         .run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'of a test'"))
         .await;
     let as_role = place.config().user(&role).password("of a test");
-    let store_of_role = as_role.migrate(false).open().await;
-    let store_of_role = store_of_role.expect("anybody may look at the catalogue");
-    let error = store_of_role.check().await.expect_err("it may not read");
-    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
-    assert!(error.to_string().contains("permission denied"), "{error}");
-    place
-        .run(&format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON fasthttpsession TO {role}"
-        ))
-        .await;
-    create(&store_of_role, [1]).await;
-    assert_eq!(load(&store, 1).await, Some(record()));
-    drop(store_of_role);
+    let as_role = as_role.migrate(false);
+    for (had, lacked) in [
+        ("", "GRANT SELECT, INSERT, UPDATE, DELETE ON"),
+        ("SELECT", "GRANT INSERT, UPDATE, DELETE ON"),
+    ] {
+        if !had.is_empty() {
+            let readable = format!("GRANT {had} ON fasthttpsession TO {role}");
+            place.run(&readable).await;
+        }
+        let opened = as_role.clone().open().await;
+        let error = opened.expect_err("it may not do all");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        place.run(&remedy(&error, lacked)).await;
+        let store_of_role = as_role.clone().open().await;
+        let store_of_role = store_of_role.expect("it may do all");
+        create(&store_of_role, [1]).await;
+        assert_eq!(load(&store, 1).await, Some(record()));
+        let deleted = store_of_role.delete(handle(1), NOW).await;
+        deleted.expect("it may");
+        let revoked = format!("REVOKE ALL ON fasthttpsession FROM {role}");
+        place.run(&revoked).await;
+    }
     place
         .run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
         .await;
+}
+
+/// As the page says it.
+#[tokio::test]
+async fn one_role_makes_the_table_and_another_needs_four_rights_to_it() {
+    let place = Place::new().await;
+    let roles = ["migrator", "web"].map(|role| format!("{}_{role}", place.database.name()));
+    let [migrator, web] = &roles;
+    place
+        .run(&format!(
+            "CREATE ROLE {migrator} LOGIN PASSWORD 'of a test'; CREATE ROLE {web} LOGIN PASSWORD 'of a test';
+             GRANT CREATE ON SCHEMA public TO {migrator};
+             ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {web}"
+        ))
+        .await;
+    let config = place.config().password("of a test");
+    let made = config.clone().user(migrator).open().await;
+    drop(made.expect("it may make the table"));
+    let store = config.user(web).open().await;
+    let store = store.expect("there is nothing to migrate");
+
+    create(&store, 1..5).await;
+    let replaced = replace(&store, 1).await;
+    assert_eq!(replaced.expect("an answer"), Replaced::Replaced);
+    let stale = replace(&store, 1).await;
+    let next = successor(&record());
+    assert_eq!(stale.expect("an answer"), Replaced::Conflict(next));
+    let touched = store.touch(handle(2), 1, NOW.after(2 * HOUR), NOW).await;
+    assert_eq!(touched.expect("an answer"), Touched::Touched);
+    let deleted = store.delete(handle(3), NOW).await;
+    assert_eq!(deleted.expect("an answer"), Deleted::Deleted);
+    let principal = record().header.principal.expect("it has one");
+    let sessions = store.sessions_of(&principal, NOW).await;
+    assert_eq!(sessions.expect("an answer").len(), 3);
+    let page = store.scan(None, 100, NOW).await;
+    assert_eq!(page.expect("an answer").sessions.len(), 3);
+    assert_eq!(store.count(NOW).await.expect("an answer"), 3);
+    let purged = store.purge(100, NOW.after(48 * HOUR)).await;
+    assert_eq!(purged.expect("an answer"), 3);
+    store.check().await.expect("the store answers");
+    drop(store);
+    for role in &roles {
+        place
+            .run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+            .await;
+    }
 }
 
 /// As old applications want it: a backslash in a text is then one that escapes what follows.
