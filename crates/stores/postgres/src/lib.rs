@@ -126,10 +126,11 @@
 //! ```
 //!
 //! `expires_at` is in no index, so that moving a deadline changes none; `purge_at` is the time by which a [purge](#expiry)
-//! looks at the row, never later than its end. The comment is the version of the schema. Opening checks all that; what
-//! is missing or different is an error that names the statement which mends it, and with
-//! [`migrate`](PostgresConfig::migrate) opening runs it. Without that, the store needs no more than `SELECT, INSERT,
-//! UPDATE, DELETE`.
+//! looks at the row, never later than its end. The comment is the version of the schema. Opening checks all that, and
+//! the role's [rights](#rights); what is missing or different is an error that names the statement which mends it. With
+//! [`migrate`](PostgresConfig::migrate), opening makes the table if there is none, and brings one of an older version
+//! up to date. All else is left to you: a table that says no version may be somebody else's, and changing a large one
+//! takes long.
 //!
 //! Each operation is a statement of its own and so a transaction of its own. Parameters are arrays with an element a
 //! session. What a call alone sends reads its elements, here [`replace`]; the others differ from their groups likewise:

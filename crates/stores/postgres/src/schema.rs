@@ -236,7 +236,8 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// One statement, and so one transaction, that does what is missing when it has the lock.
+/// One statement, and so one transaction, that does what is missing when it has the lock. A table that does not say its
+/// version may be anybody's, and is left alone.
 fn migration(table: &TableName) -> String {
     let step = |(version, step): (usize, &&str)| {
         let step = named(step, table);
@@ -249,6 +250,7 @@ fn migration(table: &TableName) -> String {
 PERFORM pg_advisory_xact_lock(hashtext('fasthttpsession {table}'));
 SELECT coalesce(substring(obj_description(to_regclass('{table}'), 'pg_class')
   FROM 'fasthttpsession schema ([0-9]{{1,9}})'), '0')::int INTO found;
+IF found = 0 AND to_regclass('{table}') IS NOT NULL THEN RETURN; END IF;
 {steps}IF found < {VERSION} THEN
 {}
 END IF; END $migrate$",

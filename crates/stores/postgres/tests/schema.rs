@@ -79,6 +79,7 @@ async fn a_table_that_does_not_say_its_version_is_named_with_the_statement_that_
     let migrating = place.config().open().await;
     let migrating = migrating.expect_err("it may be anybody's table");
     assert_eq!(migrating.kind(), StoreErrorKind::Misconfigured);
+    assert_eq!(migrating.to_string(), error.to_string());
     place.run(&remedy(&error, "COMMENT ON TABLE")).await;
     is_mended(&place).await;
 }
@@ -183,6 +184,9 @@ async fn a_missing_index_is_named_with_the_statement_that_makes_it() {
         drop(place.store().await);
         place.run(damage).await;
         let error = refusal(&place).await;
+        let migrating = place.config().open().await;
+        let migrating = migrating.expect_err("the table may be large, and in use");
+        assert_eq!(migrating.to_string(), error.to_string());
         place.run(&remedy(&error, begins)).await;
         is_mended(&place).await;
     }
