@@ -121,6 +121,25 @@ async fn a_time_out_is_told_from_a_catch() {
     assert!(is_time_out(&failure), "{failure}");
 }
 
+/// A failure says in which fields two records differ.
+#[tokio::test]
+async fn a_record_that_was_not_written_whole_is_told_by_its_fields() {
+    for check in fasthttpsession_conformance::store::checks() {
+        let named = [
+            "a_replacement_writes_the_whole_record",
+            "calls_on_one_session_have_an_order",
+        ];
+        if named.contains(&check.name) {
+            let subject = subject(Some(Fault::ReplaceKeepsPrincipal), false);
+            let failure = check.run(&subject).await.expect_err(check.name).to_string();
+            assert!(
+                failure.ends_with("; they differ in `principal`"),
+                "{failure}"
+            );
+        }
+    }
+}
+
 /// How often a check that makes random traffic may try to meet the fault: once was seen to miss the rarest. What it finds
 /// in no try, it does not catch.
 const TRIES: usize = 25;

@@ -116,10 +116,10 @@ pub async fn sessions_at_once_keep_to_themselves<S: Store>(subject: &Subject<S>)
                     .await?;
                 record = next;
                 let found = store.load(handle, now).await?;
-                let wrong = sample::describe(found.as_ref());
                 ensure!(
                     found.as_ref() == Some(&record),
-                    "a session nobody else uses held {wrong}"
+                    "a session nobody else uses held {}",
+                    sample::instead_of(found.as_ref(), Some(&record))
                 );
             }
             Ok(())

@@ -50,10 +50,8 @@ pub async fn a_conflict_answers_with_the_current_record<S: Store>(subject: &Subj
         late.header.version = expected + 1;
         for client in subject.clients() {
             let answer = client.replace(handle, expected, &late, now).await?;
-            ensure!(
-                answer == Replaced::Conflict(current.clone()),
-                "version 2 is current; a replacement of version {expected} answered {answer:?}"
-            );
+            let call = format!("version 2 is current; a replacement of version {expected}");
+            is_conflict(&call, answer, &current)?;
             subject.holds(handle, &current).await?;
         }
     }
@@ -145,10 +143,7 @@ pub async fn a_repeated_replacement_lands_once<S: Store>(subject: &Subject<S>) -
     let next = sample::successor(&record);
     subject.store().replace(handle, 1, &next, now).await?;
     let again = subject.store().replace(handle, 1, &next, now).await?;
-    ensure!(
-        again == Replaced::Conflict(next.clone()),
-        "the same swap again answered {again:?}"
-    );
+    is_conflict("the same swap again", again, &next)?;
     let last = sample::successor(&next);
     let answers = at_once(subject.task_count(), |task| {
         let (store, last) = (subject.client(task), last.clone());
@@ -267,6 +262,19 @@ async fn increment<S: Store>(
     Err(Failure::new(
         "a swap met more conflicts than there were commits: conflicts don't show the current record",
     ))
+}
+
+/// `call` was answered that there is another version, and shown `current`.
+fn is_conflict(call: &str, answer: Replaced, current: &Record) -> Outcome {
+    let Replaced::Conflict(shown) = answer else {
+        return Err(Failure::new(format!("{call} answered {answer:?}")));
+    };
+    ensure!(
+        shown == *current,
+        "{call} met a conflict with {}",
+        sample::instead_of(Some(&shown), Some(current))
+    );
+    Ok(())
 }
 
 fn incremented(record: &Record) -> Result<Record, Failure> {

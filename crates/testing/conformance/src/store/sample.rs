@@ -1,5 +1,6 @@
 //! Handles and records to write: each body is unlike every other, so that a record in the wrong place is noticed.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -86,6 +87,50 @@ pub(crate) fn principal_named(text: &str) -> Principal {
 
 pub(crate) fn label_named(text: &str) -> Label {
     Label::new(text).expect("the suite's labels are short texts")
+}
+
+/// What a failure says of a record that is not as it should be: both, and the fields in which they differ.
+pub(crate) fn instead_of(found: Option<&Record>, want: Option<&Record>) -> String {
+    let both = format!("{} instead of {}", describe(found), describe(want));
+    match found.zip(want) {
+        Some((found, want)) => {
+            format!("{both}; they differ in {}", fields_that_differ(found, want))
+        }
+        None => both,
+    }
+}
+
+/// What a failure says of the first session that is not as it should be, if there is one.
+pub(crate) fn first_difference(
+    found: &BTreeMap<Handle, Record>,
+    want: &BTreeMap<Handle, Record>,
+) -> Option<String> {
+    let handle = found
+        .keys()
+        .chain(want.keys())
+        .find(|handle| found.get(handle) != want.get(handle))?;
+    let difference = instead_of(found.get(handle), want.get(handle));
+    Some(format!("for {handle} there was {difference}"))
+}
+
+fn fields_that_differ(one: &Record, other: &Record) -> String {
+    let (a, b) = (&one.header, &other.header);
+    let fields = [
+        ("`version`", a.version != b.version),
+        ("`created_at`", a.created_at != b.created_at),
+        ("`idle_deadline`", a.idle_deadline != b.idle_deadline),
+        (
+            "`absolute_deadline`",
+            a.absolute_deadline != b.absolute_deadline,
+        ),
+        ("`principal`", a.principal != b.principal),
+        ("`label`", a.label != b.label),
+        ("`body`", one.body != other.body),
+    ];
+    let differ = fields
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name));
+    differ.collect::<Vec<_>>().join(" and ")
 }
 
 /// What a failure says of a record. The suite's bodies are no secrets.

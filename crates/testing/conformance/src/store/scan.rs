@@ -222,10 +222,10 @@ impl Crowd {
     fn recognises(&self, page: &[(Handle, Record)]) -> Outcome {
         for (handle, record) in page {
             let staying = self.staying.get(handle);
-            let (shown, is) = (sample::describe(Some(record)), sample::describe(staying));
             ensure!(
                 staying.is_none_or(|staying| staying == record),
-                "a scan showed {shown} where there is {is}"
+                "a scan showed {}",
+                sample::instead_of(Some(record), staying)
             );
         }
         Ok(())
@@ -249,9 +249,10 @@ async fn scans<S: Store>(
         for store in subject.clients() {
             let found = scan_all(&**store, limit, subject.now()).await?;
             let (count, want) = (found.len(), expected.len());
+            let difference = sample::first_difference(&found, expected).unwrap_or_default();
             ensure!(
                 &found == expected,
-                "a scan in pages of {limit} found {count} sessions, not the {want} there are"
+                "a scan in pages of {limit} found {count} sessions where there are {want}: {difference}"
             );
         }
     }

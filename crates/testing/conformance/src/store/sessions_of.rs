@@ -229,10 +229,10 @@ async fn is_listed<S: Store>(
         .iter()
         .find(|(other, _)| *other == handle)
         .map(|(_, record)| record);
-    let (found_text, want_text) = (sample::describe(found), sample::describe(want));
     ensure!(
         found == want,
-        "amid others, sessions_of listed {found_text}, it should list {want_text}"
+        "amid others, sessions_of listed {}",
+        sample::instead_of(found, want)
     );
     Ok(())
 }
@@ -248,9 +248,10 @@ async fn lists<S: Store>(
         let listed = client.sessions_of(principal, now).await?;
         let (count, found) = (listed.len(), listed.into_iter().collect::<BTreeMap<_, _>>());
         ensure!(count == found.len(), "sessions_of listed a session twice");
-        if &found != want {
+        if let Some(difference) = sample::first_difference(&found, want) {
+            let (count, due) = (found.len(), want.len());
             return Err(Failure::new(format!(
-                "sessions_of of {principal} listed {found:?}, it should list {want:?}"
+                "sessions_of of {principal} listed {count} sessions where {due} were due: {difference}"
             )));
         }
     }

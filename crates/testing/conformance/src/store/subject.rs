@@ -294,9 +294,8 @@ impl<S: Store> Subject<S> {
             let found = client.load(handle, now).await?;
             ensure!(
                 found.as_ref() == want,
-                "at {now:?} {handle} held {}, it should hold {}",
-                sample::describe(found.as_ref()),
-                sample::describe(want)
+                "at {now:?} {handle} held {}",
+                sample::instead_of(found.as_ref(), want)
             );
         }
         Ok(())
