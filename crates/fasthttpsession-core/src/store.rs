@@ -125,8 +125,9 @@ pub trait Store: Send + Sync + 'static {
         async { Err(unsupported(self.name(), "list the sessions of a principal")) }
     }
 
-    /// About `limit` live sessions that follow `after`, and where to go on. A session that lives during the whole
-    /// scan is returned at least once; one that begins or ends meanwhile may be.
+    /// About `limit` live sessions (0 counts as 1) that follow `after`, and where to go on. A session that lives during
+    /// the whole scan is returned at least once, also if the one at which a page ended is deleted before the next; one
+    /// that begins or ends meanwhile may be.
     ///
     /// Needs [`Capabilities::scan`].
     fn scan(

@@ -91,7 +91,9 @@ caught_by! {
     scan_ends_at_capped_page: ScanEndsAtCappedPage, a_page_is_bounded;
     scan_ends_at_expired_page: ScanEndsAtExpiredPage, a_scan_passes_over_the_expired;
     scan_needs_its_cursor: ScanNeedsItsCursor, a_scan_misses_nothing_that_lives_throughout;
+    scan_of_none_ends: ScanOfNoneEnds, a_scan_finds_every_session;
     scan_shows_old_records: ScanShowsOldRecords, a_scan_misses_nothing_that_lives_throughout;
+    scan_skips_after_deletion: ScanSkipsAfterDeletion, a_scan_misses_nothing_that_lives_throughout;
     scan_skips_ends_of_pages: ScanSkipsEndsOfPages, a_scan_finds_every_session;
     scans_expired: ScansExpired, an_expired_record_is_listed_nowhere;
     second_client_remembers: SecondClientRemembers, a_second_client_works_on_the_same_records;
@@ -119,6 +121,18 @@ async fn a_time_out_is_told_from_a_catch() {
     let failure = check.expect("it is a check").run(&subject).await;
     let failure = failure.expect_err("nobody gives back the lock");
     assert!(is_time_out(&failure), "{failure}");
+}
+
+/// No luck is needed where the end of a page is deleted each time.
+#[tokio::test]
+async fn a_scan_that_goes_on_at_what_was_deleted_is_caught_each_time() {
+    let fault = Fault::ScanSkipsAfterDeletion;
+    for _ in 0..20 {
+        let failing = failing(fault, |name| {
+            name == "a_scan_misses_nothing_that_lives_throughout"
+        });
+        assert_eq!(failing.await.len(), 1);
+    }
 }
 
 /// A failure says in which fields two records differ.

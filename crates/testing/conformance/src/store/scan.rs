@@ -10,13 +10,14 @@ use super::sample::{self, HOUR};
 use super::subject::Subject;
 use super::tasks::task_rng;
 
-/// Pages of any size, taken together, hold every session with its record as it is, and the scan ends.
+/// Pages of any size, taken together, hold every session with its record as it is, and the scan ends. A limit of
+/// 0 counts as 1.
 pub async fn a_scan_finds_every_session<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().scan {
         return lacks_scan(subject).await;
     }
     let mut expected = BTreeMap::new();
-    let limits = [1, 7, 40, 1000, usize::MAX];
+    let limits = [0, 1, 7, 40, 1000, usize::MAX];
     scans(subject, &expected, limits).await?;
     for _ in 0..40 {
         let record = sample::record(subject.now());
@@ -70,7 +71,7 @@ pub async fn a_scan_passes_over_the_expired<S: Store>(subject: &Subject<S>) -> O
 }
 
 /// A scan finds every session that lives throughout, as it is by then, although between its pages others begin and
-/// end, and those that live are replaced and touched.
+/// end, the one at which the last page ended among them, and those that live are replaced and touched.
 pub async fn a_scan_misses_nothing_that_lives_throughout<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
@@ -87,8 +88,13 @@ pub async fn a_scan_misses_nothing_that_lives_throughout<S: Store>(
                 .scan(next.as_ref(), limit, subject.now())
                 .await?;
             crowd.recognises(&page.sessions)?;
-            found.extend(page.sessions.into_iter().map(|(handle, _)| handle));
-            crowd.stir(subject).await?;
+            let shown: Vec<_> = page
+                .sessions
+                .into_iter()
+                .map(|(handle, _)| handle)
+                .collect();
+            crowd.stir(subject, &shown).await?;
+            found.extend(shown);
             next = page.next;
             if next.is_none() {
                 break;
@@ -187,14 +193,17 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// Two go, one comes, one that stays is replaced, another is touched.
-    async fn stir<S: Store>(&mut self, subject: &Subject<S>) -> Outcome {
+    /// The last passing one of those that were `shown` goes, for the cursor may name it, and any other; one comes; one
+    /// that stays is replaced and touched.
+    async fn stir<S: Store>(&mut self, subject: &Subject<S>, shown: &[Handle]) -> Outcome {
         let (store, now) = (subject.store(), subject.now());
-        for _ in 0..2.min(self.passing.len()) {
-            let gone = self
-                .passing
-                .swap_remove(self.rng.usize(..self.passing.len()));
-            store.delete(gone, now).await?;
+        let place = |shown| self.passing.iter().position(|passing| passing == shown);
+        if let Some(last) = shown.iter().rev().find_map(place) {
+            store.delete(self.passing.swap_remove(last), now).await?;
+        }
+        if !self.passing.is_empty() {
+            let any = self.rng.usize(..self.passing.len());
+            store.delete(self.passing.swap_remove(any), now).await?;
         }
         if self.passing.len() > 10 {
             self.passing

@@ -11,6 +11,11 @@ use super::sample::{self, HOUR, principal_named};
 use super::subject::Subject;
 use super::tasks::{Jitter, all_at_once};
 
+/// How many sessions are many: more than a page of a thousand.
+const MANY: usize = 1_100;
+/// How many tasks create them.
+const CREATORS: usize = 32;
+
 /// A principal's sessions are listed with their records as they are now, and nobody else's: names that differ in
 /// case, in an accent, by a space at the end, or of which one begins the other, are different principals.
 pub async fn a_principal_is_listed_its_own_sessions<S: Store>(subject: &Subject<S>) -> Outcome {
@@ -42,20 +47,21 @@ pub async fn many_sessions_of_a_principal_are_all_listed<S: Store>(
         return lacks_sessions_of(subject).await;
     }
     let (principal, now) = (sample::principal(), subject.now());
-    let mut sessions = BTreeMap::new();
-    for _ in 0..300 {
-        let record = sample::record_of(&principal, now);
-        sessions.insert(subject.create(&record).await?, record);
-    }
-    for client in subject.clients() {
-        let listed = client.sessions_of(&principal, now).await?;
-        let count = listed.len();
-        ensure!(
-            count == 300 && listed.into_iter().collect::<BTreeMap<_, _>>() == sessions,
-            "a principal has 300 sessions, {count} were listed, or others, or one twice"
-        );
-    }
-    Ok(())
+    let sessions: BTreeMap<_, _> = (0..MANY)
+        .map(|_| (sample::handle(), sample::record_of(&principal, now)))
+        .collect();
+    let all: Arc<[_]> = sessions.clone().into_iter().collect();
+    all_at_once(CREATORS, |task| {
+        let (store, all) = (subject.client(task), Arc::clone(&all));
+        async move {
+            for (handle, record) in all.iter().skip(task).step_by(CREATORS) {
+                store.create(*handle, record, now).await?;
+            }
+            Ok(())
+        }
+    })
+    .await?;
+    lists(subject, &principal, &sessions, now).await
 }
 
 /// A session is listed for whom its last replacement bound it to, and for nobody else.

@@ -45,7 +45,7 @@ impl Faulty {
             indexed.is_some_and(|indexed| fold(&indexed) == fold(principal))
         });
         if self.is(Fault::ListsOnePage) {
-            sessions.truncate(16);
+            sessions.truncate(1000);
         }
         sessions
     }
@@ -58,6 +58,10 @@ impl Faulty {
         if self.is(Fault::ScanNeedsItsCursor) && start.is_some_and(|start| !self.is_there(start)) {
             return Page::default();
         }
+        if self.is(Fault::ScanOfNoneEnds) && limit == 0 {
+            return Page::default();
+        }
+        let limit = limit.max(1);
         let (limit, shown) = match self.fault {
             Some(Fault::PageUnbounded) => (usize::MAX, usize::MAX),
             Some(Fault::ScanEndsAtCappedPage) => (limit, limit.min(100)),
@@ -65,6 +69,10 @@ impl Faulty {
         };
         let mut page = self.scanned(now);
         page.retain(|(handle, _)| start.is_none_or(|start| &handle.as_bytes()[..] > start));
+        let deleted = start.is_some_and(|start| !self.is_there(start));
+        if self.is(Fault::ScanSkipsAfterDeletion) && deleted && !page.is_empty() {
+            page.remove(0);
+        }
         page.truncate(shown);
         if self.is(Fault::ScanEndsAtExpiredPage) {
             page.retain(|(_, record)| record.is_live(now));
