@@ -35,7 +35,7 @@ mod with_the_five_operations_alone {
     use super::faulty::{self, Faulty};
 
     fasthttpsession_conformance::store_tests!(async || {
-        Subject::new(Bare(faulty::alone()))
+        Subject::new(Bare(faulty::alone(None)))
             .no_second_client("it is alone")
             .no_raw("its records are values")
             .no_body_limit("its limit is over a mebibyte")

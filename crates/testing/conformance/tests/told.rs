@@ -9,7 +9,7 @@ use fasthttpsession_conformance::store::{Failure, Subject, checks, run};
 async fn what_was_not_told_is_asked_for() {
     let mut asked = Vec::new();
     for check in checks() {
-        let subject = Subject::new(faulty::alone());
+        let subject = Subject::new(faulty::alone(None));
         if let Err(failure) = check.run(&subject).await {
             assert!(
                 failure.to_string().contains("was not told"),
@@ -38,7 +38,7 @@ fn a_failure_says_how_to_repeat_it() {
     run(
         "G1",
         "a_promise",
-        async || Subject::new(faulty::alone()),
+        async || Subject::new(faulty::alone(None)),
         async |_| Err(Failure::new("it was broken")),
     );
 }

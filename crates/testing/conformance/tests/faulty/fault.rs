@@ -44,6 +44,10 @@ pub(crate) enum Fault {
     ListsOnePage,
     ListsWithoutTouches,
     LoadReadsInTwoSteps,
+    /// No fault: some answers to replacements are lost.
+    LosesAnswers,
+    LosesAnswersAndDenies,
+    LosesAnswersAndSendsAgain,
     LongLivesAreShort,
     OneCallAtATime,
     PageUnbounded,

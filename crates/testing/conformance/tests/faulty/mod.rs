@@ -67,9 +67,9 @@ pub(crate) fn subject(fault: Option<Fault>, server_clock: bool) -> Subject<Fault
     }
 }
 
-/// A correct store that nobody else reaches.
-pub(crate) fn alone() -> Faulty {
-    Faulty::client(None, &Arc::default())
+/// A store that nobody else reaches, with this fault or none.
+pub(crate) fn alone(fault: Option<Fault>) -> Faulty {
+    Faulty::client(fault, &Arc::default())
 }
 
 impl Faulty {

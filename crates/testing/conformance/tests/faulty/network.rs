@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fasthttpsession_core::{StoreError, StoreErrorKind};
 use tokio::runtime;
 use tokio::task::yield_now;
 
@@ -29,6 +30,18 @@ impl Faulty {
             self.connections.add_permits(1);
         } else {
             yield_now().await;
+        }
+    }
+
+    /// The `answer` to a replacement, which is lost now and then if answers are; then it may be sent `again`.
+    pub(super) fn lose<T>(&self, answer: T, again: impl FnOnce() -> T) -> Result<T, StoreError> {
+        let arrives = fastrand::u8(..8) > 0;
+        let lost = StoreError::new(StoreErrorKind::Unavailable, "the connection was cut");
+        match self.fault {
+            Some(Fault::LosesAnswers) if !arrives => Err(lost),
+            Some(Fault::LosesAnswersAndDenies) if !arrives => Err(lost.not_applied()),
+            Some(Fault::LosesAnswersAndSendsAgain) if !arrives => Ok(again()),
+            _ => Ok(answer),
         }
     }
 

@@ -114,7 +114,7 @@ impl Store for Faulty {
                 .principals
                 .insert(handle, record.header.principal.clone());
         }
-        Ok(answer)
+        self.lose(answer, || self.swap(handle, expected, record, now))
     }
 
     async fn touch(
