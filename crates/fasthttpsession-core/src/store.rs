@@ -7,6 +7,7 @@
 
 mod erased;
 mod error;
+mod shared;
 mod timed;
 
 use std::future::Future;
@@ -23,7 +24,8 @@ use crate::token::Handle;
 /// # Contract
 ///
 /// *Who calls it*: [`Sessions`](crate::Sessions), from many tasks at once. *Who implements it*: the crates under
-/// `crates/stores`, and anybody; the suite in `fasthttpsession-conformance` tells whether it was done right.
+/// `crates/stores`, and anybody; the suite in `fasthttpsession-conformance` tells whether it was done right. Its answers
+/// need the crate `bytes`: a [`Record`]'s body and a [`Cursor`] are [`Bytes`](bytes::Bytes).
 ///
 /// * **Atomic.** An operation happens as a whole or not at all, as if at one moment between its call and its answer.
 /// * **Told the time.** Every operation gets `now`. A record for which [`Header::is_live`] is false at `now` is
@@ -45,7 +47,24 @@ use crate::token::Handle;
 /// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
 /// secrets and the application's values; a store never prints them.
 ///
+/// # Without its type
+///
+/// The trait has `async` operations, so there is no `dyn Store`: a store whose type is known only when the program runs is
+/// an [`AnyStore`], which is a store as well. So is an [`Arc`](std::sync::Arc) of a store.
+///
+/// # Around another store
+///
+/// A wrapper passes on *every* operation, also those that have a body here: one that answers
+/// [`capabilities`](Store::capabilities) with those of the store inside, and leaves [`sessions_of`](Store::sessions_of) as
+/// it is here, says that it can list and then answers that it can't. The suite finds it
+/// (`capabilities_are_as_declared`).
+///
 /// [`Header::is_live`]: crate::Header::is_live
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a session store",
+    note = "a store is a type that implements `Store`, an `Arc` of one, or an `AnyStore`: \
+            `AnyStore::new(store)` takes the place of a `Box<dyn Store>`"
+)]
 pub trait Store: Send + Sync + 'static {
     /// A short lower-case name for messages: `"memory"`, `"redis"`.
     fn name(&self) -> &'static str;

@@ -43,6 +43,10 @@ pub mod signing_in {}
 /// ```
 ///
 #[doc = include_str!("../guide/your_own_store.md")]
+///
+/// ```
+#[doc = include_str!("../guide/wrapper.rs")]
+/// ```
 pub mod your_own_store {}
 #[doc = include_str!("../guide/testing.md")]
 pub mod testing {}

@@ -1,4 +1,4 @@
-//! The store that the guide shows keeps every promise of a store.
+//! The stores that the guide shows keep every promise of a store.
 
 #[allow(
     unreachable_pub,
@@ -6,6 +6,14 @@
 )]
 #[path = "../guide/map_store.rs"]
 mod map_store;
+
+#[allow(
+    unreachable_pub,
+    dead_code,
+    reason = "it is written as a crate of its own would have it"
+)]
+#[path = "../guide/wrapper.rs"]
+mod wrapper;
 
 use fasthttpsession_conformance::store::Subject;
 use map_store::MapStore;
@@ -18,3 +26,19 @@ fasthttpsession_conformance::store_tests!(async || {
         .no_body_limit("memory is the limit")
         .expires_when_told()
 });
+
+#[cfg(feature = "memory")]
+mod around_another {
+    use fasthttpsession::memory::MemoryStore;
+    use fasthttpsession_conformance::store::Subject;
+
+    use super::wrapper::Counting;
+
+    fasthttpsession_conformance::store_tests!(async || {
+        Subject::new(Counting::new(MemoryStore::new()))
+            .no_second_client("it is alone")
+            .no_raw("its records are values")
+            .no_body_limit("memory is the limit")
+            .expires_when_told()
+    });
+}

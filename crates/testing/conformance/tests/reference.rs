@@ -11,6 +11,23 @@ mod with_a_clock_of_its_own {
     fasthttpsession_conformance::store_tests!(async || faulty::subject(None, true));
 }
 
+/// A store is the same behind a pointer that is shared.
+mod shared {
+    use std::sync::Arc;
+
+    use fasthttpsession_conformance::store::Subject;
+
+    use super::faulty;
+
+    fasthttpsession_conformance::store_tests!(async || {
+        Subject::new(Arc::new(faulty::alone(None)))
+            .no_second_client("it is alone")
+            .no_raw("its records are values")
+            .no_body_limit("its limit is over a mebibyte")
+            .expires_when_told()
+    });
+}
+
 /// A store that is right and far away. So patient that a busy machine makes no difference.
 mod on_a_slow_network {
     use std::time::Duration;
