@@ -87,7 +87,7 @@
 //! | --- | --- | --- |
 //! | `fasthttpsession_events_total` | counter | `event`: `created`, `rotated`, `destroyed`, `missing`, `wrong_secret`; `store` |
 //! | `fasthttpsession_commits_total` | counter, swaps | `outcome`, as above; `store` |
-//! | `fasthttpsession_store_seconds` | histogram; its count is that of the operations | `operation`: `load`, `create`, `replace`, `touch`, `delete`, …; `store` |
+//! | `fasthttpsession_store_seconds` | histogram; its count is that of the operations that [`Sessions`] called, and of purges | `operation`: `load`, `create`, `replace`, `touch`, `delete`, …; `store` |
 //! | `fasthttpsession_store_errors_total` | counter | `operation`, `store`, `kind`: `unavailable`, `timeout`, `full`, … |
 //!
 //! Nowhere is there a token, a secret or a value in them.

@@ -58,7 +58,7 @@ impl Sessions {
 
     /// A manager with settings of one's own.
     pub fn builder(store: impl Store) -> SessionsBuilder {
-        SessionsBuilder::new(AnyStore::new(store))
+        SessionsBuilder::new(AnyStore::new(store).watched())
     }
 
     /// The store's name, for messages.

@@ -16,21 +16,38 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send +
 
 /// A store whose type is known only when the program runs: what a URL named, say. Clones share it.
 #[derive(Clone)]
-pub struct AnyStore(Arc<dyn Erased>);
+pub struct AnyStore {
+    store: Arc<dyn Erased>,
+    /// The name under which each operation is told of; `None` if it is not.
+    watched: Option<&'static str>,
+}
 
 impl AnyStore {
     /// Forgets the type of `store`. One that is forgotten already is shared, not wrapped once more.
     pub fn new(store: impl Store) -> Self {
         match (&store as &dyn Any).downcast_ref::<Self>() {
             Some(same) => same.clone(),
-            None => Self(Arc::new(store)),
+            None => Self {
+                store: Arc::new(store),
+                watched: None,
+            },
         }
+    }
+
+    /// The same store, of whose operations `tracing` and `metrics` are told, as far as these features are on: how long
+    /// each took, and how it failed. [`Sessions`](crate::Sessions) watches its store by itself; a task that purges watches
+    /// what it purges, for nobody waits for its answers. What a wrapper holds is not watched, or each operation would
+    /// count twice.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.watched = Some(self.store.name());
+        self
     }
 }
 
 impl fmt::Debug for AnyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AnyStore({})", self.0.name())
+        write!(f, "AnyStore({})", self.store.name())
     }
 }
 
@@ -76,15 +93,6 @@ trait Erased: Send + Sync {
     fn check(&self) -> Answer<'_, ()>;
 }
 
-/// The answer of `store` to `operation`. How long it takes is noted.
-fn answer<'a, T: 'a>(
-    store: &impl Store,
-    operation: &'static str,
-    answer: impl Future<Output = Result<T, StoreError>> + Send + 'a,
-) -> Answer<'a, T> {
-    Box::pin(timed(store.name(), operation, answer))
-}
-
 impl<S: Store> Erased for S {
     fn name(&self) -> &'static str {
         Store::name(self)
@@ -95,7 +103,7 @@ impl<S: Store> Erased for S {
     }
 
     fn load(&self, handle: Handle, now: Timestamp) -> Answer<'_, Option<Record>> {
-        answer(self, "load", Store::load(self, handle, now))
+        Box::pin(Store::load(self, handle, now))
     }
 
     fn create<'a>(
@@ -104,7 +112,7 @@ impl<S: Store> Erased for S {
         record: &'a Record,
         now: Timestamp,
     ) -> Answer<'a, Created> {
-        answer(self, "create", Store::create(self, handle, record, now))
+        Box::pin(Store::create(self, handle, record, now))
     }
 
     fn replace<'a>(
@@ -114,11 +122,7 @@ impl<S: Store> Erased for S {
         record: &'a Record,
         now: Timestamp,
     ) -> Answer<'a, Replaced> {
-        answer(
-            self,
-            "replace",
-            Store::replace(self, handle, expected, record, now),
-        )
+        Box::pin(Store::replace(self, handle, expected, record, now))
     }
 
     fn touch(
@@ -128,15 +132,11 @@ impl<S: Store> Erased for S {
         idle_deadline: Timestamp,
         now: Timestamp,
     ) -> Answer<'_, Touched> {
-        answer(
-            self,
-            "touch",
-            Store::touch(self, handle, version, idle_deadline, now),
-        )
+        Box::pin(Store::touch(self, handle, version, idle_deadline, now))
     }
 
     fn delete(&self, handle: Handle, now: Timestamp) -> Answer<'_, Deleted> {
-        answer(self, "delete", Store::delete(self, handle, now))
+        Box::pin(Store::delete(self, handle, now))
     }
 
     fn sessions_of<'a>(
@@ -144,11 +144,7 @@ impl<S: Store> Erased for S {
         principal: &'a Principal,
         now: Timestamp,
     ) -> Answer<'a, Vec<(Handle, Record)>> {
-        answer(
-            self,
-            "sessions_of",
-            Store::sessions_of(self, principal, now),
-        )
+        Box::pin(Store::sessions_of(self, principal, now))
     }
 
     fn scan<'a>(
@@ -157,33 +153,33 @@ impl<S: Store> Erased for S {
         limit: usize,
         now: Timestamp,
     ) -> Answer<'a, Page> {
-        answer(self, "scan", Store::scan(self, after, limit, now))
+        Box::pin(Store::scan(self, after, limit, now))
     }
 
     fn count(&self, now: Timestamp) -> Answer<'_, u64> {
-        answer(self, "count", Store::count(self, now))
+        Box::pin(Store::count(self, now))
     }
 
     fn purge(&self, limit: usize, now: Timestamp) -> Answer<'_, u64> {
-        answer(self, "purge", Store::purge(self, limit, now))
+        Box::pin(Store::purge(self, limit, now))
     }
 
     fn check(&self) -> Answer<'_, ()> {
-        answer(self, "check", Store::check(self))
+        Box::pin(Store::check(self))
     }
 }
 
 impl Store for AnyStore {
     fn name(&self) -> &'static str {
-        self.0.name()
+        self.store.name()
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
+        self.store.capabilities()
     }
 
     async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        self.0.load(handle, now).await
+        timed(self.watched, "load", self.store.load(handle, now)).await
     }
 
     async fn create(
@@ -192,7 +188,12 @@ impl Store for AnyStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.0.create(handle, record, now).await
+        timed(
+            self.watched,
+            "create",
+            self.store.create(handle, record, now),
+        )
+        .await
     }
 
     async fn replace(
@@ -202,7 +203,12 @@ impl Store for AnyStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        self.0.replace(handle, expected, record, now).await
+        timed(
+            self.watched,
+            "replace",
+            self.store.replace(handle, expected, record, now),
+        )
+        .await
     }
 
     async fn touch(
@@ -212,11 +218,16 @@ impl Store for AnyStore {
         idle_deadline: Timestamp,
         now: Timestamp,
     ) -> Result<Touched, StoreError> {
-        self.0.touch(handle, version, idle_deadline, now).await
+        timed(
+            self.watched,
+            "touch",
+            self.store.touch(handle, version, idle_deadline, now),
+        )
+        .await
     }
 
     async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
-        self.0.delete(handle, now).await
+        timed(self.watched, "delete", self.store.delete(handle, now)).await
     }
 
     async fn sessions_of(
@@ -224,7 +235,12 @@ impl Store for AnyStore {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Vec<(Handle, Record)>, StoreError> {
-        self.0.sessions_of(principal, now).await
+        timed(
+            self.watched,
+            "sessions_of",
+            self.store.sessions_of(principal, now),
+        )
+        .await
     }
 
     async fn scan(
@@ -233,18 +249,18 @@ impl Store for AnyStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page, StoreError> {
-        self.0.scan(after, limit, now).await
+        timed(self.watched, "scan", self.store.scan(after, limit, now)).await
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.0.count(now).await
+        timed(self.watched, "count", self.store.count(now)).await
     }
 
     async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
-        self.0.purge(limit, now).await
+        timed(self.watched, "purge", self.store.purge(limit, now)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.0.check().await
+        timed(self.watched, "check", self.store.check()).await
     }
 }

@@ -3,25 +3,28 @@
 
 use super::StoreError;
 
-/// Runs one `operation` of the store named `store`.
+/// Runs one `operation` of the store named `store`; nothing is told without a name.
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
-pub(super) fn timed<T, F>(_: &'static str, _: &'static str, running: F) -> F
+pub(super) fn timed<T, F>(_: Option<&'static str>, _: &'static str, running: F) -> F
 where
     F: Future<Output = Result<T, StoreError>>,
 {
     running
 }
 
-/// Runs one `operation` of the store named `store`.
+/// Runs one `operation` of the store named `store`; nothing is told without a name.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(super) async fn timed<T, F>(
-    store: &'static str,
+    store: Option<&'static str>,
     operation: &'static str,
     running: F,
 ) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
+    let Some(store) = store else {
+        return running.await;
+    };
     let start = std::time::Instant::now();
     #[cfg(feature = "tracing")]
     let running = tracing::Instrument::instrument(

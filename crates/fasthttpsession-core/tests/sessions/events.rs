@@ -288,6 +288,31 @@ async fn everything_that_happens_is_counted() {
     }
 }
 
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn an_operation_is_counted_once_although_its_store_wraps_another() {
+    use fasthttpsession_core::{AnyStore, Sessions};
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    let recorder = DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let inside = AnyStore::new(World::new().store);
+    let sessions = Sessions::new(std::sync::Arc::new(inside));
+    Client::with(&sessions, "n", 1)
+        .await
+        .is_known(&sessions)
+        .await;
+    let timed = snapshots.snapshot().into_vec().into_iter();
+    let timed = timed.filter_map(|(key, _, _, value)| match value {
+        DebugValue::Histogram(seconds) => Some((key.key().clone(), seconds.len())),
+        _ => None,
+    });
+    let timed: Vec<_> = timed.collect();
+    assert_eq!(timed.len(), 2, "a creation and a load: {timed:?}");
+    assert!(timed.iter().all(|(_, count)| *count == 1), "{timed:?}");
+}
+
 #[tokio::test]
 async fn as_many_may_wait_as_memory_holds() {
     let world = World::new();

@@ -27,11 +27,11 @@ impl Purging {
     /// it is off.
     ///
     /// Give it a clone of the store that does not hold this task, or neither would ever end. A purge that fails is
-    /// tried again after the rest, and told of as [`AnyStore`] tells of any operation, for nobody waits for its answer.
+    /// tried again after the rest, and told of ([`AnyStore::watched`]), for nobody waits for its answer.
     pub fn start(self, store: impl Store) -> Option<PurgeTask> {
         let on = !self.every.is_zero();
         on.then(|| PurgeTask {
-            _task: Arc::new(Task(tokio::spawn(self.run(AnyStore::new(store))))),
+            _task: Arc::new(Task(tokio::spawn(self.run(AnyStore::new(store).watched())))),
         })
     }
 
