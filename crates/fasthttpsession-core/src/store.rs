@@ -24,8 +24,8 @@ use crate::token::Handle;
 /// # Contract
 ///
 /// *Who calls it*: [`Sessions`](crate::Sessions), from many tasks at once. *Who implements it*: the crates under
-/// `crates/stores`, and anybody; the suite in `fasthttpsession-conformance` tells whether it was done right. Its answers
-/// need the crate `bytes`: a [`Record`]'s body and a [`Cursor`] are [`Bytes`](bytes::Bytes).
+/// `crates/stores`, and anybody; the suite in `fasthttpsession-conformance` tells whether it was done right. Its
+/// answers need the crate `bytes`: a [`Record`]'s body and a [`Cursor`] are [`Bytes`](bytes::Bytes).
 ///
 /// * **Atomic.** An operation happens as a whole or not at all, as if at one moment between its call and its answer.
 /// * **Told the time.** Every operation gets `now`. A record for which [`Header::is_live`] is false at `now` is
@@ -38,26 +38,32 @@ use crate::token::Handle;
 ///   passes it by; whoever lists gets all others, or the error.
 /// * **Durable as documented.** Once an operation has answered, its effect lasts as the store's page promises.
 /// * **Bounded.** Every wait of an operation has a limit; past it the answer is a [`StoreError`].
+/// * **Does not block.** A future waits by giving its thread back. What blocks for more than a moment, such as a
+///   disk, a lock that is held across a wait or a driver without `async`, has a thread of its own
+///   (`tokio::task::spawn_blocking`), or all requests of the runtime's thread wait with it. The suite can't tell
+///   this.
 /// * **Cancel-safe.** A future may be dropped at any await point. The operation then happened or did not; no later
 ///   caller gets its answer, and nothing stays locked.
 /// * **Says what may have happened.** An error after which a write may still take effect is
-///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again; a
-///   `load` only when it failed as [`Unavailable`](StoreErrorKind::Unavailable).
+///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again. When
+///   a write lands that was said to be [`not_applied`](StoreError::not_applied), its request fails and its changes
+///   show. A load changes nothing, so it is not asked: it is sent again when it failed as
+///   [`Unavailable`](StoreErrorKind::Unavailable), and only then.
 ///
 /// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
 /// secrets and the application's values; a store never prints them.
 ///
 /// # Without its type
 ///
-/// The trait has `async` operations, so there is no `dyn Store`: a store whose type is known only when the program runs is
-/// an [`AnyStore`], which is a store as well. So is an [`Arc`](std::sync::Arc) of a store.
+/// The trait has `async` operations, so there is no `dyn Store`: a store whose type is known only when the program
+/// runs is an [`AnyStore`], which is a store as well. So is an [`Arc`](std::sync::Arc) of a store.
 ///
 /// # Around another store
 ///
 /// A wrapper passes on *every* operation, also those that have a body here: one that answers
-/// [`capabilities`](Store::capabilities) with those of the store inside, and leaves [`sessions_of`](Store::sessions_of) as
-/// it is here, says that it can list and then answers that it can't. The suite finds it
-/// (`capabilities_are_as_declared`).
+/// [`capabilities`](Store::capabilities) with those of the store inside, and leaves
+/// [`sessions_of`](Store::sessions_of) as it is here, says that it can list and then answers that it can't. The suite
+/// finds it (`capabilities_are_as_declared`).
 ///
 /// [`Header::is_live`]: crate::Header::is_live
 #[diagnostic::on_unimplemented(
@@ -170,6 +176,10 @@ pub trait Store: Send + Sync + 'static {
     /// Removes at most `limit` expired records (none for 0) and answers how many it removed; fewer than `limit` when no
     /// more are due. Costs what it removes, not what is stored. Two callers at once share the work.
     ///
+    /// *Who calls it*: a task that the store itself starts when it is opened, such as `Purging` of
+    /// `fasthttpsession-store-common`, or the application. [`Sessions`](crate::Sessions) never does: what nobody purges
+    /// stays where it is for ever.
+    ///
     /// Needs [`Capabilities::purge`]. A store whose server expires records by itself lacks it.
     fn purge(
         &self,
@@ -180,7 +190,7 @@ pub trait Store: Send + Sync + 'static {
         async {
             Err(unsupported(
                 self.name(),
-                "purge expired sessions: its server expires them by itself",
+                "purge: either its server removes expired sessions by itself, or nobody does",
             ))
         }
     }
@@ -203,7 +213,7 @@ pub struct Capabilities {
     pub scan: bool,
     /// [`Store::count`].
     pub count: bool,
-    /// [`Store::purge`].
+    /// [`Store::purge`], which somebody has to call: the store's own task or the application.
     pub purge: bool,
 }
 

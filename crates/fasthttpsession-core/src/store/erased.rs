@@ -34,10 +34,10 @@ impl AnyStore {
         }
     }
 
-    /// The same store, of whose operations `tracing` and `metrics` are told, as far as these features are on: how long
-    /// each took, and how it failed. [`Sessions`](crate::Sessions) watches its store by itself; a task that purges watches
-    /// what it purges, for nobody waits for its answers. What a wrapper holds is not watched, or each operation would
-    /// count twice.
+    /// The same store, of whose operations `tracing` and `metrics` are told, as far as these features are on: how
+    /// long each took, and how it failed. [`Sessions`](crate::Sessions) watches its store by itself; a task that
+    /// purges watches what it purges, for nobody waits for its answers. What a wrapper holds is not watched, or each
+    /// operation would count twice.
     #[must_use]
     pub fn watched(mut self) -> Self {
         self.watched = Some(self.store.name());

@@ -78,7 +78,8 @@ impl StoreError {
         self
     }
 
-    /// States that the operation certainly had no effect: it was never sent, or it was refused.
+    /// States that the write certainly had no effect: it was never sent, or it was refused. It is not sent again. Of a
+    /// load it says nothing: one that failed as [`Unavailable`](StoreErrorKind::Unavailable) is repeated in any case.
     #[must_use]
     pub fn not_applied(mut self) -> Self {
         self.may_have_applied = false;

@@ -248,8 +248,8 @@ impl<S: Store> Caller<S> {
         })
     }
 
-    /// Notes the version; fails if the record's parts were not written together. Whether they were never, or parts of two
-    /// records were mixed, can't be told.
+    /// Notes the version; fails if the record's parts were not written together. Whether they were never, or parts of
+    /// two records were mixed, can't be told.
     fn recognise(&mut self, session: usize, record: &Record) -> Result<Live, Failure> {
         let text = std::str::from_utf8(&record.body).ok();
         let number = text.and_then(|text| text.trim_end_matches('.').parse().ok());
