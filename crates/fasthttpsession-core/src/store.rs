@@ -47,8 +47,9 @@ use crate::token::Handle;
 /// * **Says what may have happened.** An error after which a write may still take effect is
 ///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again. When
 ///   a write lands that was said to be [`not_applied`](StoreError::not_applied), its request fails and its changes
-///   show. A load changes nothing, so it is not asked: it is sent again when it failed as
-///   [`Unavailable`](StoreErrorKind::Unavailable), and only then.
+///   show. A load is sent again if its connection was cut before the answer came: it is
+///   [`Unavailable`](StoreErrorKind::Unavailable) then, and not said to be `not_applied`, which is for one that did not reach
+///   the server.
 ///
 /// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
 /// secrets and the application's values; a store never prints them.

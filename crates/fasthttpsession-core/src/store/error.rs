@@ -78,8 +78,8 @@ impl StoreError {
         self
     }
 
-    /// States that the write certainly had no effect: it was never sent, or it was refused. It is not sent again. Of a
-    /// load it says nothing: one that failed as [`Unavailable`](StoreErrorKind::Unavailable) is repeated in any case.
+    /// States that the operation certainly had no effect: it was never sent, or it was refused. It is not sent again, a load
+    /// neither: of one whose connection was cut before the answer came, this is not to be said.
     #[must_use]
     pub fn not_applied(mut self) -> Self {
         self.may_have_applied = false;
