@@ -45,11 +45,11 @@ use crate::token::Handle;
 /// * **Cancel-safe.** A future may be dropped at any await point. The operation then happened or did not; no later
 ///   caller gets its answer, and nothing stays locked.
 /// * **Says what may have happened.** An error after which a write may still take effect is
-///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again. When
-///   a write lands that was said to be [`not_applied`](StoreError::not_applied), its request fails and its changes
-///   show. A load is sent again if its connection was cut before the answer came: it is
-///   [`Unavailable`](StoreErrorKind::Unavailable) then, and not said to be `not_applied`, which is for one that did not reach
-///   the server.
+///   [`may_have_applied`](StoreError::may_have_applied). The caller then sends the *identical* operation again; in
+///   place of a creation it makes another, under another handle, and then deletes the first. When a write lands that
+///   was said to be [`not_applied`](StoreError::not_applied), its request fails and its changes show. A load is sent
+///   again if its connection was cut before the answer came: it is [`Unavailable`](StoreErrorKind::Unavailable) then,
+///   and not said to be `not_applied`, which is for one that did not reach the server.
 ///
 /// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
 /// secrets and the application's values; a store never prints them.
