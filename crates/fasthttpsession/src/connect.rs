@@ -166,6 +166,35 @@ mod tests {
         }
     }
 
+    #[cfg(all(
+        feature = "postgres",
+        feature = "mysql",
+        feature = "redis",
+        feature = "memcached"
+    ))]
+    #[tokio::test]
+    async fn a_password_that_was_taken_apart_at_its_ampersand_is_not_shown() {
+        for place in [
+            "postgres://db?user=web&password=a",
+            "mysql://db?user=web&password=a",
+            "redis://cache?password=a",
+            "redis+unix:///run/redis?password=a",
+            "redis+sentinel://a,b/name?sentinel_password=a",
+            "memcached+tls://cache?username=web&password=a",
+        ] {
+            for part in [
+                "hunter2",
+                "hunter2=1",
+                "migrate=hunter2",
+                "connections=hunter2",
+            ] {
+                let error = refusal(&format!("{place}&{part}")).await;
+                assert!(error.to_string().contains("is wrong: "), "{error}");
+                assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+            }
+        }
+    }
+
     #[cfg(feature = "memory")]
     #[tokio::test]
     async fn the_memory_store_is_one_url_away() {

@@ -28,6 +28,7 @@ mod pace;
 mod per_runtime;
 mod purging;
 mod runtime_pool;
+mod settings;
 mod settle;
 mod table;
 mod turns;

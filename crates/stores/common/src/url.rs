@@ -4,6 +4,7 @@ use fasthttpsession_core::StoreError;
 use serde::de::DeserializeOwned;
 
 use crate::error::misconfigured;
+use crate::settings::Settings;
 
 /// A URL of a store, taken apart: what names the place, and the settings behind the first `?`.
 ///
@@ -35,11 +36,12 @@ impl<'a> StoreUrl<'a> {
         Self { place, query }
     }
 
-    /// The settings, by the names that `T` has for serde. What `T` does not know, or can't be read, is an error of kind
-    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that names it, unless it may be a part of a
-    /// password.
+    /// The settings, by the names that the struct `T` has for serde. What can't be read is an error of kind
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that names the setting and says what it takes.
+    /// A setting that `T` does not have is one that lists those that it has. Neither shows a part of the URL, which may be
+    /// one of a password, but for what the types of `T` say themselves.
     pub fn read<T: DeserializeOwned>(self, store: &str) -> Result<T, StoreError> {
-        serde_urlencoded::from_str(self.query).map_err(|error| {
+        T::deserialize(Settings::of(self.query)).map_err(|wrong| {
             // The password ends at an `@`; with a `?` in it, up to there all of it looks like settings.
             let sentence = if self.query.contains('@') {
                 format!(
@@ -47,7 +49,7 @@ impl<'a> StoreUrl<'a> {
                      before the host is written %3F, an @ in a setting %40"
                 )
             } else {
-                format!("a setting in the URL of the {store} store is wrong: {error}")
+                format!("a setting in the URL of the {store} store is wrong: {wrong}")
             };
             misconfigured(sentence)
         })
@@ -56,10 +58,13 @@ impl<'a> StoreUrl<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use fasthttpsession_core::StoreErrorKind;
     use serde::Deserialize;
 
     use super::*;
+    use crate::hidden::Hidden;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -91,6 +96,51 @@ mod tests {
                 assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
                 assert!(error.to_string().contains("%3F"), "{error}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_setting_is_told_by_its_name_and_without_its_value() {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Sync {
+            #[default]
+            None,
+            Full,
+        }
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Config {
+            password: Option<Hidden>,
+            migrate: bool,
+            port: u16,
+            sync: Sync,
+            #[serde(rename = "timeout_ms", with = "crate::millis")]
+            timeout: Duration,
+        }
+        let twice = "migrate: it is there twice";
+        let unknown = "it is none of password, migrate, port, sync, timeout_ms; it is not shown, for it may be a part of \
+                       a password, in which an & is written %26";
+        for (query, wrong) in [
+            ("migrate=s3cret", "migrate: it is true or false"),
+            ("migrate=1", "migrate: it is true or false"),
+            ("migrate", "migrate: it is true or false"),
+            ("port=s3cret", "port: it is a number from 0 to 65535"),
+            ("port=65536", "port: it is a number from 0 to 65535"),
+            (
+                "timeout_ms=5s3cret",
+                "timeout_ms: it is a number from 0 to 18446744073709551615",
+            ),
+            ("sync=s3cret", "sync: it is one of none, full"),
+            ("migrate=true&migrate=false", twice),
+            ("password=a&s3cret", unknown),
+            ("password=a&s3cret=1", unknown),
+        ] {
+            let url = format!("mysql://db.example?{query}");
+            let error = StoreUrl::of(&url).read::<Config>("mysql").expect_err(query);
+            let sentence = format!("a setting in the URL of the mysql store is wrong: {wrong}");
+            assert_eq!(error.to_string(), sentence, "{query}");
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
         }
     }
 

@@ -50,8 +50,11 @@ fn a_url_that_can_not_be_meant_is_refused() {
         ("sqlite://host/sessions.db", "there is no host"),
         ("postgres:sessions.db", "sqlite:path"),
         ("sqlite:a.db?path=b.db", "before the `?`"),
-        ("sqlite:a.db?colour=red", "colour"),
-        ("sqlite:a.db?synchronous=off", "off"),
+        ("sqlite:a.db?colour=red", "none of path, table"),
+        (
+            "sqlite:a.db?synchronous=off",
+            "synchronous: it is one of normal, full",
+        ),
         ("sqlite:a.db?table=a%3Bb", "name of a table"),
     ] {
         let error = SqliteConfig::from_url(url).expect_err(url);
