@@ -92,11 +92,6 @@ type DecodeMap = dyn Fn(&[u8]) -> Result<Map<String, Value>, BoxError> + Send + 
 
 /// The format of one value. The numbers stand in records and never change their meaning; the names stand in settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "settings",
-    derive(serde::Deserialize),
-    serde(rename_all = "lowercase")
-)]
 pub(crate) enum Format {
     Json = 1,
     MessagePack = 2,

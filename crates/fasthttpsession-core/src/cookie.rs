@@ -63,11 +63,6 @@ impl Dated {
 
 /// `SameSite` of RFC 6265bis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "settings",
-    derive(serde::Deserialize),
-    serde(rename_all = "lowercase")
-)]
 pub enum SameSite {
     /// Sent with same-site requests only.
     Strict,

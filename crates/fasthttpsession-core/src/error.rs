@@ -1,6 +1,7 @@
 //! How using a session fails, and how building [`Sessions`](crate::Sessions) fails.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -229,7 +230,7 @@ pub enum Unreadable {
 
 /// Why [`SessionsBuilder::build`](crate::SessionsBuilder::build), or [`Settings`](crate::Settings) before it, refuses a
 /// configuration.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Lifetimes of zero, or an idle lifetime over the absolute one.
@@ -249,7 +250,7 @@ pub enum BuildError {
         percent: u8,
     },
     /// A renewal period that is not longer than its grace.
-    #[error("renew_every ({every_ms} ms) has to be longer than renew_grace ({grace_ms} ms)")]
+    #[error("renew_every_ms ({every_ms}) has to be longer than renew_grace_ms ({grace_ms})")]
     Renewal {
         /// The renewal period in milliseconds.
         every_ms: u64,
@@ -313,11 +314,18 @@ pub enum BuildError {
         reason: &'static str,
     },
     /// The keys that [`Settings`](crate::Settings) name can't be read.
-    #[error("{name}: {source}")]
+    #[error("{name}: {reason}")]
     Keys {
         /// The setting that names them.
         name: &'static str,
         /// What is wrong with them.
-        source: KeysError,
+        reason: KeysError,
     },
+}
+
+impl fmt::Debug for BuildError {
+    /// The sentence: `main` prints its error so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub(crate) use self::parse::may_be_keys;
 #[cfg(feature = "encryption")]
 pub(crate) use self::subkey::Cipher;
 pub(crate) use self::subkey::Signer;
@@ -78,12 +79,15 @@ impl Keys {
     /// # Errors
     /// Those of [`parse`](Self::parse), [`KeysError::File`] when it can't be read, and on Unix
     /// [`KeysError::Permissions`] when others than its owner and its group may read it, or others than its owner may write
-    /// it: it has at most the mode 640.
+    /// it: it has at most the mode 640. [`KeysError::InPlaceOfName`] when there is no such file, and `path` may be a key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeysError> {
         let path = path.as_ref();
-        let failed = |source: io::Error| KeysError::File {
-            path: path.to_owned(),
-            source: Arc::new(source),
+        let failed = |reason: io::Error| match path.to_str() {
+            Some(name) if may_be_keys(name) => KeysError::InPlaceOfName { place: "file" },
+            _ => KeysError::File {
+                path: path.to_owned(),
+                reason: Arc::new(reason),
+            },
         };
         let mut file = std::fs::File::open(path).map_err(failed)?;
         check_permissions(&file.metadata().map_err(failed)?, path)?;
@@ -97,9 +101,18 @@ impl Keys {
     /// process; a file is the better place.
     ///
     /// # Errors
-    /// Those of [`parse`](Self::parse), and [`KeysError::Environment`] when there is no such variable.
+    /// Those of [`parse`](Self::parse), and [`KeysError::Environment`] when there is no such variable, or
+    /// [`KeysError::InPlaceOfName`] when it does not look like the name of one either, and may be a key.
     pub fn from_env(name: &str) -> Result<Self, KeysError> {
-        let text = std::env::var(name).map_err(|_| KeysError::Environment { name: name.into() })?;
+        let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let is_name = name.bytes().all(is_of_names) && !may_be_keys(name);
+        let text = std::env::var(name).map_err(|_| {
+            if is_name {
+                KeysError::Environment { name: name.into() }
+            } else {
+                KeysError::InPlaceOfName { place: "variable" }
+            }
+        })?;
         Self::parse(&Zeroizing::new(text))
     }
 
@@ -150,7 +163,7 @@ impl Key {
 }
 
 /// Why there are no [`Keys`]. Never shows any part of a key, nor of a text that may hold one.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum KeysError {
     /// There is not one key.
@@ -165,12 +178,12 @@ pub enum KeysError {
         reason: &'static str,
     },
     /// The file can't be read.
-    #[error("the keys in {} can't be read: {source}", path.display())]
+    #[error("the keys in {} can't be read: {reason}", path.display())]
     File {
         /// Its path.
         path: PathBuf,
         /// What the operating system said.
-        source: Arc<io::Error>,
+        reason: Arc<io::Error>,
     },
     /// Too many may read or write the file.
     #[error("the keys in {} are open to others (mode {mode:o}); it may have 640 at most", path.display())]
@@ -186,6 +199,21 @@ pub enum KeysError {
         /// The variable.
         name: Box<str>,
     },
+    /// What should name a file or a variable may be a key, and there is none of that name.
+    #[error(
+        "it names a {place} and must not hold the key; there is no {place} of this name, which is not shown"
+    )]
+    InPlaceOfName {
+        /// What it should name: "file" or "variable".
+        place: &'static str,
+    },
+}
+
+impl fmt::Debug for KeysError {
+    /// The sentence: `main` prints its error so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 #[cfg(unix)]

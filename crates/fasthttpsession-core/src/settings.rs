@@ -2,17 +2,19 @@
 
 mod encryption;
 mod keys;
+mod keys_place;
 mod list;
+mod names;
 mod store_url;
 mod token_codec;
 mod transport;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
 use self::keys::Ring;
+use self::keys_place::KeysPlace;
 use self::store_url::StoreUrl;
 use self::token_codec::TokenCodecName;
 use crate::codec::{Codec, Format, Kind};
@@ -87,8 +89,8 @@ pub struct Settings {
     #[serde(deserialize_with = "list::deserialize")]
     also_accept: Vec<TokenCodecName>,
     codec: Format,
-    keys_file: Option<PathBuf>,
-    keys_env: Option<String>,
+    keys_file: Option<KeysPlace>,
+    keys_env: Option<KeysPlace>,
     encrypt_records: bool,
     also_read_unencrypted: bool,
     also_read_encrypted: bool,

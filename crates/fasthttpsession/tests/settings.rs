@@ -132,6 +132,11 @@ async fn what_can_not_be_opened_is_refused_by_the_name_of_the_setting() {
             "store = \"memory:\"\ntoken_codec = \"signed\"",
             "token_codec: it needs keys: set keys_file or keys_env",
         ),
+        (
+            "store = \"memory:\"\ntoken_codec = \"signed\"\nkeys_env = \"k:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"",
+            "keys_env: it names a variable and must not hold the key; there is no variable of this name, which is not \
+             shown",
+        ),
     ] {
         let error = open(&in_file(&format!("[session]\n{toml}")))
             .await
@@ -180,6 +185,41 @@ fn what_is_no_setting_in_the_environment_is_refused_by_its_name() {
     ] {
         let error = in_environment(&[(variable, value)]).unwrap_err();
         assert!(error.to_string().contains(name), "{variable}: {error}");
+    }
+}
+
+/// The crate `config` says of an enum only that it has no such name.
+#[test]
+fn a_name_that_a_setting_does_not_take_is_answered_with_those_that_it_takes() {
+    for (variable, value, names) in [
+        (
+            "APP__SESSION__COOKIE__SAME_SITE",
+            "None",
+            "strict, lax or none",
+        ),
+        (
+            "APP__SESSION__CODEC",
+            "msgpack",
+            "json, messagepack or cbor",
+        ),
+        (
+            "APP__SESSION__TOKEN_CODEC",
+            "sign",
+            "plain, signed or encrypted",
+        ),
+        (
+            "APP__SESSION__ALSO_ACCEPT",
+            "plain,sign",
+            "plain, signed or encrypted",
+        ),
+    ] {
+        let error = in_environment(&[(variable, value)])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&format!("expected {names}")),
+            "{variable}: {error}"
+        );
     }
 }
 

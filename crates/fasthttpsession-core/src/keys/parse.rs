@@ -1,5 +1,7 @@
 //! The text that keys are written in: entries of `id:key`. Nothing of it gets into an error.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -34,6 +36,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<Key>, KeysError> {
         return Err(KeysError::Empty);
     }
     Ok(keys)
+}
+
+/// Whether `name`, which should be that of a file or a variable, may be the keys themselves, also mistyped ones.
+pub(crate) fn may_be_keys(name: &str) -> bool {
+    /// The base64 of a key, less what may have been left out.
+    const LONG: usize = 40;
+    let looks_like_keys = name.contains([':', '=']) || name.len() >= LONG;
+    looks_like_keys && !Path::new(name).is_absolute() || from_base64(name.as_bytes()).is_some()
 }
 
 fn parse_entry(entry: &str) -> Result<Key, &'static str> {

@@ -1,7 +1,5 @@
 //! The ring of keys that settings name: where it is read from, and which settings need it.
 
-use std::path::Path;
-
 use crate::error::BuildError;
 use crate::keys::{Keys, KeysError};
 
@@ -11,7 +9,7 @@ pub(super) struct Ring(Option<Keys>);
 impl Ring {
     /// Keys that nothing uses are refused: whoever gave them believes that something is signed or encrypted.
     pub(super) fn read(
-        file: Option<&Path>,
+        file: Option<&str>,
         variable: Option<&str>,
         are_used: bool,
     ) -> Result<Self, BuildError> {
@@ -31,7 +29,7 @@ impl Ring {
 
     fn of(name: &'static str, keys: Result<Keys, KeysError>) -> Result<Self, BuildError> {
         keys.map(|keys| Self(Some(keys)))
-            .map_err(|source| BuildError::Keys { name, source })
+            .map_err(|reason| BuildError::Keys { name, reason })
     }
 
     /// The keys, for the setting `name`.

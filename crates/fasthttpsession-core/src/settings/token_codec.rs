@@ -1,15 +1,12 @@
 //! A token codec by its name.
 
-use serde::Deserialize;
-
 use super::encryption;
 use super::keys::Ring;
 use crate::error::BuildError;
 use crate::token::codec::TokenCodec;
 
 /// One that needs no functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenCodecName {
     Plain,
     Signed,

@@ -116,6 +116,43 @@ fn errors_and_debug_show_nothing_of_a_key() {
 }
 
 #[test]
+fn a_key_in_place_of_the_name_of_its_place_is_not_shown() {
+    let url_safe = BASE64.replace('+', "-").replace('/', "_");
+    for key in [
+        format!("k:{HEX}"),
+        format!("k:{BASE64}"),
+        format!("new:{HEX},old:{HEX}"),
+        format!("k={HEX}"),
+        format!("k:{}", &HEX[..20]),
+        HEX.to_owned(),
+        HEX[1..].to_owned(),
+        BASE64.to_owned(),
+        format!("/{}", &BASE64[1..]),
+        url_safe.trim_end_matches('=').to_owned(),
+    ] {
+        for (error, place) in [
+            (Keys::from_env(&key).unwrap_err(), "variable"),
+            (Keys::from_file(&key).unwrap_err(), "file"),
+        ] {
+            let sentence = format!(
+                "it names a {place} and must not hold the key; there is no {place} of this name, which is not shown"
+            );
+            assert_eq!(error.to_string(), sentence);
+            assert_eq!(format!("{error:?}"), sentence);
+        }
+    }
+    // No names of variables, but names.
+    for path in [
+        "keys",
+        "etc/app.d/session-keys",
+        "/srv/production/session/keys/of/2026-12-01",
+    ] {
+        let error = Keys::from_file(path).unwrap_err();
+        assert!(error.to_string().contains(path), "{error}");
+    }
+}
+
+#[test]
 fn hostile_texts_are_refused_and_never_panic() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");

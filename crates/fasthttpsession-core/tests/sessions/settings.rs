@@ -424,7 +424,7 @@ fn what_does_not_fit_together_is_refused_by_a_sentence_that_names_it() {
         ("touch_after_percent = 51".to_owned(), "touch_after_percent"),
         (
             "renew_every_ms = 30_000".to_owned(),
-            "renew_every renew_grace",
+            "renew_every_ms renew_grace_ms",
         ),
     ] {
         assert_refused_by(&toml, names);
@@ -474,6 +474,24 @@ fn a_store_that_is_missing_is_named() {
     let error = Settings::default().store().unwrap_err();
     let sentence = "store: it is the URL of a store, like \"redis://host\", and is missing";
     assert_eq!(error.to_string(), sentence);
+}
+
+#[test]
+fn keys_in_place_of_the_name_of_their_place_are_not_printed() {
+    for name in ["keys_file", "keys_env"] {
+        let key = "k:4f0c1b7e6a3d8f2295b0e4c7d1a86f3e5b9c20d7f4e81a6c3d5b7f9012e4ffc8";
+        let toml = format!("{name} = {key:?}\ntoken_codec = \"signed\"");
+        let refused = builder(&World::new(), &toml).err().unwrap();
+        assert!(
+            refused
+                .to_string()
+                .starts_with(&format!("{name}: it names a "))
+        );
+        let printed = format!("{:?} {refused} {refused:?}", settings(&toml));
+        assert!(!printed.contains("4f0c"), "{printed}");
+        let named = settings(&format!("{name} = \"APP_KEYS\""));
+        assert!(format!("{named:?}").contains("APP_KEYS"));
+    }
 }
 
 #[test]
