@@ -1,9 +1,10 @@
 //! Any store that was compiled in, from a URL.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use fasthttpsession_core::{AnyStore, StoreError};
-use thiserror::Error;
 
 /// Opens the store that `url` names by its scheme. Settings stand behind a `?`; each store's page lists its own.
 ///
@@ -56,38 +57,78 @@ fn is_scheme(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// Why a URL gave no store.
-#[derive(Clone, Debug, Error)]
+/// Why a URL gave no store. `Debug` is the sentence, too, for that is what `main` prints of the error that it returns. It
+/// shows no password.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// It does not begin with a scheme and a colon.
-    #[error("a store's URL begins with a scheme, like memory: or sqlite:")]
     NoScheme,
     /// No store has this scheme.
-    #[error(
-        "no store has the scheme {scheme:?}; there are memory:, sqlite:, file:, postgres:, mysql:, redis: and memcached:"
-    )]
     UnknownScheme {
         /// What stands before the colon.
         scheme: String,
     },
     /// The store was not compiled in.
-    #[error("the store {feature}: was not compiled in; turn on the feature {feature:?}")]
     FeatureOff {
         /// The feature of this crate that turns it on, which is named like the store.
         feature: &'static str,
     },
     /// The application's own function did not open the store.
-    #[error("the store {scheme}: could not be opened: {source}")]
     Own {
         /// Its scheme.
         scheme: String,
         /// What the function returned.
-        source: Arc<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn Error + Send + Sync>,
     },
     /// The store has a setting that it can't use, or could not be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for ConnectError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoScheme => {
+                f.write_str("a store's URL begins with a scheme, like memory: or sqlite:")
+            }
+            Self::UnknownScheme { scheme } => write!(
+                f,
+                "no store has the scheme {scheme:?}; there are memory:, sqlite:, file:, postgres:, mysql:, redis: and \
+                 memcached:"
+            ),
+            Self::FeatureOff { feature } => write!(
+                f,
+                "the store {feature}: was not compiled in; turn on the feature {feature:?}"
+            ),
+            Self::Own { scheme, source } => {
+                write!(f, "the store {scheme}: could not be opened: {source}")
+            }
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for ConnectError {
+    /// What lies beneath that which the sentence has.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Own { source, .. } => source.source(),
+            Self::Store(error) => error.source(),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(feature = "memory")]

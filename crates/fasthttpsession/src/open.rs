@@ -1,7 +1,9 @@
 //! Sessions as settings describe them, their store included.
 
+use std::error::Error;
+use std::fmt;
+
 use fasthttpsession_core::{BuildError, SessionsBuilder, Settings};
-use thiserror::Error;
 
 use crate::connect::ConnectError;
 use crate::stores::Stores;
@@ -52,14 +54,49 @@ impl Stores {
     }
 }
 
-/// Why settings gave no builder.
-#[derive(Clone, Debug, Error)]
+/// Why settings gave no builder. `Debug` is the sentence, as with [`ConnectError`].
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The store could not be opened.
-    #[error("store: {0}")]
-    Store(#[from] ConnectError),
+    Store(ConnectError),
     /// There is no store, or settings do not fit each other.
-    #[error(transparent)]
-    Settings(#[from] BuildError),
+    Settings(BuildError),
+}
+
+impl From<ConnectError> for OpenError {
+    fn from(error: ConnectError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<BuildError> for OpenError {
+    fn from(error: BuildError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => write!(f, "store: {error}"),
+            Self::Settings(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for OpenError {
+    /// What lies beneath that which the sentence has.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Store(error) => error.source(),
+            Self::Settings(error) => error.source(),
+        }
+    }
 }

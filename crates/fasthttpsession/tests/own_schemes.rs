@@ -1,5 +1,7 @@
 //! An application's own stores are opened by URLs, beside those that were compiled in.
 
+use std::error::Error as _;
+
 use fasthttpsession::memory::MemoryStore;
 use fasthttpsession::{AnyStore, ConnectError, Store, StoreError, StoreErrorKind, Stores};
 
@@ -10,7 +12,8 @@ fn stores() -> Stores {
             Ok::<_, StoreError>(AnyStore::new(MemoryStore::new()))
         })
         .register("broken", async |_| {
-            Err(StoreError::new(StoreErrorKind::Unavailable, "nobody home"))
+            let error = StoreError::new(StoreErrorKind::Unavailable, "nobody home");
+            Err(error.with_source("the bell is broken"))
         })
 }
 
@@ -29,6 +32,9 @@ async fn what_it_fails_with_is_told() {
         sentence,
         "the store broken: could not be opened: nobody home"
     );
+    assert_eq!(format!("{error:?}"), sentence);
+    let beneath = error.source().expect("the store said why");
+    assert_eq!(beneath.to_string(), "the bell is broken");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! One section of a file describes sessions and their store; the environment says the same, and has the last word.
 
 use std::env;
+use std::error::Error as _;
 use std::process::Command;
 
 use config::{Config, ConfigError, Environment, File, FileFormat};
@@ -143,6 +144,10 @@ async fn what_can_not_be_opened_is_refused_by_the_name_of_the_setting() {
             .err()
             .unwrap();
         assert_eq!(error.to_string(), sentence);
+        // What `main` prints of the error that it returns.
+        assert_eq!(format!("{error:?}"), sentence);
+        // What prints the sources, too, does not say it twice.
+        assert!(error.source().is_none(), "{error}");
     }
 }
 
