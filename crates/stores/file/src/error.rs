@@ -17,7 +17,7 @@ pub(crate) fn unsure(doing: &str, errno: Errno) -> StoreError {
 
 fn failed(doing: &str, errno: Errno) -> StoreError {
     let message = format!("{doing}: {}", std::io::Error::from(errno));
-    StoreError::new(kind_of(errno), message).with_source(errno)
+    StoreError::new(kind_of(errno), message)
 }
 
 /// What lies under `handle` is not a record.

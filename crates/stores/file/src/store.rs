@@ -394,7 +394,6 @@ fn open_folder(config: &FileConfig) -> Result<Folder, StoreError> {
     if config.migrate {
         Folder::make(path).map_err(|error| {
             misconfigured(format!("making the folder {}: {error}", path.display()))
-                .with_source(error)
         })?;
     }
     let folder = Folder::open(path, config.sync == SyncPolicy::Full).map_err(|error| {

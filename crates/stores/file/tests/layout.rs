@@ -1,5 +1,6 @@
 //! The folder at opening: what is made, what is checked, and what is said.
 
+use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,6 +46,18 @@ async fn a_folder_is_made_only_when_asked_for() {
     assert!(!folder.exists());
     config(&folder).migrate(true).open().await.unwrap();
     config(&folder).open().await.expect("now it is there");
+}
+
+#[tokio::test]
+async fn what_the_system_refuses_is_said_once() {
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for migrate in [false, true] {
+        let error = config(&file).migrate(migrate).open().await.unwrap_err();
+        assert!(error.to_string().contains("os error"), "{error}");
+        assert!(error.source().is_none(), "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,10 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 
 use crate::address::Address;
 
-/// A request that failed: what kind of failure, at which server, and while doing what. Never shows a password or a
+/// A request that failed: what kind of failure, at which server, while doing what, and why. Never shows a password or a
 /// value.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -15,7 +14,6 @@ pub struct Error {
     doing: &'static str,
     detail: Box<str>,
     may_have_applied: bool,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What kind of failure it was.
@@ -52,16 +50,7 @@ impl Error {
             doing: "",
             detail: detail.into(),
             may_have_applied: false,
-            source: None,
         }
-    }
-
-    pub(crate) fn with_source(
-        mut self,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        self.source = Some(Arc::from(source.into()));
-        self
     }
 
     /// The request may have reached the server, or may yet.
@@ -103,10 +92,4 @@ impl fmt::Display for Error {
     }
 }
 
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
-    }
-}
+impl StdError for Error {}

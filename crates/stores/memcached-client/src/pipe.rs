@@ -106,10 +106,10 @@ impl<'a> Pipe<'a> {
             }
             tokio::select! {
                 biased;
-                sent = send(&mut self.writer, unsent, unflushed), if sending => sent.map_err(lost)?,
+                sent = send(&mut self.writer, unsent, unflushed), if sending => sent.map_err(|error| lost(&error))?,
                 read = self.reader.read_buf(received) => {
-                    if read.map_err(lost)? == 0 {
-                        return Err(lost(io::ErrorKind::UnexpectedEof.into()));
+                    if read.map_err(|error| lost(&error))? == 0 {
+                        return Err(lost(&io::ErrorKind::UnexpectedEof.into()));
                     }
                     self.traffic.receive()?;
                 }
@@ -270,9 +270,9 @@ pub(crate) async fn at(moment: Option<Instant>) {
     }
 }
 
-fn lost(error: io::Error) -> Error {
+fn lost(error: &io::Error) -> Error {
     let sentence = format!("the connection was lost: {error}");
-    Error::new(ErrorKind::Disconnected, sentence).with_source(error)
+    Error::new(ErrorKind::Disconnected, sentence)
 }
 
 fn garbage(Garbage(what): Garbage) -> Error {

@@ -75,7 +75,7 @@ impl Connector {
                 io::ErrorKind::InvalidData => ErrorKind::Invalid,
                 _ => ErrorKind::Unreachable,
             };
-            Error::new(kind, format!("connecting failed: {error}")).with_source(error)
+            Error::new(kind, format!("connecting failed: {error}"))
         })?;
         let server = self.greet(&mut stream).await?;
         if !server.has_cas {
@@ -111,7 +111,7 @@ impl Connector {
             stream.write_all(greeting.as_bytes()).await?;
             stream.flush().await
         };
-        sent.await.map_err(lost)?;
+        sent.await.map_err(|error| lost(&error))?;
         self.expect_answers(stream).await
     }
 
@@ -133,8 +133,13 @@ impl Connector {
                     return Err(Error::new(ErrorKind::Protocol, sentence));
                 }
                 Ok(None) => {
-                    if stream.read_buf(&mut received).await.map_err(lost)? == 0 {
-                        return Err(lost(io::ErrorKind::UnexpectedEof.into()));
+                    if stream
+                        .read_buf(&mut received)
+                        .await
+                        .map_err(|error| lost(&error))?
+                        == 0
+                    {
+                        return Err(lost(&io::ErrorKind::UnexpectedEof.into()));
                     }
                 }
             }
@@ -161,9 +166,9 @@ impl Server {
     }
 }
 
-fn lost(error: io::Error) -> Error {
+fn lost(error: &io::Error) -> Error {
     let sentence = format!("connecting failed: {error}");
-    Error::new(ErrorKind::Unreachable, sentence).with_source(error)
+    Error::new(ErrorKind::Unreachable, sentence)
 }
 
 fn not_welcome(refusal: Refusal, text: &str, greeted: bool) -> Error {

@@ -16,6 +16,7 @@ pub(crate) use without_tls::Tls;
 
 #[cfg(feature = "tls")]
 mod with_tls {
+    use std::fmt;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -40,7 +41,7 @@ mod with_tls {
             let provider = Arc::new(ring::default_provider());
             let client = rustls::ClientConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()
-                .map_err(|error| invalid("TLS can't be set up").with_source(error))?
+                .map_err(|error| invalid(format!("TLS can't be set up: {error}")))?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
             Ok(Self(Arc::new(client).into()))
@@ -54,21 +55,19 @@ mod with_tls {
     }
 
     fn from_file(file: &Path) -> Result<RootCertStore, Error> {
-        let unreadable = || {
-            let sentence = format!("the certificates in {} can't be read", file.display());
-            invalid(sentence)
+        let unreadable = |why: &dyn fmt::Display| {
+            let file = file.display();
+            invalid(format!("the certificates in {file} can't be read: {why}"))
         };
         let mut roots = RootCertStore::empty();
         let certificates =
-            CertificateDer::pem_file_iter(file).map_err(|error| unreadable().with_source(error))?;
+            CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?;
         for certificate in certificates {
-            let certificate = certificate.map_err(|error| unreadable().with_source(error))?;
-            roots
-                .add(certificate)
-                .map_err(|error| unreadable().with_source(error))?;
+            let certificate = certificate.map_err(|error| unreadable(&error))?;
+            roots.add(certificate).map_err(|error| unreadable(&error))?;
         }
         if roots.is_empty() {
-            return Err(unreadable());
+            return Err(unreadable(&"there are none"));
         }
         Ok(roots)
     }

@@ -193,7 +193,7 @@ impl MemcachedConfig {
             let authorities = self.ca_file.clone();
             client = client.tls(TlsConfig { authorities });
         }
-        client.open().map_err(store_error)
+        client.open().map_err(|error| store_error(&error))
     }
 
     fn check_prefix(&self) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use fasthttpsession_memcached_client::{Error, ErrorKind};
 
 /// What became of a request. The sentence names the server.
-pub(crate) fn store_error(error: Error) -> StoreError {
+pub(crate) fn store_error(error: &Error) -> StoreError {
     use StoreErrorKind::{Full, Internal, Misconfigured, Timeout, TooLarge, Unavailable};
     let kind = match error.kind() {
         ErrorKind::Unreachable | ErrorKind::Disconnected | ErrorKind::Overloaded => Unavailable,
@@ -15,12 +15,11 @@ pub(crate) fn store_error(error: Error) -> StoreError {
         _ => Internal,
     };
     let store_error = StoreError::new(kind, error.to_string());
-    let store_error = if error.may_have_applied() {
+    if error.may_have_applied() {
         store_error
     } else {
         store_error.not_applied()
-    };
-    store_error.with_source(error)
+    }
 }
 
 /// What lies under the key of `handle` is not a record.

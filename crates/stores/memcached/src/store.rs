@@ -54,7 +54,9 @@ impl MemcachedStore {
         let client = self.0.clients.get();
         let asked = self.0.servers.iter().map(|server| client.ping(server));
         let answers = join_all(asked).await.into_iter();
-        answers.map(|answer| answer.map_err(store_error)).collect()
+        answers
+            .map(|answer| answer.map_err(|error| store_error(&error)))
+            .collect()
     }
 }
 
@@ -167,7 +169,7 @@ impl Store for MemcachedStore {
                 },
             };
             let removed = self.0.clients.get().delete(&self.0.key(handle), cas).await;
-            match removed.map_err(store_error)? {
+            match removed.map_err(|error| store_error(&error))? {
                 Removed::Deleted if live => return Ok(Deleted::Deleted),
                 Removed::Deleted | Removed::Missing => return Ok(Deleted::Gone),
                 Removed::Changed => patience.check()?,
@@ -199,7 +201,7 @@ impl Inner {
 
     async fn find(&self, handle: Handle) -> Result<Found, StoreError> {
         let found = self.clients.get().get(&self.key(handle)).await;
-        let item = match found.map_err(store_error) {
+        let item = match found.map_err(|error| store_error(&error)) {
             Ok(None) => return Ok(Found::Nothing),
             Ok(Some(item)) => item,
             Err(error) if error.kind() == StoreErrorKind::TooLarge => {
@@ -271,7 +273,7 @@ impl Inner {
         let (key, expiry) = (self.key(handle), expiry(record, now));
         loop {
             let added = self.clients.get().add(&key, bytes.clone(), expiry).await;
-            if let Added::Added(cas) = added.map_err(store_error)? {
+            if let Added::Added(cas) = added.map_err(|error| store_error(&error))? {
                 self.note(handle, cas, record);
                 return Ok(Created::Created);
             }
@@ -299,7 +301,7 @@ impl Inner {
     ) -> Result<Swapped, StoreError> {
         let (key, bytes, expiry) = (self.key(handle), bytes.clone(), expiry(record, now));
         let swapped = self.clients.get().swap(&key, cas, bytes, expiry).await;
-        let swapped = swapped.map_err(store_error)?;
+        let swapped = swapped.map_err(|error| store_error(&error))?;
         if let Swapped::Swapped(cas) = swapped {
             self.note(handle, cas, record);
         }
