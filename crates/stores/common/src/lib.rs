@@ -13,6 +13,7 @@
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
 //! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
+//! * [`in_runtime`]: an error in place of a panic outside of tokio.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
@@ -27,6 +28,7 @@ pub mod millis;
 mod pace;
 mod per_runtime;
 mod purging;
+mod runtime;
 mod runtime_pool;
 mod settings;
 mod settle;
@@ -45,6 +47,7 @@ pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
+pub use runtime::in_runtime;
 pub use runtime_pool::{Pooled, Room, RuntimePool, Taken};
 pub use settle::settle;
 pub use table::TableName;

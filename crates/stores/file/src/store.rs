@@ -10,7 +10,7 @@ use fasthttpsession_core::{
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    Pace, PurgeTask, Purging, Turn, Turns, cursor_at, handle_at, misconfigured,
+    Pace, PurgeTask, Purging, Turn, Turns, cursor_at, handle_at, in_runtime, misconfigured,
 };
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -57,6 +57,7 @@ impl FileStore {
     pub const MAX_RECORD_BYTES: usize = MAX_RECORD_BYTES;
 
     pub(crate) async fn open(config: FileConfig) -> Result<Self, StoreError> {
+        in_runtime("file")?;
         let settings = config.clone();
         let opened = spawn_blocking(move || open_folder(&settings));
         let opening = timeout(config.timeout, opened).await;
@@ -358,6 +359,7 @@ impl Shared {
         until: Instant,
         turn: impl Future<Output = T>,
     ) -> Result<T, StoreError> {
+        in_runtime("file")?;
         timeout_at(until, turn).await.map_err(|_| self.no_turn())
     }
 

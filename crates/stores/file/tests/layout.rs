@@ -2,10 +2,13 @@
 
 use std::error::Error as _;
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Header, Record, Store, StoreError, StoreErrorKind, Timestamp};
 use fasthttpsession_file::FileConfig;
+use tokio::runtime::Builder;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const HANDLE: Handle = Handle::from_bytes([7; 16]);
@@ -57,6 +60,36 @@ async fn what_the_system_refuses_is_said_once() {
         let error = config(&file).migrate(migrate).open().await.unwrap_err();
         assert!(error.to_string().contains("os error"), "{error}");
         assert!(error.source().is_none(), "{error:?}");
+    }
+}
+
+#[test]
+fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || config(folder.path()).migrate(true);
+    let error = once(config().open()).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime.block_on(config().open()).unwrap();
+    for outcome in [
+        once(store.create(HANDLE, &record(), NOW)).map(drop),
+        once(store.delete(HANDLE, NOW)).map(drop),
+        once(store.count(NOW)).map(drop),
+        once(store.check()),
+    ] {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("tokio"), "{error}");
+        assert!(!error.may_have_applied());
+    }
+}
+
+/// The outcome of what does not wait.
+fn once<T>(work: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(work).poll(&mut context) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("it waits"),
     }
 }
 

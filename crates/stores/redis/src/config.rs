@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Hidden, StoreUrl, millis, misconfigured};
+use fasthttpsession_store_common::{Hidden, StoreUrl, in_runtime, millis, misconfigured};
 use redis::aio::ConnectionLike;
 use serde::Deserialize;
 
@@ -216,6 +216,7 @@ impl RedisConfig {
     }
 
     async fn checked(self, backend: Backend) -> Result<RedisStore, StoreError> {
+        in_runtime("Redis")?;
         backend.ping().await.map_err(StoreError::not_applied)?;
         let limit = self.connect_timeout.saturating_add(self.response_timeout);
         Ok(RedisStore::new(

@@ -19,8 +19,9 @@
 //! # }
 //! ```
 //!
-//! Clones of an [`SqliteStore`] are the same store. It needs a tokio runtime, and a local disk: the file is in WAL
-//! mode, whose processes share memory. SQLite itself is compiled in.
+//! Clones of an [`SqliteStore`] are the same store. It needs a tokio runtime, in which it is opened and used: outside of
+//! one it answers with an error. And it needs a local disk: the file is in WAL mode, whose processes share memory. SQLite
+//! itself is compiled in.
 //!
 //! # What it promises
 //!

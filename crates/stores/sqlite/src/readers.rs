@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::{Pace, Turn, Turns};
+use fasthttpsession_store_common::{Pace, Turn, Turns, in_runtime};
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -69,6 +69,7 @@ impl Readers {
         self: &Arc<Self>,
         query: Q,
     ) -> Result<Q::Answer, StoreError> {
+        in_runtime("SQLite")?;
         let lease = self.lease::<Q>().await?;
         let patience = self.patience;
         let answer = spawn_blocking(move || lease.read(&query, patience));
@@ -80,11 +81,13 @@ impl Readers {
     }
 
     async fn lease<Q: Query>(self: &Arc<Self>) -> Result<Lease, StoreError> {
-        let turn = match self.turns.turn_now() {
-            Some(turn) => turn,
-            None => timeout(self.patience, self.turns.turn())
+        let turn = if let Some(turn) = self.turns.turn_now() {
+            turn
+        } else {
+            in_runtime("SQLite")?;
+            timeout(self.patience, self.turns.turn())
                 .await
-                .map_err(|_| timed_out(Q::DOING))?,
+                .map_err(|_| timed_out(Q::DOING))?
         };
         let connection = self.lock().pop();
         let connection = connection.ok_or_else(|| abandoned(Q::DOING))?;

@@ -8,7 +8,7 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{PurgeTask, Purging};
+use fasthttpsession_store_common::{PurgeTask, Purging, in_runtime};
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
@@ -50,6 +50,7 @@ struct Inner {
 
 impl SqliteStore {
     pub(crate) async fn open(config: SqliteConfig, connect: Connect) -> Result<Self, StoreError> {
+        in_runtime("SQLite")?;
         let config = SqliteConfig {
             timeout: config.timeout.min(LONGEST),
             ..config

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_store_common::in_runtime;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
@@ -85,6 +86,7 @@ impl Writer {
 
     /// Queues `write` and waits for its answer. If the caller gives up, a call that still waits is not made.
     pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Answer, StoreError> {
+        in_runtime("SQLite")?;
         let deadline = Instant::now() + self.patience;
         let (reply, answer) = oneshot::channel();
         self.shared.push(Box::new(Queued {
