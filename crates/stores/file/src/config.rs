@@ -134,7 +134,8 @@ impl FileConfig {
     ///
     /// # Errors
     /// Of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) if the folder is missing, is no
-    /// folder of sessions, lacks a part, or has another layout; the message says what to do.
+    /// folder of sessions, lacks a part, has another layout, or is one in which all users may write; the message says what
+    /// to do.
     pub async fn open(self) -> Result<FileStore, StoreError> {
         FileStore::open(self).await
     }

@@ -59,6 +59,12 @@ impl Folder {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
     }
 
+    /// Who may do what in it.
+    pub(crate) fn mode(&self) -> Answer<Mode> {
+        let stat = fs::fstat(&self.root)?;
+        Ok(Mode::from_raw_mode(stat.st_mode))
+    }
+
     /// Whether what was written must be on the disk before the answer.
     pub(crate) fn is_durable(&self) -> bool {
         self.durable

@@ -108,6 +108,12 @@
 //! └── principals/a1/b2/c3…-3f0c…      an entry a session that has a principal, by its SHA-256
 //! ```
 //!
+//! Whoever may write in `folder`, or in one above it, can move the sessions away and put others in their place. So a folder
+//! in which all users may write, such as one with 0777 or 1777, is refused; its group and the folders above are up to you.
+//!
+//! A store keeps `folder` open, wherever it is moved. When it is removed, all operations fail until the store is opened
+//! anew, also once a copy lies at its place.
+//!
 //! Whatever else is in there is left alone, and no link is followed. Entries are links to the lock of their shard, so
 //! that they cost the disk no more than a name; where a file can have no more links they are empty files.
 //!

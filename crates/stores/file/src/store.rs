@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use fasthttpsession_core::{
 use fasthttpsession_store_common::{
     Pace, PurgeTask, Purging, Turn, Turns, cursor_at, handle_at, in_runtime, misconfigured,
 };
+use rustix::fs::Mode;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -405,10 +407,28 @@ fn open_folder(config: &FileConfig) -> Result<Folder, StoreError> {
         );
         refused(&doing, error)
     })?;
+    keep_others_out(&folder, path)?;
     if config.migrate {
         layout::migrate(&folder)?;
     }
     layout::check(&folder).map(|()| folder)
+}
+
+/// Who may write in the folder can move what lies there away, and put sessions of their own making in its place.
+fn keep_others_out(folder: &Folder, path: &Path) -> Result<(), StoreError> {
+    let mode = folder
+        .mode()
+        .map_err(|error| refused("looking at the folder of the file store", error))?;
+    if !mode.contains(Mode::WOTH) {
+        return Ok(());
+    }
+    Err(misconfigured(format!(
+        "all users may write in the folder {} of the file store (mode {:o}), and so could put other sessions in place of \
+         these: take that from them (chmod o-w), or, if there are no other users, name a \
+         folder in it, which `migrate` makes",
+        path.display(),
+        mode.bits()
+    )))
 }
 
 /// Of all shards, whatever it meets in one of them.

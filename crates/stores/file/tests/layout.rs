@@ -1,6 +1,8 @@
 //! The folder at opening: what is made, what is checked, and what is said.
 
 use std::error::Error as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -49,6 +51,27 @@ async fn a_folder_is_made_only_when_asked_for() {
     assert!(!folder.exists());
     config(&folder).migrate(true).open().await.unwrap();
     config(&folder).open().await.expect("now it is there");
+}
+
+#[tokio::test]
+async fn a_folder_in_which_all_may_write_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path();
+    for (mode, taken) in [
+        (0o777, false),
+        (0o1777, false),
+        (0o702, false),
+        (0o775, true),
+    ] {
+        std::fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
+        if taken {
+            config(folder).migrate(true).open().await.unwrap();
+            continue;
+        }
+        let said = refusal(config(folder).migrate(true)).await;
+        assert!(said.contains(&format!("mode {mode:o}")), "{said}");
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+    }
 }
 
 #[tokio::test]

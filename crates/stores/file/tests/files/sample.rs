@@ -234,7 +234,7 @@ pub(crate) fn waits(step: &str, call: &str, what: &str) -> usize {
 /// Mounts a memory file system of `size` on `folder`.
 pub(crate) fn mount(folder: &Path, size: &str) {
     use rustix::mount::{MountFlags, mount};
-    let settings = std::ffi::CString::new(format!("size={size}")).unwrap();
+    let settings = std::ffi::CString::new(format!("size={size},mode=700")).unwrap();
     mount(
         "tmpfs",
         folder,
