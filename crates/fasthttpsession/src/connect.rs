@@ -236,13 +236,23 @@ mod tests {
         }
     }
 
-    #[cfg(all(feature = "redis", feature = "memcached"))]
+    #[cfg(all(
+        feature = "postgres",
+        feature = "mysql",
+        feature = "redis",
+        feature = "memcached"
+    ))]
     #[test]
     fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
         use std::pin::pin;
         use std::task::{Context, Poll, Waker};
 
-        for url in ["redis://127.0.0.1:1", "memcached://127.0.0.1:1"] {
+        for url in [
+            "postgres://127.0.0.1:1",
+            "mysql://127.0.0.1:1",
+            "redis://127.0.0.1:1",
+            "memcached://127.0.0.1:1",
+        ] {
             let polled = pin!(connect(url)).poll(&mut Context::from_waker(Waker::noop()));
             let Poll::Ready(Err(error)) = polled else {
                 panic!("{url} is opened");

@@ -8,7 +8,9 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{Grouped, PurgeTask, Purging, TableName, misconfigured, within};
+use fasthttpsession_store_common::{
+    Grouped, PurgeTask, Purging, TableName, in_runtime, misconfigured, within,
+};
 
 use crate::config::MysqlConfig;
 use crate::error::{Failure, timed_out};
@@ -39,6 +41,7 @@ pub struct MysqlStore {
 
 impl MysqlStore {
     pub(crate) async fn open(config: MysqlConfig, link: Link) -> Result<Self, StoreError> {
+        in_runtime("MySQL")?;
         let largest_body = largest_body(&link, &config.table).await?;
         let schema = Schema::new(&link, &config.table);
         if config.migrate {
