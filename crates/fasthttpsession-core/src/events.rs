@@ -35,10 +35,12 @@ pub enum EventKind {
     /// A client presented the handle of a session that is there, with a secret that does not open it: a token that was
     /// rotated away, or one that was made up by somebody who knows the handle (OWASP ASVS 5.0, 16.3).
     WrongSecret,
+    /// Its record could not be read: it is damaged, or made with a key, a codec or a feature that this process does not have.
+    Unreadable,
 }
 
 impl EventKind {
-    /// Its name in logs: `created`, `rotated`, `destroyed`, `missing`, `wrong_secret`.
+    /// Its name in logs: `created`, `rotated`, `destroyed`, `missing`, `wrong_secret`, `unreadable`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -46,6 +48,7 @@ impl EventKind {
             Self::Destroyed => "destroyed",
             Self::Missing => "missing",
             Self::WrongSecret => "wrong_secret",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -163,10 +166,14 @@ impl Listener {
 fn log(store: &'static str, kind: EventKind, handle: Handle) {
     let event = kind.name();
     #[cfg(feature = "tracing")]
-    if kind == EventKind::WrongSecret {
-        tracing::warn!(target: "fasthttpsession", %handle, event, store, "a known handle came with a wrong secret");
-    } else {
-        tracing::debug!(target: "fasthttpsession", %handle, event, store, "session {event}");
+    match kind {
+        EventKind::WrongSecret => {
+            tracing::warn!(target: "fasthttpsession", %handle, event, store, "a known handle came with a wrong secret");
+        }
+        EventKind::Unreadable => {
+            tracing::warn!(target: "fasthttpsession", %handle, event, store, "a session's record can't be read");
+        }
+        _ => tracing::debug!(target: "fasthttpsession", %handle, event, store, "session {event}"),
     }
     #[cfg(feature = "metrics")]
     metrics::counter!("fasthttpsession_events_total", "event" => event, "store" => store)

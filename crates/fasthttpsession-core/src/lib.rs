@@ -85,7 +85,7 @@
 //!
 //! | | | labels |
 //! | --- | --- | --- |
-//! | `fasthttpsession_events_total` | counter | `event`: `created`, `rotated`, `destroyed`, `missing`, `wrong_secret`; `store` |
+//! | `fasthttpsession_events_total` | counter | `event`: `created`, `rotated`, `destroyed`, `missing`, `wrong_secret`, `unreadable`; `store` |
 //! | `fasthttpsession_commits_total` | counter, swaps | `outcome`, as above; `store` |
 //! | `fasthttpsession_store_seconds` | histogram; its count is that of the operations that [`Sessions`] called, and of purges | `operation`: `load`, `create`, `replace`, `touch`, `delete`, …; `store` |
 //! | `fasthttpsession_store_errors_total` | counter | `operation`, `store`, `kind`: `unavailable`, `timeout`, `full`, … |

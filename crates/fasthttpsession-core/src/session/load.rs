@@ -97,9 +97,11 @@ impl Manager {
         now: Timestamp,
     ) -> Result<Option<Arc<Stored>>, Error> {
         let found = self.fetch(handle, now).await?;
-        found
-            .map(|record| self.take_apart(handle, record))
-            .transpose()
+        let stored = found.map(|record| self.take_apart(handle, record));
+        if let Some(Err(_)) = &stored {
+            self.tell(EventKind::Unreadable, handle);
+        }
+        stored.transpose()
     }
 
     /// The record of `handle` as the store has it; `None` if there is none. A question whose connection was cut before the

@@ -70,6 +70,21 @@ async fn a_known_handle_with_a_wrong_secret_is_told() {
 }
 
 #[tokio::test]
+async fn a_record_that_can_not_be_read_is_told() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::signed_in(&sessions, "ada").await;
+    let handle = client.handle();
+    let mut events = sessions.events(100);
+    world
+        .store
+        .overwrite(handle, b"?".to_vec(), world.now())
+        .await;
+    client.begin(&sessions).session().await.unwrap_err();
+    assert_eq!(told(&mut events), [(EventKind::Unreadable, handle)]);
+}
+
+#[tokio::test]
 async fn an_expired_session_is_told_when_its_client_comes_back() {
     let world = World::new();
     let sessions = world.sessions();
