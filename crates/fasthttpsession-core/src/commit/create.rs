@@ -63,10 +63,13 @@ impl Manager {
     }
 
     /// Removes records that may have been made without an answer, for who lists the sessions of a user would see them. One
-    /// that can't be removed, or arrives later, ends as any session does that is not used.
+    /// that can't be removed, or arrives later, ends as any session does that is not used. A store that fails again keeps the
+    /// request waiting no longer.
     async fn remove_lost(&self, handles: &[Handle]) {
         for handle in handles {
-            let _ = self.store.delete(*handle, self.clock.now()).await;
+            if self.store.delete(*handle, self.clock.now()).await.is_err() {
+                break;
+            }
         }
     }
 

@@ -272,11 +272,16 @@ async fn a_session_whose_forerunner_can_not_be_removed_is_made_all_the_same() {
     let world = World::new();
     let sessions = world.sessions();
     world.store.script(|op, nth| match op {
-        Op::Create if nth == 0 => Fault::LoseAnswer(StoreErrorKind::Timeout),
+        Op::Create if nth < 3 => Fault::LoseAnswer(StoreErrorKind::Timeout),
         Op::Delete => Fault::LoseCall(StoreErrorKind::Timeout),
         _ => Fault::None,
     });
     let client = Client::signed_in(&sessions, "ada").await;
+    assert_eq!(
+        world.store.count(Op::Delete),
+        1,
+        "it is not waited for again"
+    );
     assert!(client.is_known(&sessions).await);
 }
 
