@@ -89,23 +89,38 @@ impl Browser {
     }
 }
 
+/// Whose cookie is dated.
+#[derive(Clone, Copy, PartialEq)]
+enum Dated {
+    Nobodys,
+    Everybodys,
+    OfWhoIsRemembered,
+}
+
 /// Responses are lost, delayed and out of order, requests are parallel: nobody is signed out, and no write is lost.
-async fn browse(seed: u64, persistent: bool) {
+async fn browse(seed: u64, dated: Dated) {
     let world = World::new();
     let mut cookie = Cookie::default();
-    if persistent {
+    if dated == Dated::Everybodys {
         cookie = cookie.persistent();
     }
+    let month = Lifetimes::new(30 * DAY, 30 * DAY);
+    let usual = match dated {
+        Dated::OfWhoIsRemembered => Lifetimes::new(DAY, 30 * DAY),
+        _ => month,
+    };
     let sessions = world
         .builder()
         .renew_every(EVERY)
-        .lifetimes(Lifetimes::new(30 * DAY, 30 * DAY))
+        .lifetimes(usual)
         .cookie(cookie)
         .touch_after_percent(0)
         .build()
         .unwrap();
+    let mut client = Client::with(&sessions, "n", 0).await;
+    client.visit(&sessions, |s| s.set_lifetimes(month)).await;
     let mut browser = Browser {
-        client: Client::with(&sessions, "n", 0).await,
+        client,
         sessions,
         world,
         random: fastrand::Rng::with_seed(seed),
@@ -120,20 +135,25 @@ async fn browse(seed: u64, persistent: bool) {
     assert_eq!(n, Some(browser.count));
 }
 
-async fn browse_many(persistent: bool) {
+async fn browse_many(dated: Dated) {
     let first = fastrand::u64(..1 << 40);
     for seed in first..first + 2_000 {
-        let run = AssertUnwindSafe(browse(seed, persistent)).catch_unwind();
+        let run = AssertUnwindSafe(browse(seed, dated)).catch_unwind();
         assert!(run.await.is_ok(), "seed {seed}");
     }
 }
 
 #[tokio::test]
 async fn lost_and_reordered_responses_and_parallel_requests_sign_nobody_out() {
-    browse_many(false).await;
+    browse_many(Dated::Nobodys).await;
 }
 
 #[tokio::test]
 async fn cookies_that_are_dated_anew_sign_nobody_out_either() {
-    browse_many(true).await;
+    browse_many(Dated::Everybodys).await;
+}
+
+#[tokio::test]
+async fn who_is_remembered_stays_so_however_responses_come() {
+    browse_many(Dated::OfWhoIsRemembered).await;
 }
