@@ -8,7 +8,7 @@ use fasthttpsession_mysql::mysql_async::{Opts, Pool};
 use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
 
 mod support;
-use support::{HOUR, NOW, Place, create, handle, load, record, replacing, successor};
+use support::{HOUR, NOW, PROCESSES, Place, create, handle, load, record, replacing, successor};
 
 /// The error of opening what is there without changing it.
 async fn refusal(place: &Place) -> StoreError {
@@ -102,9 +102,9 @@ async fn a_wait_for_the_lock_that_the_server_ends_is_not_another_process() {
     let held: Option<u64> = other.query_first(lock).await.expect(lock);
     assert_eq!(held, Some(1));
     let opening = tokio::spawn(place.config().open());
-    let waiting = "SELECT COUNT(*) FROM information_schema.processlist
-        WHERE db = DATABASE() AND state = 'User lock'";
-    place.until(waiting, 1).await;
+    let waiting =
+        format!("SELECT COUNT(*) FROM {PROCESSES} WHERE db = DATABASE() AND state = 'User lock'");
+    place.until(&waiting, 1).await;
     let waiting = waiting.replace("COUNT(*)", "id");
     place.run(&format!("KILL QUERY {}", place.number(&waiting)));
     let opened = opening.await.expect("no panic");

@@ -6,7 +6,9 @@ use std::time::Duration;
 use fasthttpsession_core::{Clock, Record, Replaced, Store, SystemClock, Timestamp, Touched};
 use fasthttpsession_mysql::{MysqlConfig, MysqlStore};
 
-use crate::support::{HOUR, NOW, Place, create, handle, load, record, replace, successor, within};
+use crate::support::{
+    HOUR, NOW, PROCESSES, Place, create, handle, load, record, replace, successor, within,
+};
 
 const ALL: &str = "SELECT COUNT(*) FROM fasthttpsession";
 /// Tells another process what to purge.
@@ -126,9 +128,9 @@ async fn a_session_is_used_while_a_purge_is_under_way() {
     holder.run(&format!("DO GET_LOCK({lock}, 60)")).await;
     let other = store.clone();
     let purge = tokio::spawn(async move { other.purge(10, NOW.after(HOUR)).await });
-    let waiting = "SELECT COUNT(*) FROM information_schema.processlist
-        WHERE db = DATABASE() AND state = 'User lock'";
-    place.until(waiting, 1).await;
+    let waiting =
+        format!("SELECT COUNT(*) FROM {PROCESSES} WHERE db = DATABASE() AND state = 'User lock'");
+    place.until(&waiting, 1).await;
     let replaced = within(replace(&store, 1)).await;
     assert_eq!(replaced.expect("an answer"), Replaced::Replaced);
     assert_eq!(load(&store, 1).await, Some(successor(&record())));
@@ -220,7 +222,7 @@ async fn purging_and_connections_end_with_the_last_clone() {
     // The one that asks is left.
     place
         .until(
-            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()",
+            &format!("SELECT COUNT(*) FROM {PROCESSES} WHERE db = DATABASE()"),
             1,
         )
         .await;

@@ -19,6 +19,11 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// Longer than anything takes on the slowest machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The connections of a server, with `id`, `db` and `state`. That list of MySQL which also has their statements fails where
+/// one has bytes that are no text.
+pub(crate) const PROCESSES: &str = "/*M! information_schema.processlist */ /*!80000 (SELECT processlist_id AS id,
+    processlist_db AS db, processlist_state AS state FROM performance_schema.threads) AS processes */";
+
 /// A database for one test.
 pub(crate) struct Place {
     pub(crate) database: Database,
@@ -71,9 +76,9 @@ impl Place {
 
     /// The server's numbers of the connections to the database.
     pub(crate) fn connections(&self) -> Vec<u64> {
-        let answer = self.database.run_sql(
-            "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
-        );
+        let answer = self.database.run_sql(&format!(
+            "SELECT id FROM {PROCESSES} WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        ));
         let ids = answer.split_whitespace().map(str::parse);
         ids.collect::<Result<_, _>>().expect("they are numbers")
     }
@@ -100,12 +105,14 @@ impl Place {
         .await;
     }
 
-    /// Waits until a statement that writes has been under way for so long that it waits for a row. What the server tells
-    /// of its locks themselves it tells anew only when nobody has asked for a while. MySQL knows whole seconds only.
+    /// Waits until a statement waits for a row; on MariaDB, until one that writes has been under way for so long: what that
+    /// tells of its locks it tells anew only when nobody has asked for a while.
     pub(crate) async fn until_one_waits(&self) {
-        let waiting = "SELECT COUNT(*) > 0 FROM information_schema.processlist
-            WHERE db = DATABASE() AND id <> CONNECTION_ID() AND /*M! time_ms > 20 */ /*!80000 time > 0 */
-              AND (info LIKE 'UPDATE %' OR info LIKE 'DELETE %')";
+        let waiting = "SELECT COUNT(*) > 0 FROM
+            /*M! information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() AND time_ms > 20
+              AND (info LIKE 'UPDATE %' OR info LIKE 'DELETE %') */
+            /*!80000 performance_schema.data_lock_waits JOIN performance_schema.data_locks
+              ON engine_lock_id = requesting_engine_lock_id WHERE object_schema = DATABASE() */";
         self.until(waiting, 1).await;
     }
 
