@@ -81,7 +81,7 @@ impl SessionsBuilder {
     }
 
     /// The cookie that carries the token. Default [`Cookie::default`]: `__Host-id`, `Secure`, `HttpOnly`, Lax, until
-    /// the browser closes.
+    /// the browser closes unless the session is [remembered](Lifetimes::remember).
     pub fn cookie(mut self, cookie: Cookie) -> Self {
         self.cookie = cookie;
         self
