@@ -1,6 +1,6 @@
 //! Where visitors are sent who must sign in.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -8,6 +8,15 @@ use axum::extract::OriginalUri;
 use http::Method;
 use http::header::HeaderValue;
 use http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but what means nothing in a query.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// The page where visitors sign in. Routes that have it as an extension redirect (303) there from what needs a
 /// [`SignedIn`](super::SignedIn); others answer 401, as suits an API.
@@ -99,8 +108,8 @@ impl<M> SignInAt<M> {
             return self;
         };
         let mark = if page.contains('?') { '&' } else { '?' };
-        let mut page = format!("{page}{mark}{name}=");
-        encode(wanted, &mut page);
+        let wanted = utf8_percent_encode(wanted, ENCODED);
+        let page = format!("{page}{mark}{name}={wanted}");
         let mut page = HeaderValue::from_str(&page).expect("what is encoded is visible ASCII");
         // It is not printed, for a token may travel in the query.
         page.set_sensitive(true);
@@ -122,17 +131,6 @@ impl<M: 'static> SignInAt<M> {
             Some(wanted) => page.with(wanted.as_str()),
             None => page,
         })
-    }
-}
-
-/// Percent-encodes all but what means nothing in a query.
-fn encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            into.push(byte.into());
-        } else {
-            write!(into, "%{byte:02X}").expect("a string takes what is written");
-        }
     }
 }
 
