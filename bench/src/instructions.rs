@@ -1,5 +1,5 @@
-//! Instructions per request and per hot path of the core, counted by valgrind: the only figure here that noise does not reach. It differs from time
-//! where valgrind hides what a processor can do (it has no SHA instructions), and says nothing of cache misses.
+//! Instructions per request and per hot path of the core, counted by valgrind: the only figure here that noise does not
+//! reach. It differs from time where valgrind hides what a processor can do (it has no SHA instructions), and says nothing of cache misses.
 
 use std::fs;
 use std::path::Path;

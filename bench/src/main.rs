@@ -44,9 +44,9 @@ use what::{Part, What};
 /// Prints tables. A complete run writes them to results/report.md too, with pictures, and the same for programs to
 /// results/report.json.
 ///
-/// PostgreSQL, MariaDB, Redis and memcached need be installed, unless they are left out; they are started privately and stopped again. With
-/// valgrind, instructions are counted too. Other work on the machine shows in the figures: the report states how busy it
-/// was, and how far the rounds were apart.
+/// PostgreSQL, MariaDB, Redis and memcached need be installed, unless they are left out; they are started privately and
+/// stopped again. With valgrind, instructions are counted too. Other work on the machine shows in the figures: the report
+/// states how busy it was, and how far the rounds were apart.
 #[derive(Parser)]
 #[command(name = "bench", after_help = EXAMPLES)]
 struct Cli {

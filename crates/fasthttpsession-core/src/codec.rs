@@ -53,8 +53,9 @@ impl Codec {
 
     /// A pair of functions over the whole map of values, which have to be what JSON can express: what another codec wrote
     /// before is read as such, and a commit to a session that has something else in it (bytes, keys that are no strings,
-    /// integers of more than 64 bits) fails with [`Error::Decode`](crate::Error::Decode). `name` (1 to 64 bytes) is written into each record, so that it
-    /// finds its function again; a process that was not given the codec of that name can't read the record.
+    /// integers of more than 64 bits) fails with [`Error::Decode`](crate::Error::Decode). `name` (1 to 64 bytes) is written
+    /// into each record, so that it finds its function again; a process that was not given the codec of that name can't
+    /// read the record.
     ///
     /// Values may be nested 127 deep, so the map is up to 128. [`Limits`](crate::Limits) count the values as JSON, and
     /// not what `encode` makes of them; more than 1 GiB is [`Error::TooLarge`](crate::Error::TooLarge).

@@ -39,8 +39,8 @@ pub struct UserSession {
     pub created_at: Timestamp,
     /// When it was last used, as far as its idle deadline tells: that one moves once
     /// [a part of the idle lifetime](crate::SessionsBuilder::touch_after_percent) has passed, so that this is up to as
-    /// much too early: 3 minutes by default, a day and a half if the session is remembered for 30 days. Where the idle lifetime was another one then, it is wrong by the difference, but never in the
-    /// future.
+    /// much too early: 3 minutes by default, a day and a half if the session is remembered for 30 days. Where the idle
+    /// lifetime was another one then, it is wrong by the difference, but never in the future.
     pub last_seen: Timestamp,
     /// When it ends unless it is used before.
     pub idle_deadline: Timestamp,
