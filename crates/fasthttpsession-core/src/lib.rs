@@ -136,7 +136,7 @@ pub use sessions::{Sessions, SessionsBuilder, Snapshot};
 pub use settings::Settings;
 pub use store::{
     AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError,
-    StoreErrorKind, Touched,
+    StoreErrorKind, Touched, TwoStores,
 };
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::codec::TokenCodec;

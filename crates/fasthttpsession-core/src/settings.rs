@@ -71,7 +71,8 @@ use crate::transport::Transport;
 /// # example(fasthttpsession_memory::MemoryStore::new()).unwrap();
 /// ```
 ///
-/// The store that [`store`](Self::store) names is opened by `fasthttpsession::open`, which gives the same builder.
+/// The stores that [`store`](Self::store) and [`second_store`](Self::second_store) name are opened by
+/// `fasthttpsession::open`, which gives the same builder.
 ///
 /// # From the environment
 ///
@@ -81,6 +82,7 @@ use crate::transport::Transport;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     store: Option<StoreUrl>,
+    second_store: Option<StoreUrl>,
     lifetimes: Lifetimes,
     cookie: Cookie,
     #[serde(deserialize_with = "list::deserialize")]
@@ -115,7 +117,14 @@ impl Settings {
         })
     }
 
-    /// A builder with these settings, over a store that is open already: [`store`](Self::store) is for whoever opened it.
+    /// The URL of the store beside it, if there is one: the second of [`TwoStores`](crate::TwoStores). It may hold a
+    /// password.
+    pub fn second_store(&self) -> Option<&str> {
+        self.second_store.as_ref().map(StoreUrl::as_str)
+    }
+
+    /// A builder with these settings, over a store that is open already: [`store`](Self::store) and
+    /// [`second_store`](Self::second_store) are for whoever opened it.
     /// Reads the keys.
     ///
     /// # Errors
@@ -172,6 +181,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             store: None,
+            second_store: None,
             lifetimes: Lifetimes::default(),
             cookie: Cookie::default(),
             transports: vec![Transport::cookie()],

@@ -9,11 +9,13 @@ mod erased;
 mod error;
 mod shared;
 mod timed;
+mod two;
 
 use std::future::Future;
 
 pub use erased::AnyStore;
 pub use error::{StoreError, StoreErrorKind};
+pub use two::TwoStores;
 
 use crate::record::{Principal, Record};
 use crate::time::Timestamp;

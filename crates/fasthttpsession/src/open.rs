@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use fasthttpsession_core::{BuildError, SessionsBuilder, Settings};
+use fasthttpsession_core::{BuildError, SessionsBuilder, Settings, TwoStores};
 
 use crate::connect::ConnectError;
 use crate::stores::Stores;
@@ -35,6 +35,8 @@ use crate::stores::Stores;
 /// # async fn main() { sessions().await.unwrap(); }
 /// ```
 ///
+/// With a `second_store` it opens that one, too, and the builder's store is [`TwoStores`].
+///
 /// Stores of the application's own are opened by [`Stores::open`], or handed to [`Settings::builder`].
 ///
 /// # Errors
@@ -50,7 +52,11 @@ impl Stores {
     /// As [`open`].
     pub async fn open(&self, settings: &Settings) -> Result<SessionsBuilder, OpenError> {
         let store = self.connect(settings.store()?).await?;
-        Ok(settings.builder(store)?)
+        let Some(url) = settings.second_store() else {
+            return Ok(settings.builder(store)?);
+        };
+        let second = self.connect(url).await.map_err(OpenError::SecondStore)?;
+        Ok(settings.builder(TwoStores::new(store, second))?)
     }
 }
 
@@ -60,6 +66,8 @@ impl Stores {
 pub enum OpenError {
     /// The store could not be opened.
     Store(ConnectError),
+    /// The second store could not be opened.
+    SecondStore(ConnectError),
     /// There is no store, or settings do not fit each other.
     Settings(BuildError),
 }
@@ -80,6 +88,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => write!(f, "store: {error}"),
+            Self::SecondStore(error) => write!(f, "second_store: {error}"),
             Self::Settings(error) => error.fmt(f),
         }
     }
@@ -95,7 +104,7 @@ impl Error for OpenError {
     /// What lies beneath that which the sentence has.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Store(error) => error.source(),
+            Self::Store(error) | Self::SecondStore(error) => error.source(),
             Self::Settings(error) => error.source(),
         }
     }

@@ -19,6 +19,7 @@ struct App {
 const FILE: &str = r#"
     [session]
     store = "memory:"
+    second_store = "sqlite:sessions.db"
     lifetimes = { idle_ms = 900_000, absolute_ms = 43_200_000 }
     cookie = { name = "app", domain = "example.org", path = "/shop", secure = true, http_only = false, same_site = "strict", partitioned = true, persistent = true }
     transports = ["cookie", "header:x-session"]
@@ -37,6 +38,7 @@ const FILE: &str = r#"
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("APP__SESSION__STORE", "memory:"),
+    ("APP__SESSION__SECOND_STORE", "sqlite:sessions.db"),
     ("APP__SESSION__LIFETIMES__IDLE_MS", "900000"),
     ("APP__SESSION__LIFETIMES__ABSOLUTE_MS", "43200000"),
     ("APP__SESSION__COOKIE__NAME", "app"),
@@ -84,15 +86,20 @@ fn in_file(toml: &str) -> Settings {
     toml::from_str::<App>(toml).expect(toml).session
 }
 
-/// The name of the cookie that a new session goes out by.
-async fn cookie_name(sessions: &Sessions) -> Result<Option<String>, Error> {
+/// The cookie that a new session goes out by.
+async fn cookie(sessions: &Sessions) -> Result<Option<String>, Error> {
     let exchange = sessions.begin([("host", "example.org")], None);
     exchange.session().await?.set("n", &1)?;
     let edits = exchange.finish().await?;
     Ok(edits.into_iter().find_map(|edit| match edit {
-        HeaderEdit::SetCookie { name, .. } => Some(name),
+        HeaderEdit::SetCookie { value, .. } => Some(value.split(';').next()?.to_owned()),
         _ => None,
     }))
+}
+
+async fn cookie_name(sessions: &Sessions) -> Result<Option<String>, Error> {
+    let cookie = cookie(sessions).await?;
+    Ok(cookie.and_then(|cookie| Some(cookie.split_once('=')?.0.to_owned())))
 }
 
 #[tokio::test]
@@ -115,6 +122,20 @@ async fn a_store_of_ones_own_may_be_named_in_the_settings() {
 }
 
 #[tokio::test]
+async fn the_sessions_of_a_second_store_go_on() {
+    let old = AnyStore::new(MemoryStore::new());
+    let cookie = cookie(&Sessions::new(old.clone())).await.unwrap().unwrap();
+    let stores = Stores::new().register("old", move |_| {
+        let old = old.clone();
+        async { Ok::<_, StoreError>(old) }
+    });
+    let settings = in_file("[session]\nstore = \"memory:\"\nsecond_store = \"old:\"");
+    let sessions = stores.open(&settings).await.unwrap().build().unwrap();
+    let exchange = sessions.begin([("cookie", &cookie)], None);
+    assert_eq!(exchange.session().await.unwrap().get("n").unwrap(), Some(1));
+}
+
+#[tokio::test]
 async fn what_can_not_be_opened_is_refused_by_the_name_of_the_setting() {
     for (toml, sentence) in [
         (
@@ -128,6 +149,10 @@ async fn what_can_not_be_opened_is_refused_by_the_name_of_the_setting() {
         (
             "store = \"memory:x\"",
             "store: the URL of the memory store is memory: and nothing else",
+        ),
+        (
+            "store = \"memory:\"\nsecond_store = \"memory\"",
+            "second_store: a store's URL begins with a scheme, like memory: or sqlite:",
         ),
         (
             "store = \"memory:\"\ntoken_codec = \"signed\"",

@@ -181,6 +181,11 @@ impl Opened {
             _kept: Box::new(kept),
         }
     }
+
+    /// It lasts no longer than this.
+    pub fn store(&self) -> AnyStore {
+        self.store.clone()
+    }
 }
 
 impl<S: Store> From<S> for Opened {
