@@ -10,7 +10,7 @@ use fasthttpsession_core::{AnyStore, StoreError};
 ///
 /// | URL | store | feature |
 /// | --- | --- | --- |
-/// | `memory:` | the memory of this process | `memory` |
+/// | `memory:`, `memory:?capacity=100000` | the memory of this process | `memory` |
 /// | `sqlite:sessions.db?migrate=true` | an SQLite file | `sqlite` |
 /// | `file:/var/lib/app/sessions?migrate=true` | a folder, a file a session | `file` |
 /// | `postgres://user:password@host/database` | PostgreSQL | `postgres` |
@@ -30,12 +30,12 @@ use fasthttpsession_core::{AnyStore, StoreError};
 /// # Errors
 /// [`ConnectError`], which says what is wrong with the URL or with the store, and shows no password.
 pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
-    let (scheme, rest) = url
+    let (scheme, _) = url
         .split_once(':')
         .filter(|(scheme, _)| is_scheme(scheme))
         .ok_or(ConnectError::NoScheme)?;
     match scheme {
-        "memory" => memory(rest),
+        "memory" => memory(url),
         "sqlite" => sqlite(url).await,
         "file" => file(url).await,
         "postgres" | "postgresql" => postgres(url).await,
@@ -132,13 +132,9 @@ impl Error for ConnectError {
 }
 
 #[cfg(feature = "memory")]
-fn memory(rest: &str) -> Result<AnyStore, ConnectError> {
-    if rest.is_empty() {
-        return Ok(AnyStore::new(fasthttpsession_memory::MemoryStore::new()));
-    }
-    let kind = fasthttpsession_core::StoreErrorKind::Misconfigured;
-    let message = "the URL of the memory store is memory: and nothing else";
-    Err(StoreError::new(kind, message).into())
+fn memory(url: &str) -> Result<AnyStore, ConnectError> {
+    let config = fasthttpsession_memory::MemoryConfig::from_url(url)?;
+    Ok(AnyStore::new(config.build()))
 }
 
 #[cfg(not(feature = "memory"))]

@@ -15,17 +15,17 @@ type Open = dyn Fn(String) -> Opening + Send + Sync;
 /// Stores by the scheme of their URL: those that [`connect`] knows, and the application's own.
 ///
 /// ```
-/// use fasthttpsession::memory::MemoryStore;
-/// use fasthttpsession::{AnyStore, ConnectError, Stores};
+/// use std::error::Error;
+/// use fasthttpsession::{ConnectError, Stores, connect};
+/// # async fn read_secret(_: &str) -> std::io::Result<String> { Ok("memory:".to_owned()) }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), ConnectError> {
-/// let stores = Stores::new().register("small", async |url: String| {
-///     let capacity = url.trim_start_matches("small:").parse()?;
-///     let store = MemoryStore::builder().capacity(capacity).build();
-///     Ok::<_, std::num::ParseIntError>(AnyStore::new(store))
+/// let stores = Stores::new().register("secret", async |url: String| {
+///     let url = read_secret(url.trim_start_matches("secret:")).await?;
+///     Ok::<_, Box<dyn Error + Send + Sync>>(connect(&url).await?)
 /// });
-/// let store = stores.connect("small:1000").await?;
+/// let store = stores.connect("secret:url-of-sessions").await?;
 /// # Ok(()) }
 /// ```
 #[derive(Default)]

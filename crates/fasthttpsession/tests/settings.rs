@@ -148,7 +148,7 @@ async fn what_can_not_be_opened_is_refused_by_the_name_of_the_setting() {
         ),
         (
             "store = \"memory:x\"",
-            "store: the URL of the memory store is memory: and nothing else",
+            "store: the URL of the memory store is memory: and its settings behind a `?`",
         ),
         (
             "store = \"memory:\"\nsecond_store = \"memory\"",

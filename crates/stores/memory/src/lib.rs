@@ -52,6 +52,13 @@
 //! it [refuse or evict](WhenFull). An eviction looks at the sessions that seem to expire sooner than the one that it ends,
 //! and files anew those that were used since they were filed: mostly a few, at worst all, which the next finds filed.
 //!
+//! # Settings
+//!
+//! | in a URL | default | |
+//! | --- | --- | --- |
+//! | `capacity` | 10000000 | [how many sessions there may be](MemoryConfig::capacity) |
+//! | `when_full` | `refuse` | [what happens to a new one then](MemoryConfig::when_full): `refuse` or `evict_anonymous` |
+//!
 //! # Expiry
 //!
 //! Sessions hang in buckets by their deadlines. A purge looks at the buckets that have started: at sessions that
