@@ -103,7 +103,11 @@ impl Manager {
             if let Some(done) = ended {
                 return done;
             }
-            self.pause(conflicts).await;
+            // After a pause, what the last conflict told is old. So each pause is for two tries: one that learns how the
+            // record is by then, and one that builds on that at once.
+            if conflicts % 2 == 1 {
+                self.pause(conflicts).await;
+            }
             conflicts += 1;
         }
     }
@@ -297,11 +301,12 @@ impl Manager {
         ended
     }
 
-    /// Waits at random up to 2^`tries` ms, at most 64, so that those who collided don't meet again; the first time not at
-    /// all ("full jitter", Marc Brooker, "Exponential Backoff and Jitter", 2015).
+    /// Waits at random up to 2^`tries` ms, at most 8, so that those who collided don't meet again; the first time not at
+    /// all ("full jitter", Marc Brooker, "Exponential Backoff and Jitter", 2015). Longer ones would leave the session to
+    /// those who don't wait.
     pub(crate) async fn pause(&self, tries: u32) {
         if tries > 0 {
-            let longest = 1_000_u64 << tries.min(6);
+            let longest = 1_000_u64 << tries.min(3);
             Delay::new(Duration::from_micros(self.generator.jitter() % longest)).await;
         }
     }

@@ -124,7 +124,7 @@ pub enum Error {
     /// The session ended, or somebody signed in to it, before the commit.
     #[error("the session ended before this could be committed")]
     Ended,
-    /// No fresh handle was free within [`Limits::retries`](crate::Limits::retries) tries: the generator repeats itself.
+    /// No fresh handle was free, as many as were [tried](crate::Limits::retries): the generator repeats itself.
     #[error("no free handle was found in {tries} tries; is the random generator broken?")]
     NoFreeHandle {
         /// How many handles were tried.

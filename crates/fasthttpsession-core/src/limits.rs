@@ -16,8 +16,8 @@ pub struct Limits {
     pub record_bytes: usize,
     /// The most values that a session may have. Default 1 024.
     pub values: usize,
-    /// How often a commit that met a conflict is tried again, and how many fresh handles are tried for a new session.
-    /// Default 32.
+    /// How often a commit that met a conflict is tried again, and how many more fresh handles are tried for a new session,
+    /// but at most 7 of them. Default 128: for a session that several processes write all the time, about a second.
     pub retries: u32,
     /// How often an operation without answer is sent again: a write, to learn what became of it; a read only if its
     /// connection was cut. Default 3.
@@ -29,7 +29,7 @@ impl Default for Limits {
         Self {
             record_bytes: 64 * 1024,
             values: 1024,
-            retries: 32,
+            retries: 128,
             resends: 3,
         }
     }

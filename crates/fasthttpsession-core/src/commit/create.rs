@@ -15,6 +15,10 @@ use crate::store::{Created, Store as _};
 use crate::token::{Handle, Token};
 use crate::values::Values;
 
+/// The most fresh handles after the first one: enough to meet the one of three servers that is up, and few enough for who
+/// waits while each of them keeps silent.
+const MORE_HANDLES: u32 = 7;
+
 impl Manager {
     /// Makes the first record of a session. `fill` makes its contents, anew for each handle that is tried, and says whether
     /// they are worth a record; otherwise the answer is `None`.
@@ -22,6 +26,7 @@ impl Manager {
         &self,
         mut fill: impl FnMut(&mut Stored, Terms) -> Result<bool, Failure>,
     ) -> Result<Option<(Token, Arc<Stored>)>, Failure> {
+        let more_handles = self.limits.retries.min(MORE_HANDLES);
         let (mut tries, mut resends, mut lost) = (0, 0, Vec::new());
         loop {
             let token = self.generator.token()?;
@@ -41,13 +46,13 @@ impl Manager {
                     self.remove_lost(&lost).await;
                     return Ok(Some((token, Arc::new(stored))));
                 }
-                Ok(Created::Exists) if tries < self.limits.retries => tries += 1,
+                Ok(Created::Exists) if tries < more_handles => tries += 1,
                 Ok(Created::Exists) => return Err(Error::NoFreeHandle { tries: tries + 1 }.into()),
                 // The next handle may belong to a server that answers.
                 Err(error)
                     if error.is_of_one_server()
                         && !error.may_have_applied()
-                        && tries < self.limits.retries =>
+                        && tries < more_handles =>
                 {
                     tries += 1;
                 }

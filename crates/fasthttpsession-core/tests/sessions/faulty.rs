@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fasthttpsession_core::{
@@ -15,6 +16,7 @@ use fasthttpsession_core::{
 use fasthttpsession_memory::MemoryStore;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
 /// One of the five operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +43,8 @@ pub(crate) enum Fault {
     RefuseHere(StoreErrorKind),
     /// The answer is lost, and the call arrives only when [`Faulty::let_one_arrive`] lets it.
     Delay(StoreErrorKind),
+    /// Is applied, and takes so long there and so long back.
+    Far(Duration),
     /// Waits at the gate, then is applied.
     HoldCall(Gate),
     /// Is applied, then waits at the gate with the answer.
@@ -232,6 +236,10 @@ impl Faulty {
                 self.bump(handle, times, now).await;
                 Ok(Fault::None)
             }
+            Fault::Far(way) => {
+                sleep(way).await;
+                Ok(Fault::Far(way))
+            }
             rest => Ok(rest),
         }
     }
@@ -247,6 +255,10 @@ impl Faulty {
             Fault::LoseAnswerAndBury(times) => {
                 self.bump(handle, times, now).await;
                 Err(lost(StoreErrorKind::Timeout))
+            }
+            Fault::Far(way) => {
+                sleep(way).await;
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -215,22 +215,20 @@ async fn a_new_session_avoids_a_server_that_is_down() {
 }
 
 #[tokio::test]
-async fn a_new_session_finds_all_servers_down_within_the_retries() {
-    let world = World::new();
-    let sessions = world
-        .builder()
-        .limits(Limits::default().retries(4))
-        .build()
-        .unwrap();
-    world.store.script(|op, _| match op {
-        Op::Create => Fault::RefuseHere(StoreErrorKind::Unavailable),
-        _ => Fault::None,
-    });
-    let request = Client::new().request(&sessions).await;
-    request.set("n", &1).unwrap();
-    let error = request.finish().await.err().unwrap();
-    assert!(matches!(error, Error::Store { .. }), "{error:?}");
-    assert_eq!(world.store.count(Op::Create), 5);
+async fn a_new_session_finds_all_servers_down_within_eight_tries() {
+    for (limits, tries) in [(Limits::default().retries(4), 5), (Limits::default(), 8)] {
+        let world = World::new();
+        let sessions = world.builder().limits(limits).build().unwrap();
+        world.store.script(|op, _| match op {
+            Op::Create => Fault::RefuseHere(StoreErrorKind::Unavailable),
+            _ => Fault::None,
+        });
+        let request = Client::new().request(&sessions).await;
+        request.set("n", &1).unwrap();
+        let error = request.finish().await.err().unwrap();
+        assert!(matches!(error, Error::Store { .. }), "{error:?}");
+        assert_eq!(world.store.count(Op::Create), tries);
+    }
 }
 
 #[tokio::test]

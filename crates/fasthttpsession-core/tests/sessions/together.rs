@@ -2,7 +2,9 @@
 
 use std::hint::spin_loop;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use fasthttpsession_core::{Codec, Error, Limits, Sessions, StoreErrorKind};
 use futures_util::FutureExt as _;
@@ -32,6 +34,37 @@ async fn n_increments_add_n() {
         }
         assert_eq!(client.get(&each[0], "n").await, Some(256));
     }
+}
+
+/// The store is a millisecond away, as a server is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_now_and_then_is_not_kept_out_by_a_process_that_writes_all_the_time() {
+    let world = World::new();
+    world
+        .store
+        .script(|_, _| Fault::Far(Duration::from_millis(1)));
+    let (busy, other) = (world.sessions(), world.sessions());
+    let client = Client::with(&busy, "n", 0).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..8)
+        .map(|_| {
+            let (client, busy, done) = (client.clone(), busy.clone(), Arc::clone(&done));
+            spawn(async move {
+                let mut written = 0;
+                while !done.load(Ordering::SeqCst) {
+                    add_one(&client, &busy).await.unwrap().unwrap();
+                    written += 1;
+                }
+                written
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        add_one(&client, &other).await.unwrap().unwrap();
+    }
+    done.store(true, Ordering::SeqCst);
+    let written: u64 = join(writers).await.iter().sum();
+    assert_eq!(client.get(&busy, "n").await, Some(20 + written));
 }
 
 /// The request ends a little later each time, so that all orders are met.
