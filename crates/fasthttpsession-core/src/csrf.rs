@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::session::state::State;
 use crate::token::SecretHash;
+use crate::transport::Way;
 
 /// Cross-site request forgery.
 impl Session {
@@ -34,7 +35,7 @@ impl Session {
     /// * GET, HEAD, OPTIONS and TRACE change nothing, and pass. The handshake of a WebSocket is a GET too, but is checked as
     ///   what changes something: any page may open one, and reads what comes, for it knows no CORS. It is told by its
     ///   `Upgrade` header; over HTTP/2 it is a CONNECT.
-    /// * A good token passes.
+    /// * A good token passes, and so does a session that came in a header (`bearer`, say): no browser adds that by itself.
     /// * Otherwise the browser is believed: `Sec-Fetch-Site` has to be `same-origin` or `none`; without it, the host of
     ///   `Origin` has to be that of `Host` (what Fetch Metadata and RFC 6454 have them for).
     /// * A request with neither header comes from no browser of the last years. It passes if the session has no record:
@@ -70,10 +71,12 @@ impl Session {
         if SAFE_METHODS.contains(&method) && !said.handshake {
             return Ok(());
         }
-        let seed = self.state().csrf_seed();
-        if let (Some(seed), Some(token)) = (seed, token)
-            && seed.made(token)
-        {
+        let (seed, came) = {
+            let state = self.state();
+            (state.csrf_seed(), state.came)
+        };
+        let good = |seed: Seed| token.is_some_and(|token| seed.made(token));
+        if came.has(Way::Header) || seed.is_some_and(good) {
             return Ok(());
         }
         match said.sender() {

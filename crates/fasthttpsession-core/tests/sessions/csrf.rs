@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use fasthttpsession_core::{Error, Session};
+use fasthttpsession_core::{Error, Session, Transport};
 
 use crate::support::{Client, MINUTE, World};
 
@@ -86,6 +86,46 @@ async fn without_its_word_a_session_needs_a_token_and_a_visitor_does_not() {
     let visitor = Client::new().request(&sessions).await;
     assert!(passes(&visitor, &[], None));
     assert!(!passes(&visitor, OTHER[0], Some(&token)));
+}
+
+/// A page of another site can't make a browser send it.
+#[tokio::test]
+async fn a_session_that_came_in_a_header_passes() {
+    let world = World::new();
+    let ways = [
+        Transport::cookie(),
+        Transport::bearer(),
+        Transport::query("t"),
+    ];
+    let sessions = world.builder().transports(ways).build().unwrap();
+    let user = Client::signed_in(&sessions, "ada").await;
+    let token = user.token().unwrap();
+    let (bearer, cookie) = (format!("Bearer {token}"), format!("__Host-id={token}"));
+    let other = Client::signed_in(&sessions, "eve").await.token().unwrap();
+    let (url, others) = (format!("t={token}"), format!("Bearer {other}x"));
+    let presented: [(Headers<'_>, Option<&str>, bool); 5] = [
+        (&[("authorization", &bearer)], None, true),
+        (
+            &[("authorization", &bearer), ("cookie", &cookie)],
+            None,
+            true,
+        ),
+        (&[("cookie", &cookie)], None, false),
+        (&[], Some(&url), false),
+        (
+            &[("authorization", &others), ("cookie", &cookie)],
+            None,
+            false,
+        ),
+    ];
+    for (headers, query, may_pass) in presented {
+        let exchange = sessions.begin(headers.iter().copied(), query);
+        let session = exchange.session().await.unwrap();
+        assert_eq!(session.principal().unwrap().as_str(), "ada");
+        assert_eq!(passes(&session, headers, None), may_pass, "{headers:?}");
+        let another_site = [headers, &[("sec-fetch-site", "cross-site")]].concat();
+        assert_eq!(passes(&session, &another_site, None), may_pass);
+    }
 }
 
 #[tokio::test]
