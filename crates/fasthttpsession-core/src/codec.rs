@@ -1,6 +1,7 @@
 //! How values become bytes: one of the built-in formats for each value, or a pair of the application's own functions
 //! over the whole map.
 
+mod depth;
 mod json;
 
 use std::error::Error as StdError;
@@ -30,22 +31,21 @@ pub(crate) enum Kind {
 }
 
 impl Codec {
-    /// JSON. The default: everything can read it.
+    /// JSON. The default: everything can read it. What is nested more than 127 deep is refused.
     ///
-    /// What is nested more than 127 deep can't be read, and is refused. **It has no NaN and no infinity**: they are
+    /// **It has no NaN and no infinity**: they are
     /// written as `null`, which is read as an `Option` but not as a number.
     pub fn json() -> Self {
         Self(Kind::Each(Format::Json))
     }
 
-    /// `MessagePack` with field names, so that a struct may gain fields. What is nested more than 1023 deep is written,
-    /// and can't be read.
+    /// `MessagePack` with field names, so that a struct may gain fields. What is nested more than 127 deep is refused.
     #[cfg(feature = "messagepack")]
     pub fn message_pack() -> Self {
         Self(Kind::Each(Format::MessagePack))
     }
 
-    /// CBOR (RFC 8949). What is nested more than 256 deep is written, and can't be read.
+    /// CBOR (RFC 8949). What is nested more than 127 deep is refused.
     #[cfg(feature = "cbor")]
     pub fn cbor() -> Self {
         Self(Kind::Each(Format::Cbor))
@@ -124,9 +124,15 @@ impl Format {
         match self {
             Self::Json => json::write(&mut out, value)?,
             #[cfg(feature = "messagepack")]
-            Self::MessagePack => rmp_serde::encode::write_named(&mut out, value)?,
+            Self::MessagePack => {
+                rmp_serde::encode::write_named(&mut out, value)?;
+                depth::of_message_pack(&out)?;
+            }
             #[cfg(feature = "cbor")]
-            Self::Cbor => ciborium::into_writer(value, &mut out)?,
+            Self::Cbor => {
+                ciborium::into_writer(value, &mut out)?;
+                depth::of_cbor(&out)?;
+            }
             #[cfg(not(all(feature = "messagepack", feature = "cbor")))]
             off => return Err(FormatOff(off).into()),
         }

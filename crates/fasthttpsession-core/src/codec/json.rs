@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use super::depth::{MAX, TooDeep};
+
 /// As compact as [`serde_json::to_writer`] writes.
 pub(super) fn write<T: Serialize>(out: impl Write, value: &T) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Shallow { depth: 0 }))
@@ -54,12 +56,9 @@ struct Shallow {
 }
 
 impl Shallow {
-    /// As deep as `serde_json` reads.
-    const MAX_DEPTH: u8 = 127;
-
     fn open<W: Write + ?Sized>(&mut self, writer: &mut W, bracket: &[u8]) -> Result<()> {
-        if self.depth == Self::MAX_DEPTH {
-            return Err(Error::other("it is nested more than 127 deep"));
+        if self.depth == MAX {
+            return Err(Error::other(TooDeep));
         }
         self.depth += 1;
         writer.write_all(bracket)
