@@ -59,12 +59,12 @@ impl EventKind {
 ///
 /// ```
 /// # use fasthttpsession_core::{EventKind, Sessions};
-/// # async fn remove_uploads(_: fasthttpsession_core::Handle) {}
-/// async fn clean_up_after(sessions: &Sessions) {
+/// # fn alert(_: fasthttpsession_core::Handle) {}
+/// async fn watch(sessions: &Sessions) {
 ///     let mut events = sessions.events(1000);
 ///     while let Some(event) = events.next().await {
-///         if event.kind == EventKind::Destroyed {
-///             remove_uploads(event.handle).await;
+///         if event.kind == EventKind::WrongSecret {
+///             alert(event.handle);
 ///         }
 ///     }
 /// }
@@ -99,7 +99,9 @@ impl Sessions {
     /// What happens to sessions through this manager and its clones from now on; of other processes, nothing. At most
     /// `capacity` events wait to be taken (and a few more), and never more than about a million; those that come when
     /// there is no room are left out and [counted](Events::missed), so that a listener that hangs costs some memory and
-    /// nothing else.
+    /// nothing else. Anybody who sends made-up tokens makes events of kind [`Missing`](EventKind::Missing), and so may fill
+    /// the queue: what the application can't do without, it does where it ends the session. Tokens that are
+    /// [signed](crate::TokenCodec::signed) can't be made up.
     pub fn events(&self, capacity: usize) -> Events {
         self.manager().listeners.add(capacity)
     }
