@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
-use futures_util::lock::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use super::state::State;
 use super::{Outcome, Saved, raise};
@@ -24,6 +24,7 @@ pub(crate) struct Inner {
     pub(super) manager: Arc<Manager>,
     presented: Presented,
     /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
+    /// In the order in which it is asked for: a task that goes on committing keeps the end of the request waiting no longer.
     pub(super) turn: AsyncMutex<()>,
     /// Boxed, because most requests never have one.
     state: OnceLock<Mutex<Box<State>>>,
@@ -94,7 +95,7 @@ impl Inner {
         if !state.is_settled(&self.manager) {
             return None;
         }
-        let _turn = self.turn.try_lock()?;
+        let _turn = self.turn.try_lock().ok()?;
         let edits = self.header_edits(&mut state).ok()?;
         self.close(&mut state);
         Some(edits)
@@ -256,11 +257,11 @@ impl Inner {
 /// The turn, once it is free; `None` if it is not within `limit`. A handler may leave a future that has it to the body
 /// of its response, which nobody polls before the request is finished.
 async fn turn_within(limit: Duration, turn: &AsyncMutex<()>) -> Option<AsyncMutexGuard<'_, ()>> {
-    if let Some(free) = turn.try_lock() {
+    if let Ok(free) = turn.try_lock() {
         return Some(free);
     }
     // Boxed, so that who need not wait does not go about with room for it.
-    match Box::pin(select(turn.lock(), Delay::new(limit))).await {
+    match select(Box::pin(turn.lock()), Delay::new(limit)).await {
         Either::Left((free, _)) => Some(free),
         Either::Right(_) => None,
     }

@@ -3,6 +3,7 @@
 use fasthttpsession_core::{
     Cookie, Error, HeaderEdit, Outcome, Session, Sessions, StoreErrorKind, TransactError,
 };
+use futures_util::FutureExt as _;
 use tokio::task::{JoinHandle, spawn};
 
 use crate::faulty::{Fault, Gate, Op};
@@ -318,4 +319,32 @@ async fn an_answer_that_was_lost_sends_no_secret_that_was_replaced_since() {
         assert_eq!(late.await.unwrap().cookie(), None, "renews: {renews}");
         assert!(client.is_known(&sessions).await);
     }
+}
+
+/// Whoever has waited gets the turn before whoever had it just now.
+#[tokio::test]
+async fn a_request_ends_while_a_task_of_its_own_goes_on_committing() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let request = client.request(&sessions).await;
+    let gate = Gate::new();
+    world
+        .store
+        .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+    let session = request.session.clone();
+    let busy = spawn(async move {
+        for n in 0..1000 {
+            let count = session.transact(|values| values.set("n", &n));
+            count.await.unwrap();
+        }
+    });
+    gate.reached().await;
+    let mut ends = Box::pin(request.respond());
+    assert!(ends.as_mut().now_or_never().is_none());
+    gate.open();
+    ends.await;
+    assert!(!busy.is_finished());
+    busy.await.unwrap();
+    assert_eq!(client.get(&sessions, "n").await, Some(999));
 }
