@@ -44,8 +44,9 @@ impl Exchange {
     /// a record only if something is written to it.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store fails, [`Error::Unreadable`] when the record can't be read: never an empty
-    /// session in place of one that could not be loaded.
+    /// [`Error::Store`] when the store fails, or another call that loads it does not end within a minute;
+    /// [`Error::Unreadable`] when the record can't be read: never an empty session in place of one that could not be
+    /// loaded.
     pub async fn session(&self) -> Result<Session, Error> {
         session(&self.0).await
     }

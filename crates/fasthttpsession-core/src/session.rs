@@ -348,10 +348,11 @@ impl Session {
     /// is cancelled (a time-out), that is lost too or was committed; a request that was to replace the secret then ends
     /// with [`Error::OutcomeUnknown`].
     ///
-    /// The end of the request waits for it, and for [`transact`](Self::transact), a minute at most, and then fails with
-    /// [`Error::OutcomeUnknown`]: a future that is kept is to be polled.
+    /// A request makes one commit at a time. The next one, and the end of the request, wait for a `save` or a
+    /// [`transact`](Self::transact) a minute at most, and then fail with [`Error::OutcomeUnknown`]: a future that is kept
+    /// is to be polled.
     pub async fn save(&self) -> Result<Saved, Error> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.0.turn_to_commit().await?;
         self.state().writable()?;
         self.0.commit(None).await.map_err(raise)
     }
@@ -375,7 +376,8 @@ impl Session {
         R: Send,
         E: Send,
     {
-        let _turn = self.0.turn.lock().await;
+        let turn = self.0.turn_to_commit().await;
+        let _turn = turn.map_err(TransactError::Session)?;
         if self.state().finished {
             self.0.reload().await.map_err(TransactError::Session)?;
         }

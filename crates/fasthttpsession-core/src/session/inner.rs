@@ -25,7 +25,7 @@ pub(crate) struct Inner {
     presented: Presented,
     /// Held while the store is asked on behalf of this request, so that it loads once and makes one commit at a time.
     /// In the order in which it is asked for: a task that goes on committing keeps the end of the request waiting no longer.
-    pub(super) turn: AsyncMutex<()>,
+    turn: AsyncMutex<()>,
     /// Boxed, because most requests never have one.
     state: OnceLock<Mutex<Box<State>>>,
     /// Set when the session is asked for, whether it can be loaded or not.
@@ -60,7 +60,10 @@ impl Inner {
             return Ok(());
         }
         self.asked.store(true, Ordering::Relaxed);
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn_in_time().await.ok_or_else(|| {
+            let reason = "the session is being loaded already, which does not end";
+            Error::store("load")(kept(reason))
+        })?;
         if !self.is_loaded() {
             let state = self.manager.find(&self.presented).await?;
             // Whoever holds the turn is the only one to set it.
@@ -158,8 +161,7 @@ impl Inner {
     /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
     /// loaded.
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        let longest = self.manager.lanes.longest_wait();
-        let Some(_turn) = turn_within(longest, &self.turn).await else {
+        let Some(_turn) = self.turn_in_time().await else {
             let state = self.state();
             let handle = state.commits_to();
             // A task that has the session may go on, with commits of its own.
@@ -194,6 +196,25 @@ impl Inner {
             Err(error) => return Err(error),
         }
         self.header_edits(&mut self.state())
+    }
+
+    /// The turn, for a commit before the end of the request. Without it, what was logged is dropped, as after any error.
+    pub(super) async fn turn_to_commit(&self) -> Result<AsyncMutexGuard<'_, ()>, Error> {
+        let turn = self.turn_in_time().await;
+        turn.ok_or_else(|| {
+            let mut state = self.state();
+            let handle = state.commits_to();
+            let log = state.abandon();
+            drop(state);
+            // As in `drop_log`.
+            drop(log);
+            does_not_end(handle)
+        })
+    }
+
+    /// The turn; `None` if it is not free in time.
+    async fn turn_in_time(&self) -> Option<AsyncMutexGuard<'_, ()>> {
+        turn_within(self.manager.lanes.longest_wait(), &self.turn).await
     }
 
     /// After an error, the client still has to be told.
@@ -254,8 +275,8 @@ impl Inner {
     }
 }
 
-/// The turn, once it is free; `None` if it is not within `limit`. A handler may leave a future that has it to the body
-/// of its response, which nobody polls before the request is finished.
+/// The turn, once it is free; `None` if it is not within `limit`. A handler may keep a future that has it without polling
+/// it, or leave it to the body of its response, which nobody polls before the request is finished.
 async fn turn_within(limit: Duration, turn: &AsyncMutex<()>) -> Option<AsyncMutexGuard<'_, ()>> {
     if let Ok(free) = turn.try_lock() {
         return Some(free);
@@ -270,8 +291,7 @@ async fn turn_within(limit: Duration, turn: &AsyncMutex<()>) -> Option<AsyncMute
 /// What a request is told of a commit of its own to `handle` that is kept, and may land yet. Without a handle, that makes a
 /// record, whose secret nobody will learn.
 fn does_not_end(handle: Option<Handle>) -> Error {
-    let reason = "a save or transact of the same request does not end; is its future kept without being polled?";
-    let source = StoreError::new(StoreErrorKind::Timeout, reason);
+    let source = kept("a save or transact of the same request does not end");
     match handle {
         Some(handle) => Error::OutcomeUnknown {
             handle,
@@ -279,6 +299,11 @@ fn does_not_end(handle: Option<Handle>) -> Error {
         },
         None => Error::store("create")(source),
     }
+}
+
+fn kept(what: &str) -> StoreError {
+    let reason = format!("{what}; is its future kept without being polled?");
+    StoreError::new(StoreErrorKind::Timeout, reason)
 }
 
 #[cfg(test)]
