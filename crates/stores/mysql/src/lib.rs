@@ -23,7 +23,7 @@
 //! | --- | --- |
 //! | G1, no lost update | between tasks, processes and machines: a swap names the version that it replaces |
 //! | G2, logout is final | as far as [a write lasts](#what-a-write-outlives); see [below](#how-a-logout-can-be-undone) |
-//! | G5, no secret at rest | no password in what is printed, and neither the driver's nor the server's messages are passed on, for they may quote values |
+//! | G5, no secret at rest | no password in what is printed, and neither the driver's nor the server's messages are passed on, for they may quote values; a program that turns on the feature `tracing` of `mysql_async` has it show whole statements at level DEBUG |
 //! | G7, both clocks | a record past a deadline is absent to every operation, purged or not; only the time that an operation is told decides |
 //! | G8, an error is no empty session | a row that is no record is [`Corrupt`] to whatever reads or would change it, and stays until it is deleted, or purged once its `expires_at` has passed; a server that is down, hangs, is full or refuses is an error of its own kind |
 //! | G9, durability | as the server is [set](#what-a-write-outlives); each write is one transaction, so no record is torn |

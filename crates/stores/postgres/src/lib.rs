@@ -26,7 +26,7 @@
 //! | --- | --- |
 //! | G1, no lost update | a swap locks its row and writes it only if its version is still the one expected; at READ COMMITTED, or, behind [poolers](#poolers) and on a pool of the application's own, at whatever level is usual there |
 //! | G2, logout is final | as far as the server keeps what it acknowledged; see [below](#how-a-logout-can-be-undone) |
-//! | G5, no secret at rest | the table has hashes; no error shows a value or a password, not even the details that the server adds |
+//! | G5, no secret at rest | the table has hashes; no error shows a value or a password, not even the details that the server adds; nor does the driver's log of statements and their parameters |
 //! | G7, both clocks | a record past a deadline is absent to every operation, purged or not; only the time that an operation is told decides |
 //! | G8, an error is no empty session | a server that is down, hangs, refuses or has no room: [an error each](#errors), and the record stays as it was |
 //! | G9, durability | what is acknowledged is committed; the server's `synchronous_commit` says what that is worth |

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fasthttpsession_core::{
@@ -34,6 +35,32 @@ impl<'a> FromSql<'a> for Key {
     }
 
     accepts!(UUID);
+}
+
+/// What a record holds. The driver shows each parameter of each statement by its `Debug` in the program's log.
+#[derive(Default)]
+pub(crate) struct Unshown<T>(pub(crate) T);
+
+impl<T> fmt::Debug for Unshown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<T: ToSql> ToSql for Unshown<T> {
+    fn to_sql(
+        &self,
+        of: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(of, out)
+    }
+
+    fn accepts(of: &Type) -> bool {
+        T::accepts(of)
+    }
+
+    to_sql_checked!();
 }
 
 /// The rows of an answer by their handles, read or corrupt.
@@ -121,9 +148,9 @@ pub(crate) struct Columns<'a> {
     created: Vec<i64>,
     idle: Vec<i64>,
     absolute: Vec<i64>,
-    principals: Vec<Option<&'a str>>,
-    labels: Vec<Option<&'a str>>,
-    bodies: Vec<&'a [u8]>,
+    principals: Unshown<Vec<Option<&'a str>>>,
+    labels: Unshown<Vec<Option<&'a str>>>,
+    bodies: Unshown<Vec<&'a [u8]>>,
     nows: Vec<i64>,
 }
 
@@ -135,10 +162,11 @@ impl<'a> Columns<'a> {
         self.created.push(millis(header.created_at));
         self.idle.push(millis(header.idle_deadline));
         self.absolute.push(millis(header.absolute_deadline));
-        self.principals
-            .push(header.principal.as_ref().map(Principal::as_str));
-        self.labels.push(header.label.as_ref().map(Label::as_str));
-        self.bodies.push(&record.body);
+        let principal = header.principal.as_ref().map(Principal::as_str);
+        self.principals.0.push(principal);
+        let label = header.label.as_ref().map(Label::as_str);
+        self.labels.0.push(label);
+        self.bodies.0.push(&record.body);
         self.nows.push(millis(now));
     }
 

@@ -21,7 +21,7 @@ use crate::database::Database;
 use crate::error::{contended, timed_out, unless_thwarted};
 use crate::groups::{Answer, Groups, Operation, Waiting, made};
 use crate::operations::{Create, Delete, Load, Replace, Touch};
-use crate::row::{self, Key, bigint, millis};
+use crate::row::{self, Key, Unshown, bigint, millis};
 use crate::schema::Schema;
 use crate::statements::Statements;
 
@@ -245,7 +245,7 @@ impl Store for PostgresStore {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Vec<(Handle, Record)>, StoreError> {
-        let name = principal.as_str().to_owned();
+        let name = Unshown(principal.as_str().to_owned());
         let select = async move |database: Arc<Database>| {
             let statement = &database.statements.sessions_of;
             database

@@ -10,6 +10,7 @@ pub mod history;
 pub mod hostile;
 pub mod limits;
 pub mod linearizable;
+pub mod logs;
 pub mod purge;
 pub mod replace;
 pub mod runtimes;
@@ -105,6 +106,8 @@ macro_rules! __with_store_checks {
 
             G13 limits the_largest_body_is_kept;
             G13 limits a_record_over_the_limit_is_refused_whole;
+
+            G5 logs no_line_shows_what_a_record_holds;
 
             G8 hostile bytes_that_are_no_record_are_an_error_and_stay;
             G8 hostile bytes_that_are_no_record_hide_no_neighbours;

@@ -63,6 +63,7 @@ caught_by! {
     lists_without_touches: ListsWithoutTouches, a_listed_session_shows_its_touches;
     latest_runtime_answers: LatestRuntimeAnswers, a_runtime_that_does_not_run_holds_up_no_other;
     load_reads_in_two_steps: LoadReadsInTwoSteps, calls_on_one_session_have_an_order;
+    logs_records: LogsRecords, no_line_shows_what_a_record_holds;
     long_lives_are_short: LongLivesAreShort, a_record_may_live_for_years;
     one_call_at_a_time: OneCallAtATime, a_runtime_that_stops_amid_calls_holds_up_no_other;
     page_unbounded: PageUnbounded, a_page_is_bounded;

@@ -48,6 +48,7 @@ pub(crate) enum Fault {
     LosesAnswers,
     LosesAnswersAndDenies,
     LosesAnswersAndSendsAgain,
+    LogsRecords,
     LongLivesAreShort,
     OneCallAtATime,
     PageUnbounded,

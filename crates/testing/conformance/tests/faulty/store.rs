@@ -99,6 +99,9 @@ impl Store for Faulty {
             return self.instead(Fault::CorruptReplacementIsGone, Replaced::Gone, error);
         }
         self.fitting(handle, record)?;
+        if self.is(Fault::LogsRecords) {
+            log::debug!("replacing by {:?}", &record.body[..]);
+        }
         let handle = self.key(handle);
         let answer = self.swap(handle, expected, record, now);
         self.travel().await;
