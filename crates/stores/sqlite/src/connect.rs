@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::config::{SqliteConfig, Synchronous};
 use crate::error::{is_busy, store_error};
+use crate::named::Named;
 
 /// What the log is cut to after something kept it from being written back in time.
 const LOG_BYTES: u32 = 64 << 20;
@@ -38,12 +39,17 @@ pub(crate) struct File {
 }
 
 impl Connect {
+    /// Sees that the file is there, before any connection is opened: what lies under its name later has to be this one.
+    pub(crate) fn prepare(&self) -> Result<Named, StoreError> {
+        match self {
+            Self::File(file) => file.prepare(),
+            Self::Function(_) => Ok(Named::unknown()),
+        }
+    }
+
     /// A connection that writes: the log is on, and `synchronous` is what was set. What SQLite notes down to take a
     /// statement back stays in memory: no sessions are in files elsewhere.
     pub(crate) fn writer(&self, config: &SqliteConfig) -> Result<Connection, StoreError> {
-        if let Self::File(file) = self {
-            file.prepare()?;
-        }
         let db = self.connect(config.timeout)?;
         let failed = |error| store_error("setting up the connection that writes", error);
         write_ahead(&db, config.timeout)?;
@@ -115,16 +121,19 @@ impl File {
     }
 
     /// The file is there: made now, for its owner alone, or before.
-    fn prepare(&self) -> Result<(), StoreError> {
+    fn prepare(&self) -> Result<Named, StoreError> {
         match fs::metadata(&self.path) {
-            Ok(found) if found.is_file() => Ok(()),
-            Ok(_) => Err(misconfigured(format!(
-                "{} is no file that the SQLite store can use",
-                self.path.display()
-            ))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(),
-            Err(error) => Err(self.no_file(&error)),
+            Ok(found) if found.is_file() => {}
+            Ok(_) => {
+                return Err(misconfigured(format!(
+                    "{} is no file that the SQLite store can use",
+                    self.path.display()
+                )));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make()?,
+            Err(error) => return Err(self.no_file(&error)),
         }
+        Named::of(&self.path).map_err(|error| self.no_file(&error))
     }
 
     fn make(&self) -> Result<(), StoreError> {
@@ -213,6 +222,7 @@ mod tests {
         {
             let config = SqliteConfig::new(&path).synchronous(synchronous);
             let connect = Connect::File(File::new(&path, true).expect("it is a path"));
+            connect.prepare().expect("it can be made");
             let writer = connect.writer(&config).expect("it opens");
             let checkpointer = connect.checkpointer(config.timeout).expect("it opens");
             assert!(is_on(&writer, "checkpoint_fullfsync"));

@@ -91,8 +91,16 @@
 //! * By a loss of power, with `synchronous=normal`. With `full` it can't.
 //! * By a file that is restored from a copy: what was in the copy is back. Keep sessions in a file apart from what is
 //!   backed up, or delete the table's rows after restoring.
-//! * By copying or replacing the file while a process has it open, which SQLite
+//! * By copying over the file while a process has it open, which SQLite
 //!   [warns of](https://www.sqlite.org/howtocorrupt.html).
+//!
+//! # A file that goes
+//!
+//! A file that is removed, renamed or replaced while a store has it open lives on without its name, and what is written to
+//! it is gone in the end. So each group of writes first looks, which takes about a microsecond, whether the file is still at
+//! its place, and so does [`check`]. If it is not, writes fail as [`Misconfigured`] until it is there again or the
+//! service is restarted; reads go on, on what the store has open. A process that leaves the folders it can see, by
+//! `chroot`, does so before it opens the store. Connections of the application's own are not looked after.
 //!
 //! # Expiry
 //!
@@ -137,6 +145,8 @@
 //! that makes them, not a connection, because reads go on beside the writer only on others.
 #![doc = include_str!("statements.md")]
 //!
+//! [`Misconfigured`]: fasthttpsession_core::StoreErrorKind::Misconfigured
+//! [`check`]: fasthttpsession_core::Store::check
 //! [`Corrupt`]: fasthttpsession_core::StoreErrorKind::Corrupt
 //! [`TooLarge`]: fasthttpsession_core::StoreErrorKind::TooLarge
 //! [`load`]: fasthttpsession_core::Store::load
@@ -153,6 +163,7 @@ mod checkpoints;
 mod config;
 mod connect;
 mod error;
+mod named;
 mod queries;
 mod readers;
 mod row;

@@ -1,10 +1,13 @@
 //! What the store reads: one type an operation.
 
+use std::sync::Arc;
+
 use fasthttpsession_core::{Cursor, Handle, Page, Principal, Record, StoreError, Timestamp};
 use fasthttpsession_store_common::{cursor_at, handle_at};
 use rusqlite::{Connection, Row, ToSql};
 
 use crate::error::store_error;
+use crate::named::Named;
 use crate::readers::Query;
 use crate::row::{self, integer, live_record, live_session};
 use crate::statements::Statements;
@@ -102,14 +105,15 @@ impl Query for Count {
     }
 }
 
-pub(crate) struct Check;
+pub(crate) struct Check(pub(crate) Arc<Named>);
 
 impl Query for Check {
-    type Answer = u64;
+    type Answer = ();
     const DOING: &'static str = "checking the store";
 
-    fn run(&self, db: &Connection, sql: &Statements) -> Result<u64, StoreError> {
-        one_number::<Self>(db, &sql.check, &[])
+    fn run(&self, db: &Connection, sql: &Statements) -> Result<(), StoreError> {
+        self.0.check()?;
+        one_number::<Self>(db, &sql.check, &[]).map(drop)
     }
 }
 

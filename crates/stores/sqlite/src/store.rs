@@ -16,6 +16,7 @@ use crate::checkpoints::Checkpoints;
 use crate::config::SqliteConfig;
 use crate::connect::Connect;
 use crate::error::abandoned;
+use crate::named::Named;
 use crate::queries::{Check, Count, Load, Scan, SessionsOf};
 use crate::readers::Readers;
 use crate::schema;
@@ -45,6 +46,7 @@ struct Inner {
     readers: Arc<Readers>,
     listers: Arc<Readers>,
     writer: Writer,
+    file: Arc<Named>,
     config: SqliteConfig,
 }
 
@@ -86,6 +88,7 @@ impl fmt::Debug for SqliteStore {
 impl Inner {
     fn open(config: SqliteConfig, connect: &Connect) -> Result<Self, StoreError> {
         let sql = Arc::new(Statements::new(&config.table));
+        let file = Arc::new(connect.prepare()?);
         let db = connect.writer(&config)?;
         if config.migrate {
             schema::migrate(&db, &config.table)?;
@@ -101,7 +104,15 @@ impl Inner {
         Ok(Self {
             readers: readers(config.readers.max(1))?,
             listers: readers(LISTERS)?,
-            writer: Writer::start(db, checkpoints, sql, config.queue, config.timeout)?,
+            writer: Writer::start(
+                db,
+                Arc::clone(&file),
+                checkpoints,
+                sql,
+                config.queue,
+                config.timeout,
+            )?,
+            file,
             config,
         })
     }
@@ -218,6 +229,7 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.inner.listers.read_aside(Check).await.map(drop)
+        let file = Arc::clone(&self.inner.file);
+        self.inner.listers.read_aside(Check(file)).await
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::timeout_at;
 
 use crate::checkpoints::Checkpoints;
 use crate::error::{abandoned, is_busy, is_of_disk, store_error, timed_out};
+use crate::named::Named;
 use crate::statements::{BEGIN, COMMIT, ROLLBACK, Statements};
 use crate::writes::Write;
 
@@ -63,6 +64,7 @@ impl Writer {
     /// whose time is over.
     pub(crate) fn start(
         db: Connection,
+        file: Arc<Named>,
         checkpoints: Checkpoints,
         sql: Arc<Statements>,
         limit: usize,
@@ -73,6 +75,7 @@ impl Writer {
         let shared = Arc::new(Shared::new(limit, LINGER));
         let thread = Thread {
             db,
+            file,
             checkpoints,
             sql,
             shared: Arc::clone(&shared),
@@ -201,6 +204,7 @@ impl Queue {
 
 struct Thread {
     db: Connection,
+    file: Arc<Named>,
     checkpoints: Checkpoints,
     sql: Arc<Statements>,
     shared: Arc<Shared>,
@@ -225,6 +229,10 @@ impl Thread {
 
     /// Commits a group and answers each of its calls. If one of them undoes the whole group, each is committed alone.
     fn serve(&self, group: Group) {
+        // Nobody would find what is written to a file without a name.
+        if let Err(error) = self.file.check() {
+            return answer(group, Err(&error.not_applied()));
+        }
         let group = match self.begin(group) {
             Ok(group) if group.is_empty() => return,
             Ok(group) => group,

@@ -9,7 +9,7 @@ use fasthttpsession_core::{Store, StoreErrorKind};
 use fasthttpsession_sqlite::rusqlite::Connection;
 use fasthttpsession_sqlite::{SqliteConfig, Synchronous};
 
-use super::support::{NOW, Place, create, handle, load, record, start, until};
+use super::support::{HOUR, NOW, Place, create, handle, load, record, start, successor, until};
 
 #[cfg(unix)]
 #[tokio::test]
@@ -63,6 +63,57 @@ async fn a_call_in_flight_is_committed_although_the_store_is_dropped() {
     let store = place.store().await;
     assert_eq!(load(&store, handle(1)).await, Some(record));
     assert_eq!(load(&store, handle(2)).await, None, "nobody wanted it");
+}
+
+/// What would be written there is gone when the store is closed, and another process makes a file of its own.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_removed_or_replaced_takes_no_writes() {
+    for is_replaced in [false, true] {
+        let place = Place::new();
+        let store = place.store().await;
+        create(&store, handle(1), &record()).await;
+        let (path, copy) = (place.path("sessions.db"), place.path("copy.db"));
+        if is_replaced {
+            std::fs::copy(&path, &copy).expect("there is room");
+            std::fs::rename(&copy, &path).expect("it may be renamed");
+        } else {
+            std::fs::remove_file(&path).expect("it may be removed");
+        }
+        let next = successor(&record());
+        let errors = [
+            store.create(handle(2), &record(), NOW).await.map(drop),
+            store.replace(handle(1), 1, &next, NOW).await.map(drop),
+            store
+                .touch(handle(1), 1, NOW.after(2 * HOUR), NOW)
+                .await
+                .map(drop),
+            store.delete(handle(1), NOW).await.map(drop),
+            store.purge(1, NOW).await.map(drop),
+            store.check().await,
+        ];
+        for error in errors {
+            let error = error.expect_err("it has no name any more");
+            assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+            assert!(!error.may_have_applied(), "{error}");
+            let sentence = error.to_string();
+            assert!(sentence.contains("was removed or replaced"), "{sentence}");
+            assert!(sentence.contains("restart"), "{sentence}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_back_at_its_place_is_used_again() {
+    let place = Place::new();
+    let store = place.store().await;
+    let (path, away) = (place.path("sessions.db"), place.path("away.db"));
+    std::fs::rename(&path, &away).expect("it may be renamed");
+    store.check().await.expect_err("it is elsewhere");
+    std::fs::rename(&away, &path).expect("it may be renamed");
+    store.check().await.expect("it is back");
+    create(&store, handle(1), &record()).await;
 }
 
 #[tokio::test]
