@@ -113,12 +113,19 @@ fn refused(doing: &str, error: &ServerError) -> StoreError {
     let (kind, what) = describe(error.code);
     // ProxySQL says so where it has the server interrupt the statement, maybe too late.
     let may_be_of_a_proxy = matches!(error.code, 1317 | 1907);
+    let is_certain = takes_no_writes(error.code);
     let error = refusal(doing, kind, what, error);
     match kind {
+        _ if is_certain => error.not_applied(),
         StoreErrorKind::Internal | StoreErrorKind::Unavailable => error,
         _ if may_be_of_a_proxy => error,
         _ => error.not_applied(),
     }
+}
+
+/// A statement is refused before it writes, and where the server has been set so meanwhile, it is undone.
+fn takes_no_writes(code: u16) -> bool {
+    matches!(code, 1036 | 1290 | 1792 | 1836)
 }
 
 /// A server may refuse a COMMIT for whatever befalls it once the transaction is in its log, or with others: only where a
@@ -154,7 +161,7 @@ fn describe(code: u16) -> (StoreErrorKind, &'static str) {
         2006 | 2013 | 9001 => (Unavailable, "a proxy has lost the server"),
         1047 => (Unavailable, "the node is not ready for use"),
         1180 | 3100 | 3101 => (Unavailable, "the server could not commit"),
-        1036 | 1290 | 1792 | 1836 => (Unavailable, "the server only answers reads"),
+        _ if takes_no_writes(code) => (Unavailable, "the server only answers reads"),
         1044 => (Misconfigured, "the user has no right to the database, or there is none of that name"),
         1045 | 1698 | 1820 | 1862 | 3118 | 4151 => (Misconfigured, "the server refused the user or the password"),
         1049 => (Misconfigured, "there is no such database"),

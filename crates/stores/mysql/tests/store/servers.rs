@@ -4,11 +4,11 @@ use std::error::Error as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use fasthttpsession_core::{Replaced, Store, StoreError, StoreErrorKind};
+use fasthttpsession_core::{Deleted, Replaced, Store, StoreError, StoreErrorKind, Touched};
 use fasthttpsession_mysql::MysqlConfig;
 
 use crate::support::{
-    NOW, PATIENCE, Place, create, handle, load, record, replace, replacing, successor, within,
+    HOUR, NOW, PATIENCE, Place, create, handle, load, record, replace, replacing, successor, within,
 };
 
 const BOUND: Duration = Duration::from_secs(3);
@@ -153,4 +153,38 @@ async fn why_no_connection_was_made_is_said_once_with_the_place() {
         assert!(sentence.contains(reason), "{sentence}");
         assert!(error.source().is_none(), "{error:?}");
     }
+}
+
+/// As a primary does that was demoted: sent again, a write would be refused again, and nobody wonders whether it was made.
+#[tokio::test]
+async fn a_server_that_only_answers_reads_has_certainly_not_written() {
+    let place = Place::private();
+    let database = place.database.name();
+    place.run("CREATE USER 'service'@'%' IDENTIFIED BY 'of a test'");
+    place.run(&format!("GRANT ALL ON {database}.* TO 'service'@'%'"));
+    let config = place.config().user("service", "of a test");
+    let store = config.open().await.expect("the store opens");
+    create(&store, 0..24).await;
+    place.run("SET GLOBAL read_only = 1");
+    let touched = store.touch(handle(1), 1, NOW.after(2 * HOUR), NOW).await;
+    let mut refused = vec![
+        store.create(handle(30), &record(), NOW).await.err(),
+        replace(&store, 1).await.err(),
+        touched.err(),
+        store.delete(handle(1), NOW).await.err(),
+    ];
+    let swaps: Vec<_> = (0..24).map(|number| replacing(&store, number)).collect();
+    for swap in swaps {
+        refused.push(within(swap).await.expect("no panic").err());
+    }
+    for error in refused {
+        let error = error.expect("it is refused");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("only answers reads"), "{error}");
+        assert!(!error.may_have_applied(), "{error}");
+    }
+    assert_eq!(load(&store, 1).await, Some(record()));
+    place.run("SET GLOBAL read_only = 0");
+    let replaced = replace(&store, 1).await.expect("it takes writes again");
+    assert_eq!(replaced, Replaced::Replaced);
 }
