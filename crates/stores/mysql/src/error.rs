@@ -7,6 +7,9 @@ use mysql_async::{DriverError, Error, IoError, ServerError};
 
 use crate::row::Wrong;
 
+/// It was lowered, for a store writes nothing that is larger than when it was opened.
+const OVER_LIMIT: &str = "the record is larger than the server's max_allowed_packet: raise that";
+
 /// How a statement failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -151,7 +154,8 @@ fn describe(code: u16) -> (StoreErrorKind, &'static str) {
         1021 | 1028 => (Full, "the server's disk is full"),
         1114 => (Full, "the table is full"),
         1030 => (Full, "the server's storage failed, as it does when a disk is full"),
-        1118 | 1153 | 1301 | 1406 => (TooLarge, "the record is larger than the server takes"),
+        1118 | 1301 | 1406 => (TooLarge, "the record is larger than the server takes"),
+        1153 => (TooLarge, OVER_LIMIT),
         1205 => (Timeout, "another transaction holds the row"),
         1317 | 1907 | 1969 | 3024 => (Timeout, "the server interrupted the statement"),
         1020 | 1213 => (Unavailable, "it was chosen to end a deadlock"),
@@ -197,6 +201,9 @@ fn broken(failed: &str, error: &IoError) -> StoreError {
             StoreErrorKind::Misconfigured,
             format!("{failed}: the server's TLS certificate is not trusted: {error}"),
         ),
+        IoError::Io(error) if is_over_limit(error) => {
+            (StoreErrorKind::TooLarge, format!("{failed}: {OVER_LIMIT}"))
+        }
         IoError::Io(error) => (Unavailable, format!("{failed}: {error}")),
         #[cfg(feature = "tls")]
         IoError::Tls(error) => (Unavailable, format!("{failed}: no TLS: {error}")),
@@ -211,6 +218,14 @@ fn is_of_a_stranger(error: &std::io::Error) -> bool {
     matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
+/// The driver neither sends nor reads a message of that size. What it would not read are records, of which none has been
+/// written by the statement that asks for them.
+fn is_over_limit(error: &std::io::Error) -> bool {
+    // It keeps the type to itself.
+    let inner = error.get_ref().map(ToString::to_string);
+    inner.is_some_and(|inner| inner.contains("larger than max_allowed_packet"))
+}
+
 fn misunderstood(doing: &str, error: &DriverError) -> StoreError {
     use DriverError::{
         CleartextPluginDisabled, ConnectionClosed, MysqlOldPasswordDisabled,
@@ -220,7 +235,7 @@ fn misunderstood(doing: &str, error: &DriverError) -> StoreError {
     let (kind, what) = match error {
         ConnectionClosed => (Unavailable, "the connection to MySQL was closed"),
         PoolDisconnected => (Unavailable, "the pool was disconnected"),
-        PacketTooLarge => (TooLarge, "the record is larger than the server takes"),
+        PacketTooLarge => (TooLarge, OVER_LIMIT),
         NoClientSslFlagFromServer => (Misconfigured, "the server has no TLS"),
         NoKeyFound => (Misconfigured, "the file has no private key"),
         UnknownAuthPlugin { .. } | MysqlOldPasswordDisabled | CleartextPluginDisabled => (

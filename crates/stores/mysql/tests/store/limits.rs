@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fasthttpsession_core::{Record, Replaced, Store, StoreErrorKind};
+use fasthttpsession_core::{Deleted, Record, Replaced, Store, StoreErrorKind};
 use fasthttpsession_mysql::MysqlConfig;
 
 use crate::support::{NOW, Place, create, handle, load, record, replacing, successor, within};
@@ -29,6 +29,38 @@ async fn a_record_over_the_servers_limit_is_refused_before_it_is_sent() {
         assert!(!error.may_have_applied() && !error.is_retryable());
     }
     assert_eq!(load(&store, 1).await, Some(record()));
+}
+
+/// It was taken before the limit was lowered, and can't come back.
+#[tokio::test]
+async fn a_record_over_a_limit_that_was_lowered_is_told_of_with_the_setting() {
+    let place = Place::private();
+    let store = place.store().await;
+    let large = Record {
+        body: vec![0; 100_000].into(),
+        ..record()
+    };
+    let created = store.create(handle(1), &large, NOW).await;
+    created.expect("the limit is higher");
+    place.run("SET GLOBAL max_allowed_packet = 65536");
+    for connection in place.connections() {
+        place.run(&format!("KILL {connection}"));
+    }
+    let errors = [
+        store.load(handle(1), NOW).await.map(drop),
+        store.replace(handle(1), 7, &record(), NOW).await.map(drop),
+    ];
+    for error in errors {
+        let error = error.expect_err("it is larger than a message may be");
+        assert_eq!(error.kind(), StoreErrorKind::TooLarge, "{error}");
+        assert!(
+            !error.may_have_applied() && !error.is_retryable(),
+            "{error}"
+        );
+        assert!(error.to_string().contains("max_allowed_packet"), "{error}");
+    }
+    let deleted = store.delete(handle(1), NOW).await;
+    assert_eq!(deleted.expect("it need not be read"), Deleted::Deleted);
 }
 
 #[tokio::test]
