@@ -65,8 +65,15 @@ fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
             let lines = headers.get_all(name).into_iter();
             let mut listed = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
             if !listed.any(|entry| entry.trim_ascii().eq_ignore_ascii_case(value.as_bytes())) {
-                let value = HeaderValue::try_from(&*value).expect("core appends visible ASCII");
-                headers.append(name, value);
+                let line = headers.get(name).map(HeaderValue::as_bytes);
+                let line = line.map_or_else(Vec::new, |line| [line, b", "].concat());
+                let longer = HeaderValue::try_from([&line, value.as_bytes()].concat());
+                let longer = longer.expect("core appends visible ASCII");
+                // One line for all, where that is possible: some that read a list know the first one alone.
+                match headers.entry(name) {
+                    Entry::Occupied(mut lines) => *lines.get_mut() = longer,
+                    Entry::Vacant(place) => _ = place.insert(longer),
+                }
             }
         }
         HeaderEdit::Default { name, value } => {

@@ -103,14 +103,22 @@ fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
     name.unwrap_or_default().trim_ascii()
 }
 
-/// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
+/// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already. To a line that is
+/// there, for some that read it know no other: `actix-cors` puts what it makes of the first line in place of all.
 fn append(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
     let listed = |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
     let present = headers
         .get_all(name)
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|entry| listed(entry.trim_ascii()));
-    if !present {
-        headers.append(HeaderName::from_static(name), value);
+    if present {
+        return;
+    }
+    match headers.get_mut(name) {
+        Some(line) => {
+            let longer = [line.as_bytes(), b", ", value.as_bytes()].concat();
+            *line = HeaderValue::from_bytes(&longer).expect("two values are one with a comma");
+        }
+        None => headers.append(HeaderName::from_static(name), value),
     }
 }

@@ -124,7 +124,8 @@ fn known(name: &'static str) -> HeaderName {
     }
 }
 
-/// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already.
+/// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already. To a line that is
+/// there, for some that read it know no other.
 fn append(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
     match headers.entry(known(name)) {
         Entry::Vacant(vacant) => {
@@ -138,7 +139,9 @@ fn append(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
                 .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
                 .any(|entry| listed(entry.trim_ascii()));
             if !present {
-                lines.append(value);
+                let line = lines.get_mut();
+                let longer = [line.as_bytes(), b", ", value.as_bytes()].concat();
+                *line = HeaderValue::from_bytes(&longer).expect("two values are one with a comma");
             }
         }
     }
@@ -227,10 +230,7 @@ mod tests {
             }],
             &mut headers,
         );
-        assert_eq!(
-            values(&headers, &VARY),
-            ["accept, cookie-consent", "cookie"]
-        );
+        assert_eq!(values(&headers, &VARY), ["accept, cookie-consent, cookie"]);
     }
 
     #[test]

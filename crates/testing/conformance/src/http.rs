@@ -50,6 +50,7 @@ macro_rules! __with_http_checks {
             http cookies a_response_with_a_cookie_is_not_cached;
             http cookies caching_is_the_handlers_to_decide;
             http cookies a_response_that_read_the_session_varies_by_cookie;
+            http cookies what_a_response_varies_by_stands_in_one_line;
 
             G4 costs nothing_is_kept_until_something_is_written;
             G4 costs a_route_that_does_not_ask_costs_no_store_call;

@@ -9,9 +9,11 @@ mod support;
 
 use std::sync::Mutex;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::SET_COOKIE;
-use actix_web::middleware::from_fn;
+use actix_web::http::header::{SET_COOKIE, VARY};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{call_service, read_body};
 use actix_web::{App, HttpResponse, rt, web};
 use fasthttpsession_actix::{RequestSession, Session, SessionMiddleware};
@@ -110,6 +112,33 @@ async fn an_upgrade_commits_with_its_head_and_leaves_the_task_what_it_needs() {
     assert!(socket.is_alive().await.unwrap());
     let taken = socket.transact(|values| values.take::<u64>("a")).await;
     assert_eq!(taken.unwrap(), Some(1));
+}
+
+/// It reads the first line, extends it, and puts it in place of all lines.
+#[actix_web::test]
+async fn the_response_varies_by_cookie_under_middleware_that_keeps_one_line_as_actix_cors_does() {
+    async fn cors(
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+        let mut response = next.call(request).await?;
+        let headers = response.headers_mut();
+        let first = headers.get(VARY).unwrap().to_str().unwrap();
+        let extended = format!("{first}, Origin").parse().unwrap();
+        headers.insert(VARY, extended);
+        Ok(response)
+    }
+    let handler = async |_: Session| {
+        let mut own = HttpResponse::Ok();
+        own.insert_header((VARY, "Accept-Language")).finish()
+    };
+    let app = App::new()
+        .wrap(SessionMiddleware::new(Sessions::new(MemoryStore::new())))
+        .wrap(from_fn(cors))
+        .route("/", web::get().to(handler));
+    let response = ask(app, request("x")).await.unwrap();
+    let lines: Vec<_> = response.headers().get_all(VARY).collect();
+    assert_eq!(lines, ["Accept-Language, Cookie, Origin"]);
 }
 
 #[actix_web::test]

@@ -288,3 +288,20 @@ pub async fn a_response_that_read_the_session_varies_by_cookie<A: Adapter>(
     );
     Ok(())
 }
+
+/// What reads one line alone, as some middleware and caches do, misses nothing that the response varies by.
+pub async fn what_a_response_varies_by_stands_in_one_line<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    for own in ["accept", "accept, accept-language"] {
+        let answer = live
+            .browser()
+            .act(&[set("a", 1), header("vary", own)])
+            .await?;
+        let found = answer.head.all("vary");
+        ensure!(
+            found == [format!("{own}, Cookie")],
+            "beside the handler's {own}, the lines of Vary are {found:?}"
+        );
+    }
+    Ok(())
+}
