@@ -112,9 +112,10 @@ impl RequestSession {
         session(&self.0).await
     }
 
-    /// Whether the session was asked for, and could be loaded.
-    pub fn is_loaded(&self) -> bool {
-        self.0.is_loaded()
+    /// The session if somebody asked for it in this request and it could be loaded: for what can't wait. Asks nothing of
+    /// the store.
+    pub fn loaded(&self) -> Option<Session> {
+        self.0.is_loaded().then(|| Session(Arc::clone(&self.0)))
     }
 
     /// Whether `sessions`, or a clone of it, began the exchange.
@@ -139,7 +140,7 @@ impl fmt::Debug for Exchange {
 impl fmt::Debug for RequestSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestSession")
-            .field("loaded", &self.is_loaded())
+            .field("loaded", &self.0.is_loaded())
             .finish_non_exhaustive()
     }
 }

@@ -43,9 +43,10 @@ impl<M> RequestSession<M> {
         self.found.session().await
     }
 
-    /// Whether anybody asked for the session in this request, and it could be loaded.
-    pub fn is_loaded(&self) -> bool {
-        self.found.is_loaded()
+    /// The session if somebody asked for it in this request and it could be loaded: for what can't wait. Asks nothing of
+    /// the store.
+    pub fn loaded(&self) -> Option<Session> {
+        self.found.loaded()
     }
 
     pub(crate) fn belongs_to(&self, sessions: &Sessions) -> bool {
@@ -65,7 +66,7 @@ impl<M> Clone for RequestSession<M> {
 impl<M> fmt::Debug for RequestSession<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestSession")
-            .field("loaded", &self.is_loaded())
+            .field("loaded", &self.found.loaded().is_some())
             .finish_non_exhaustive()
     }
 }

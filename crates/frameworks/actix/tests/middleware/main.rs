@@ -11,6 +11,7 @@ use std::sync::Mutex;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::guard::GuardContext;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{SET_COOKIE, VARY};
 use actix_web::middleware::{Next, from_fn};
@@ -27,13 +28,53 @@ async fn a_handler_has_the_session_in_hand_without_loading_it() {
     let (store, sessions) = fragile();
     store.breaks();
     let handler = async |found: RequestSession| {
-        assert!(!found.is_loaded());
+        assert!(found.loaded().is_none());
         HttpResponse::Ok().finish()
     };
     let app = served(&sessions, handler).await;
     let response = call_service(&app, request("x")).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.headers().is_empty());
+}
+
+#[actix_web::test]
+async fn a_guard_has_the_session_that_middleware_has_loaded() {
+    fn is_known(context: &GuardContext<'_>) -> bool {
+        let extensions = context.req_data();
+        let found = extensions.get::<RequestSession>().unwrap();
+        let Some(session) = found.loaded() else {
+            return false;
+        };
+        session.update("a", |a: &mut u64| *a += 1).unwrap();
+        !session.is_new()
+    }
+    async fn loads(
+        _: Session,
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+        next.call(request).await
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let guarded = || {
+        let resource = web::resource("/").guard(is_known);
+        App::new().service(resource.get(async || ""))
+    };
+    let app = guarded().wrap(SessionMiddleware::new(sessions.clone()));
+    let response = ask(app, request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    for (token, status) in [
+        (token.as_str(), StatusCode::OK),
+        ("x", StatusCode::NOT_FOUND),
+    ] {
+        let app = guarded()
+            .wrap(from_fn(loads))
+            .wrap(SessionMiddleware::new(sessions.clone()));
+        let response = ask(app, request(token)).await.unwrap();
+        assert_eq!(response.status(), status);
+    }
+    assert_eq!(value(&sessions, &token).await, Some(2));
 }
 
 #[actix_web::test]

@@ -27,13 +27,29 @@ async fn middleware_has_the_session_in_hand_without_loading_it() {
     store.breaks();
     let handler = service_fn(|request: Request<()>| async move {
         let found = request.extensions().get::<RequestSession>().unwrap();
-        assert!(!found.is_loaded());
+        assert!(found.loaded().is_none());
         Ok::<_, Infallible>(Response::new(()))
     });
     let service = SessionLayer::new(sessions).layer(handler);
     let response = service.oneshot(request("x")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.headers().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_that_somebody_asked_for_is_had_without_waiting() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = service_fn(|request: Request<()>| async move {
+        let found = request.extensions().get::<RequestSession>().unwrap();
+        assert!(found.loaded().is_none());
+        found.session().await.unwrap();
+        found.loaded().unwrap().set("a", &2).unwrap();
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let service = SessionLayer::new(sessions.clone()).layer(handler);
+    service.oneshot(request(&token)).await.unwrap();
+    assert_eq!(value(&sessions, &token).await, Some(2));
 }
 
 #[tokio::test]
