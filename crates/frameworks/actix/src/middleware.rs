@@ -135,9 +135,9 @@ pub struct SessionService<S, M = ()> {
 }
 
 impl<S, M: 'static> SessionService<S, M> {
-    /// Puts a new exchange into the request's extensions; `None` if this middleware, applied a second time, finds its
-    /// own there, which the outer one will finish.
-    fn begin(&self, request: &ServiceRequest) -> Option<Exchange> {
+    /// Puts a new exchange into the request's extensions, and says what was there of other sessions with the same marker;
+    /// `None` if this middleware, applied a second time, finds its own there, which the outer one will finish.
+    fn begin(&self, request: &ServiceRequest) -> Option<(Exchange, Option<RequestSession<M>>)> {
         let sessions = &self.middleware.sessions;
         let mut extensions = request.extensions_mut();
         if extensions
@@ -147,8 +147,8 @@ impl<S, M: 'static> SessionService<S, M> {
             return None;
         }
         let exchange = sessions.begin(request.headers(), request.uri().query());
-        extensions.insert(RequestSession::<M>::new(&exchange));
-        Some(exchange)
+        let outer = extensions.insert(RequestSession::<M>::new(&exchange));
+        Some((exchange, outer))
     }
 }
 
@@ -166,16 +166,20 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let exchange = self.begin(&request);
+        let begun = self.begin(&request);
         let on_error = Arc::clone(&self.middleware.on_error);
         let answer = self.inner.call(request);
         Box::pin(async move {
-            match (answer.await, exchange) {
+            match (answer.await, begun) {
                 (answer, None) => Ok(answer?.map_into_left_body()),
-                (Ok(response), Some(exchange)) => {
+                (Ok(response), Some((exchange, outer))) => {
+                    if let Some(outer) = outer {
+                        response.request().extensions_mut().insert(outer);
+                    }
                     Ok(finish::<B, M>(response, &exchange, &*on_error).await)
                 }
-                (Err(error), Some(exchange)) => {
+                // An error comes without the request, so that nothing can be put back.
+                (Err(error), Some((exchange, _))) => {
                     Err(Explained::<M>::new(error, exchange.abandon(), on_error).into())
                 }
             }

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, read_body};
-use actix_web::{App, HttpResponse, web};
+use actix_web::{App, FromRequest, HttpResponse, web};
 use fasthttpsession_actix::{Session, SessionFailed, SessionMiddleware};
 use fasthttpsession_core::{Error, Sessions, Transport};
 use fasthttpsession_memory::MemoryStore;
@@ -29,6 +29,35 @@ async fn middleware_between_the_same_middleware_twice_has_the_handlers_session()
         .route("/", web::get().to(has_seen));
     let response = ask(app, request("x")).await.unwrap();
     assert_eq!(response.headers().get_all(SET_COOKIE).count(), 1);
+}
+
+#[actix_web::test]
+async fn middleware_between_two_without_markers_has_the_outer_ones_session_before_and_after() {
+    async fn between(
+        session: Session,
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+        let response = next.call(request).await?;
+        let after = Session::<()>::extract(response.request()).await.unwrap();
+        assert_eq!(after.handle(), session.handle());
+        after.set("a", &2).unwrap();
+        Ok(response)
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: Session| {
+        session.set("a", &3).unwrap();
+        HttpResponse::Ok().finish()
+    };
+    let inner = SessionMiddleware::new(sessions_named("inner", MemoryStore::new()));
+    let app = App::new()
+        .wrap(from_fn(between))
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .service(web::resource("/").wrap(inner).get(handler));
+    let response = ask(app, request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(value(&sessions, &token).await, Some(2));
 }
 
 #[actix_web::test]
