@@ -1,62 +1,64 @@
-//! An error of other middleware, with the answer of this one if it is a session's.
+//! An error together with its answer, for whoever looks at either: actix, and loggers around this middleware.
 
+use std::cell::Cell;
 use std::fmt;
-use std::marker::PhantomData;
-use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use fasthttpsession_core::HeaderEdit;
 
-use crate::failure::{OnError, SessionFailed, error_response};
-use crate::headers;
-
-/// Answers each time that somebody asks, for the client may not be the first.
-pub(crate) struct Explained<M> {
+/// Displays the error, and has the status of the answer, which the error alone need not have.
+pub(crate) struct Explained {
     error: actix_web::Error,
-    edits: Vec<HeaderEdit>,
-    on_error: Arc<OnError>,
-    marker: PhantomData<fn() -> M>,
+    status: StatusCode,
+    /// Until somebody has asked for it.
+    answer: Cell<Option<HttpResponse>>,
+    again: Box<Answer>,
 }
 
-impl<M> Explained<M> {
-    pub(crate) fn new(
-        error: actix_web::Error,
-        edits: Vec<HeaderEdit>,
-        on_error: Arc<OnError>,
-    ) -> Self {
+type Answer = dyn Fn(&actix_web::Error) -> HttpResponse;
+
+impl Explained {
+    /// With an answer that was made already.
+    pub(crate) fn by(answer: HttpResponse, error: actix_web::Error) -> Self {
         Self {
             error,
-            edits,
-            on_error,
-            marker: PhantomData,
+            status: answer.status(),
+            answer: Cell::new(Some(answer)),
+            again: Box::new(actix_web::Error::error_response),
+        }
+    }
+
+    /// With a new answer each time that somebody asks, for the client may not be the first.
+    pub(crate) fn each_time(
+        error: actix_web::Error,
+        answer: impl Fn(&actix_web::Error) -> HttpResponse + 'static,
+    ) -> Self {
+        let first = answer(&error);
+        Self {
+            again: Box::new(answer),
+            ..Self::by(first, error)
         }
     }
 }
 
-impl<M: 'static> ResponseError for Explained<M> {
+impl ResponseError for Explained {
     fn status_code(&self) -> StatusCode {
-        self.error.as_response_error().status_code()
+        self.status
     }
 
-    /// Whose the error is, its own answer tells, whatever type it has.
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.error.error_response();
-        if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {
-            response = error_response(&*self.on_error, &cause, &mut response);
-        }
-        headers::tell(self.edits.clone(), &mut response);
-        response
+        let answer = self.answer.take();
+        answer.unwrap_or_else(|| (self.again)(&self.error))
     }
 }
 
-impl<M> fmt::Debug for Explained<M> {
+impl fmt::Debug for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
 }
 
-impl<M> fmt::Display for Explained<M> {
+impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{HttpMessage, HttpResponse};
-use fasthttpsession_core::{Error, Exchange, Sessions};
+use fasthttpsession_core::{Error, Exchange, HeaderEdit, Sessions};
 
 use crate::explained::Explained;
 use crate::failure::{self, OnError, SessionFailed, error_response, no_detail};
@@ -180,7 +180,7 @@ where
                 }
                 // An error comes without the request, so that nothing can be put back.
                 (Err(error), Some((exchange, _))) => {
-                    Err(Explained::<M>::new(error, exchange.abandon(), on_error).into())
+                    Err(explained::<M>(error, exchange.abandon(), on_error))
                 }
             }
         })
@@ -216,7 +216,27 @@ async fn finish<B, M: 'static>(
         Err(error) => {
             let mut answer = error_response(on_error, &error, response.response_mut());
             headers::tell(exchange.abandon(), &mut answer);
+            let error = SessionFailed::<M>::from(error).into();
+            let answer = HttpResponse::from_error(Explained::by(answer, error));
             response.into_response(answer).map_into_right_body()
         }
     }
+}
+
+/// An error of other middleware, with the answer of this one if it is a session's. Whose it is, its own answer tells,
+/// whatever type it has.
+fn explained<M: 'static>(
+    error: actix_web::Error,
+    edits: Vec<HeaderEdit>,
+    on_error: Arc<OnError>,
+) -> actix_web::Error {
+    let answer = move |error: &actix_web::Error| {
+        let mut response = error.error_response();
+        if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {
+            response = error_response(&*on_error, &cause, &mut response);
+        }
+        headers::tell(edits.clone(), &mut response);
+        response
+    };
+    Explained::each_time(error, answer).into()
 }

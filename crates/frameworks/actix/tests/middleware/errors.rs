@@ -102,6 +102,35 @@ async fn what_a_handler_saved_before_it_failed_reaches_the_browser() {
     assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
 }
 
+/// `TracingLogger`, say.
+#[actix_web::test]
+async fn a_logger_around_the_middleware_is_told_the_error_and_the_status_that_is_sent() {
+    let (sessions, token) = broken().await;
+    let app = App::new()
+        .wrap(apologetic(sessions))
+        .route("/", web::get().to(has_seen));
+    let not_loaded = ask(app, request(&token)).await.unwrap();
+    let (store, sessions) = fragile();
+    let handler = move |session: Session| {
+        session.set("a", &1).unwrap();
+        store.breaks();
+        async { "the handler's" }
+    };
+    let app = App::new()
+        .wrap(apologetic(sessions))
+        .route("/", web::get().to(handler));
+    let not_made = ask(app, request("x")).await.unwrap();
+    for (response, told) in [
+        (not_loaded, "could not load"),
+        (not_made, "could not create"),
+    ] {
+        let error = response.response().error().unwrap();
+        assert!(error.to_string().starts_with(told), "{error}");
+        assert_eq!(error.as_response_error().status_code(), response.status());
+        assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    }
+}
+
 #[actix_web::test]
 async fn an_error_function_may_decide_about_caching() {
     let (sessions, token) = broken().await;

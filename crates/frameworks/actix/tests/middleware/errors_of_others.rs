@@ -44,6 +44,8 @@ async fn the_same_error_function_answers_other_middleware_that_failed() {
         .wrap(apologetic(sessions))
         .route("/", web::get().to(has_seen));
     let error = ask(app, request(&token)).await.unwrap_err();
+    let status = error.as_response_error().status_code();
+    assert_eq!(status, StatusCode::IM_A_TEAPOT);
     apologises(answer_to(error), "sorry: could not load the session").await;
 }
 
