@@ -9,6 +9,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use fasthttpsession_core::{Error, TransactError};
 
+use crate::extractor::NotSignedIn;
 use crate::headers;
 
 /// What a handler returns that could not do its work for an error of its session; `?` makes it from [`Error`].
@@ -218,6 +219,11 @@ struct Failure;
 /// Whether the handler failed for a session: then no middleware commits.
 pub(crate) fn is_told_by<B>(response: &HttpResponse<B>) -> bool {
     response.extensions().contains::<Failure>()
+}
+
+/// Whether other middleware failed for a session, as far as the type of the error shows it.
+pub(crate) fn is<M: 'static>(error: &actix_web::Error) -> bool {
+    error.as_error::<SessionFailed<M>>().is_some() || error.as_error::<NotSignedIn<M>>().is_some()
 }
 
 /// Makes the response for a session that could not be loaded or committed.

@@ -224,12 +224,15 @@ async fn finish<B, M: 'static>(
 }
 
 /// An error of other middleware, with the answer of this one if it is a session's. Whose it is, its own answer tells,
-/// whatever type it has.
+/// whatever type it has. As it is, if the session was not asked for: whoever is around this one knows it by its type.
 fn explained<M: 'static>(
     error: actix_web::Error,
     edits: Vec<HeaderEdit>,
     on_error: Arc<OnError>,
 ) -> actix_web::Error {
+    if edits.is_empty() && !failure::is::<M>(&error) {
+        return error;
+    }
     let answer = move |error: &actix_web::Error| {
         let mut response = error.error_response();
         if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {

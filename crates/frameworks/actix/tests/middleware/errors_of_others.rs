@@ -6,8 +6,8 @@ use actix_web::error::{ErrorImATeapot, InternalError};
 use actix_web::http::StatusCode;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::read_body;
-use actix_web::{App, HttpResponse, web};
-use fasthttpsession_actix::{RequestSession, Session, SessionMiddleware, SignedIn};
+use actix_web::{App, HttpResponse, ResponseError, web};
+use fasthttpsession_actix::{Session, SessionFailed, SessionMiddleware, SignedIn};
 use fasthttpsession_core::{Error, Sessions};
 use fasthttpsession_memory::MemoryStore;
 
@@ -70,7 +70,7 @@ async fn the_same_error_function_answers_other_middleware_for_those_who_are_sign
 #[actix_web::test]
 async fn the_same_error_function_answers_other_middleware_that_failed_with_an_error_of_its_own() {
     async fn fails(
-        _: RequestSession,
+        _: Session,
         _: ServiceRequest,
         _: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse, actix_web::Error> {
@@ -84,6 +84,44 @@ async fn the_same_error_function_answers_other_middleware_that_failed_with_an_er
     let error = ask(app, request("x")).await.unwrap_err();
     assert_eq!(error.to_string(), Error::Finished.to_string());
     apologises(answer_to(error), &format!("sorry: {}", Error::Finished)).await;
+}
+
+#[actix_web::test]
+async fn the_same_error_function_answers_other_middleware_that_failed_and_asked_for_no_session() {
+    async fn fails(
+        _: ServiceRequest,
+        _: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        Err(SessionFailed::<()>::from(Error::Finished).into())
+    }
+    let (_, sessions) = fragile();
+    let app = App::new().wrap(from_fn(fails)).wrap(apologetic(sessions));
+    let error = ask(app, request("x")).await.unwrap_err();
+    apologises(answer_to(error), &format!("sorry: {}", Error::Finished)).await;
+}
+
+#[actix_web::test]
+async fn an_error_of_other_middleware_keeps_its_type_if_nobody_asked_for_the_session() {
+    #[derive(Debug)]
+    struct Mine;
+    impl std::fmt::Display for Mine {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("mine")
+        }
+    }
+    impl ResponseError for Mine {}
+    async fn fails(
+        _: ServiceRequest,
+        _: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        Err(Mine.into())
+    }
+    let (_, sessions) = fragile();
+    let app = App::new()
+        .wrap(from_fn(fails))
+        .wrap(SessionMiddleware::new(sessions));
+    let error = ask(app, request("x")).await.unwrap_err();
+    assert!(error.as_error::<Mine>().is_some());
 }
 
 #[actix_web::test]
