@@ -1,14 +1,20 @@
 //! What a client gets when its session could not be loaded or committed: one answer, whether the handler or the
 //! middleware met the error.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::marker::PhantomData;
 
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
 use actix_web::{HttpResponse, ResponseError};
 use fasthttpsession_core::{Error, TransactError};
 
+use crate::explained::Explained;
 use crate::extractor::NotSignedIn;
 use crate::headers;
 
@@ -218,12 +224,50 @@ struct Failure;
 
 /// Whether the handler failed for a session: then no middleware commits.
 pub(crate) fn is_told_by<B>(response: &HttpResponse<B>) -> bool {
-    response.extensions().contains::<Failure>()
+    let shown = |error| is_veiled(error) || boxed(error).is_some();
+    response.extensions().contains::<Failure>() || response.error().is_some_and(shown)
 }
 
-/// Whether other middleware failed for a session, as far as the type of the error shows it.
-pub(crate) fn is<M: 'static>(error: &actix_web::Error) -> bool {
-    error.as_error::<SessionFailed<M>>().is_some() || error.as_error::<NotSignedIn<M>>().is_some()
+/// Whether the type of the error shows that other middleware failed for a session, or hides it.
+pub(crate) fn may_be_of<M: 'static>(error: &actix_web::Error) -> bool {
+    let own = is_a::<SessionFailed<M>>(error) || is_a::<NotSignedIn<M>>(error);
+    own || is_a::<Explained>(error) || is_veiled(error) || boxed(error).is_some()
+}
+
+/// Whether it is a session's error under a status, as `actix_web::error::ErrorInternalServerError` makes it. actix lets
+/// nobody see what is inside.
+fn is_veiled(error: &actix_web::Error) -> bool {
+    is_a::<InternalError<Error>>(error)
+        || is_a::<InternalError<TransactError<Error>>>(error)
+        || is_a::<InternalError<SessionFailed>>(error)
+}
+
+/// The session's error in a `Box<dyn Error>`, of which actix makes an error too; also as what caused the one in the box.
+pub(crate) fn boxed(error: &actix_web::Error) -> Option<Error> {
+    let outermost: &dyn StdError = &**error.as_error::<Box<dyn StdError>>()?;
+    let mut causes = std::iter::successors(Some(outermost), |&error| error.source());
+    causes.find_map(|error| error.downcast_ref()).cloned()
+}
+
+fn is_a<T: ResponseError + 'static>(error: &actix_web::Error) -> bool {
+    error.as_error::<T>().is_some()
+}
+
+/// Whether the response that it made says what only logs may say. A response that was given to it is another: it gives
+/// that one once, and an empty one from then on.
+pub(crate) fn blabs(error: &actix_web::Error) -> bool {
+    is_veiled(error) && !error.error_response().body().size().is_eof()
+}
+
+/// The same without its body.
+pub(crate) fn silenced<B>(response: HttpResponse<B>) -> HttpResponse {
+    response.map_body(|head, _| {
+        for about_the_body in [CONTENT_TYPE, CONTENT_ENCODING] {
+            head.headers_mut().remove(about_the_body);
+        }
+        never_cached(head.headers_mut());
+        BoxBody::new(())
+    })
 }
 
 /// Makes the response for a session that could not be loaded or committed.

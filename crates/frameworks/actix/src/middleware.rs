@@ -204,6 +204,7 @@ async fn finish<B, M: 'static>(
 ) -> ServiceResponse<EitherBody<B>> {
     let ended = if failure::is_told_by(response.response()) {
         let failed = SessionFailed::<M>::taken_from(response.response_mut());
+        let failed = failed.or_else(|| failure::boxed(response.response().error()?));
         failed.map_or_else(|| Ok(exchange.abandon()), Err)
     } else {
         exchange.finish().await
@@ -211,6 +212,11 @@ async fn finish<B, M: 'static>(
     match ended {
         Ok(edits) => {
             headers::tell(edits, response.response_mut());
+            if response.response().error().is_some_and(failure::blabs) {
+                let (request, response) = response.into_parts();
+                let response = failure::silenced(response);
+                return ServiceResponse::new(request, response).map_into_right_body();
+            }
             response.map_into_left_body()
         }
         Err(error) => {
@@ -230,13 +236,16 @@ fn explained<M: 'static>(
     edits: Vec<HeaderEdit>,
     on_error: Arc<OnError>,
 ) -> actix_web::Error {
-    if edits.is_empty() && !failure::is::<M>(&error) {
+    if edits.is_empty() && !failure::may_be_of::<M>(&error) {
         return error;
     }
     let answer = move |error: &actix_web::Error| {
         let mut response = error.error_response();
-        if let Some(cause) = SessionFailed::<M>::taken_from(&mut response) {
+        let cause = SessionFailed::<M>::taken_from(&mut response);
+        if let Some(cause) = cause.or_else(|| failure::boxed(error)) {
             response = error_response(&*on_error, &cause, &mut response);
+        } else if failure::blabs(error) {
+            response = failure::silenced(response);
         }
         headers::tell(edits.clone(), &mut response);
         response

@@ -4,6 +4,7 @@
 mod dropped;
 mod errors;
 mod errors_of_others;
+mod idioms;
 mod several;
 mod support;
 

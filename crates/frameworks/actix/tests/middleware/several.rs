@@ -201,13 +201,14 @@ async fn what_was_saved_reaches_the_browser_though_other_middleware_failed_for_a
     let sessions = Sessions::new(MemoryStore::new());
     let token = token_of_a_session(&sessions).await;
     let admins = sessions_named("admin", MemoryStore::new());
+    let admins = SessionMiddleware::new(admins).on_error(|_| HttpResponse::ImATeapot().finish());
     let app = App::new()
         .wrap(from_fn(saves_and_fails))
         .wrap(SessionMiddleware::new(sessions.clone()))
-        .wrap(SessionMiddleware::new(admins).marked::<Admin>());
+        .wrap(admins.marked::<Admin>());
     let error = ask(app, request(&token)).await.err().unwrap();
     let response = answer_to(error);
-    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
     assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
 }
 

@@ -1,0 +1,138 @@
+//! Session errors in types of others, as handlers return them that were not written for this library.
+
+use std::error::Error as StdError;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::{ErrorForbidden, ErrorInternalServerError, InternalError};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::test::{call_service, read_body};
+use actix_web::{App, HttpResponse, web};
+use fasthttpsession_actix::{Session, SessionMiddleware};
+use fasthttpsession_core::{Error, Sessions};
+use fasthttpsession_memory::MemoryStore;
+
+use crate::support::{
+    answer_to, apologetic, apologises, ask, caching, request, served, token_in, token_of_a_session,
+    value,
+};
+
+#[actix_web::test]
+async fn a_session_error_under_a_status_of_actix_commits_nothing_and_says_nothing_to_the_client() {
+    async fn fails_to_read(session: Session) -> Result<String, actix_web::Error> {
+        session.set("a", &2).map_err(ErrorInternalServerError)?;
+        let text: Option<String> = session.get("a").map_err(ErrorInternalServerError)?;
+        Ok(text.unwrap())
+    }
+    async fn fails_to_transact(session: Session) -> Result<String, actix_web::Error> {
+        session.set("a", &2).map_err(ErrorForbidden)?;
+        let transact = session.transact(|values| values.take::<String>("a"));
+        Ok(transact.await.map_err(ErrorForbidden)?.unwrap())
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let app = App::new()
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .service(
+            web::resource("/")
+                .get(fails_to_read)
+                .post(fails_to_transact),
+        );
+    let app = actix_web::test::init_service(app).await;
+    for (method, status) in [
+        (
+            actix_web::http::Method::GET,
+            StatusCode::INTERNAL_SERVER_ERROR,
+        ),
+        (actix_web::http::Method::POST, StatusCode::FORBIDDEN),
+    ] {
+        let mut request = request(&token);
+        request.head_mut().method = method;
+        let response = call_service(&app, request).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(caching(&response), ["no-store"]);
+        assert!(!response.headers().contains_key(CONTENT_TYPE));
+        let kept = response.response().error().unwrap().to_string();
+        assert!(kept.contains("can't be decoded"), "{kept}");
+        assert_eq!(read_body(response).await, "");
+        assert_eq!(value(&sessions, &token).await, Some(1));
+    }
+}
+
+#[actix_web::test]
+async fn what_was_saved_before_a_session_error_under_a_status_of_actix_reaches_the_browser() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: Session| -> Result<String, actix_web::Error> {
+        session.rotate().unwrap();
+        session.save().await.unwrap();
+        Err(ErrorInternalServerError(Error::Finished))
+    };
+    let response = call_service(&served(&sessions, handler).await, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(value(&sessions, &token_in(&response)).await, Some(1));
+}
+
+#[actix_web::test]
+async fn a_response_that_was_given_to_a_session_error_is_sent_and_commits_nothing() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: Session| -> Result<String, actix_web::Error> {
+        session.set("a", &2).unwrap();
+        let page = HttpResponse::ImATeapot().body("no coffee");
+        Err(InternalError::from_response(Error::Finished, page).into())
+    };
+    let response = call_service(&served(&sessions, handler).await, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(read_body(response).await, "no coffee");
+    assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
+#[actix_web::test]
+async fn other_middleware_with_a_session_error_under_a_status_of_actix_says_nothing_to_the_client()
+{
+    async fn fails(
+        _: ServiceRequest,
+        _: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse, actix_web::Error> {
+        Err(ErrorForbidden(Error::Finished))
+    }
+    let app = App::new()
+        .wrap(from_fn(fails))
+        .wrap(SessionMiddleware::new(Sessions::new(MemoryStore::new())));
+    let error = ask(app, request("x")).await.unwrap_err();
+    assert_eq!(error.to_string(), Error::Finished.to_string());
+    let response = answer_to(error);
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(caching(&response), ["no-store"]);
+    assert_eq!(read_body(response).await, "");
+}
+
+#[actix_web::test]
+async fn the_error_function_answers_a_session_error_in_a_box_and_nothing_is_committed() {
+    async fn fails_to_read(session: Session) -> Result<String, Box<dyn StdError>> {
+        session.set("a", &2)?;
+        Ok(session.get::<String>("a")?.unwrap())
+    }
+    async fn fails_to_transact(session: Session) -> Result<String, Box<dyn StdError>> {
+        session.set("a", &2)?;
+        let transact = session.transact(|values| values.take::<String>("a"));
+        Ok(transact.await?.unwrap())
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    for resource in [
+        web::resource("/").get(fails_to_read),
+        web::resource("/").get(fails_to_transact),
+    ] {
+        let app = App::new()
+            .wrap(apologetic(sessions.clone()))
+            .service(resource);
+        let response = ask(app, request(&token)).await.unwrap();
+        let said = "sorry: the value of \"a\" can't be decoded as alloc";
+        apologises(response, said).await;
+        assert_eq!(value(&sessions, &token).await, Some(1));
+    }
+}
