@@ -59,7 +59,7 @@ async fn finished(
     Ok(response)
 }
 
-/// No handler here sets a cookie named like the session's, so there is none to be replaced.
+/// No handler here sets a cookie named like the session's, or a `Cache-Control`, so there is none to be replaced.
 fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
     match edit {
         HeaderEdit::SetCookie { value, .. } => {

@@ -170,7 +170,7 @@ pub enum HeaderEdit {
         /// Value.
         value: Cow<'static, str>,
     },
-    /// Set this header, unless the response has one of that name.
+    /// Set this header, unless the response has one of that name that [may stay](Self::leaves).
     Default {
         /// Lower-case name.
         name: &'static str,
@@ -180,6 +180,22 @@ pub enum HeaderEdit {
 }
 
 impl HeaderEdit {
+    /// For [`Default`](Self::Default): whether the value that the response has for that header may stay. Each may, but for
+    /// a `Cache-Control` with neither `private` nor `no-store` (RFC 9111, section 5.2.2): a cache may give the response, and
+    /// the token in it, to others.
+    pub fn leaves(&self, present: &[u8]) -> bool {
+        if *self != Self::NO_STORE {
+            return true;
+        }
+        let mut directives = present.split(|byte| *byte == b',');
+        directives.any(|directive| {
+            let directive = directive.trim_ascii();
+            [&b"private"[..], b"no-store"]
+                .iter()
+                .any(|kept| directive.eq_ignore_ascii_case(kept))
+        })
+    }
+
     /// What a response with a token says to caches.
     pub(crate) const NO_STORE: Self = Self::Default {
         name: "cache-control",

@@ -76,9 +76,11 @@ fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
                 }
             }
         }
-        HeaderEdit::Default { name, value } => {
-            if let Entry::Vacant(place) = headers.entry(HeaderName::from_static(name)) {
-                place.insert(HeaderValue::from_static(value));
+        ref edit @ HeaderEdit::Default { name, value } => {
+            let present = headers.get_all(name).into_iter();
+            let mut kept = present.filter(|present| edit.leaves(present.as_bytes()));
+            if kept.next().is_none() {
+                headers.insert(name, HeaderValue::from_static(value));
             }
         }
     }

@@ -62,7 +62,8 @@ fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
                 value.parse().expect("core appends visible ASCII"),
             ),
             HeaderEdit::Default { name, value } => {
-                if !headers.contains_key(*name) {
+                let leaves = |present: &HeaderValue| edit.leaves(present.as_bytes());
+                if !headers.get_all(*name).any(leaves) {
                     headers.insert(
                         HeaderName::from_static(name),
                         HeaderValue::from_static(value),

@@ -62,9 +62,10 @@ fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
                 value.parse().expect("core appends visible ASCII"),
             ),
             HeaderEdit::Default { name, value } => {
-                headers
-                    .entry(known(name))
-                    .or_insert(HeaderValue::from_static(value));
+                let leaves = |present: &HeaderValue| edit.leaves(present.as_bytes());
+                if !headers.get_all(*name).iter().any(leaves) {
+                    headers.insert(known(name), HeaderValue::from_static(value));
+                }
             }
         }
     }

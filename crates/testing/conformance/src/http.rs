@@ -48,7 +48,7 @@ macro_rules! __with_http_checks {
             http cookies cookies_of_the_handler_survive;
             http cookies a_cookie_of_the_same_name_is_replaced;
             http cookies a_response_with_a_cookie_is_not_cached;
-            http cookies caching_is_the_handlers_to_decide;
+            http cookies caching_is_the_handlers_to_decide_for_the_client_alone;
             http cookies a_response_that_read_the_session_varies_by_cookie;
             http cookies what_a_response_varies_by_stands_in_one_line;
 

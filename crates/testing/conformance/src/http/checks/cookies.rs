@@ -245,18 +245,35 @@ pub async fn a_response_with_a_cookie_is_not_cached<A: Adapter>(stage: &Stage<A>
     Ok(())
 }
 
-/// A handler's own `Cache-Control` stays, alone.
-pub async fn caching_is_the_handlers_to_decide<A: Adapter>(stage: &Stage<A>) -> Outcome {
+/// A handler's own `Cache-Control` stays, alone, if it keeps the cookie from caches that others share. Without a cookie it
+/// stays whatever it is.
+pub async fn caching_is_the_handlers_to_decide_for_the_client_alone<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
     let live = stage.start().await;
+    for (own, wanted) in [
+        ("private, max-age=5", "private, max-age=5"),
+        ("max-age=5, No-Store", "max-age=5, No-Store"),
+        ("public, max-age=5", "no-store"),
+        ("max-age=5", "no-store"),
+        ("privately", "no-store"),
+    ] {
+        let answer = live
+            .browser()
+            .act(&[set("a", 1), header("cache-control", own)])
+            .await?;
+        answer.cookie()?;
+        let caching = answer.head.all("cache-control");
+        ensure!(caching == [wanted], "of {own:?} became {caching:?}");
+    }
     let answer = live
         .browser()
-        .act(&[set("a", 1), header("cache-control", "private, max-age=5")])
+        .act(&[header("cache-control", "public")])
         .await?;
-    answer.cookie()?;
     let caching = answer.head.all("cache-control");
     ensure!(
-        caching == ["private, max-age=5"],
-        "Cache-Control is {caching:?}"
+        caching == ["public"],
+        "without a cookie, Cache-Control is {caching:?}"
     );
     Ok(())
 }
