@@ -11,8 +11,10 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::HOST;
 use actix_web::{FromRequest, HttpRequest};
 use fasthttpsession_core as core;
+use fasthttpsession_core::Error;
 
 use crate::failure::SessionFailed;
 use crate::request::RequestSession;
@@ -36,6 +38,30 @@ pub use typed::Typed;
 pub struct Session<M = ()> {
     session: core::Session,
     marker: PhantomData<fn() -> M>,
+}
+
+impl<M> Session<M> {
+    /// Whether a request that changes something comes from this site's own pages:
+    /// [`check_csrf`](core::Session::check_csrf) with the method and the headers of `request`, and the host that it was
+    /// made to, which over HTTP/2 is none of the headers. `token` is what came of
+    /// [`csrf_token`](core::Session::csrf_token) in a form or a header, if anything.
+    ///
+    /// # Errors
+    /// [`Error::CrossSite`], which is answered with 403.
+    pub fn check_csrf(&self, request: &HttpRequest, token: Option<&str>) -> Result<(), Error> {
+        let headers = request.headers();
+        let named = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        // Of two, none is believed.
+        let authority = request
+            .uri()
+            .authority()
+            .filter(|_| !headers.contains_key(HOST));
+        let host = authority.map(|authority| ("host", authority.as_str().as_bytes()));
+        let method = request.method().as_str();
+        self.session.check_csrf(method, named.chain(host), token)
+    }
 }
 
 impl<M: 'static> FromRequest for Session<M> {

@@ -6,11 +6,13 @@ use std::time::Duration;
 use actix_http::Request;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, VARY, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    CACHE_CONTROL, HOST, LOCATION, ORIGIN, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, Error};
+use actix_web::{App, Error, HttpRequest};
 use fasthttpsession_actix::{
     NotSignedIn, Session, SessionFailed, SessionMiddleware, SignInAt, SignedIn, Typed,
 };
@@ -298,6 +300,43 @@ async fn without_a_middleware_they_say_so() {
             "no SessionMiddleware with the marker () is around this route, or around the middleware that asks for \
              the session: such middleware is wrapped before it"
         );
+    }
+}
+
+/// Over HTTP/2 the host is that of the URI, and of no header.
+#[actix_web::test]
+async fn a_form_of_this_site_is_known_by_its_origin_whatever_the_version_of_http() {
+    async fn change(session: Session, request: HttpRequest) -> Result<String, SessionFailed> {
+        session.check_csrf(&request, None)?;
+        Ok(String::new())
+    }
+    let app = App::new()
+        .wrap(middleware())
+        .route("/", web::post().to(change));
+    let app = init_service(app).await;
+    for (uri, host, origin, status) in [
+        ("https://a.org/", None, "https://a.org", StatusCode::OK),
+        (
+            "https://a.org/",
+            None,
+            "https://b.org",
+            StatusCode::FORBIDDEN,
+        ),
+        ("/", Some("a.org"), "https://a.org", StatusCode::OK),
+        ("/", Some("a.org"), "https://b.org", StatusCode::FORBIDDEN),
+        (
+            "https://a.org/",
+            Some("a.org"),
+            "https://a.org",
+            StatusCode::OK,
+        ),
+    ] {
+        let mut request = TestRequest::post().uri(uri).insert_header((ORIGIN, origin));
+        if let Some(host) = host {
+            request = request.insert_header((HOST, host));
+        }
+        let response = call_service(&app, request.to_request()).await;
+        assert_eq!(response.status(), status, "{uri} {host:?} {origin}");
     }
 }
 
