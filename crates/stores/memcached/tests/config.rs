@@ -101,9 +101,12 @@ fn a_password_where_a_server_should_be_is_not_shown() {
     let servers = "web:s3cret@cache-1";
     let program = MemcachedConfig::new(servers).expect_err("it is no server");
     let url = MemcachedConfig::from_url("memcached://web:s3cret").expect_err("it is no server");
+    let socket = MemcachedConfig::from_url("memcached+unix://web:s3cret/run/memcached.sock");
+    let socket = socket.expect_err("it is no path");
     let file = serde_json::from_str::<MemcachedConfig>(&format!(r#"{{"servers": "{servers}"}}"#));
     let file = file.expect_err("it is no server");
     for shown in [
+        format!("{socket} {socket:?}"),
         format!("{program} {program:?}"),
         format!("{url} {url:?}"),
         format!("{file} {file:?}"),

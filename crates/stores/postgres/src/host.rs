@@ -12,17 +12,13 @@ pub(crate) struct Hosts(Vec<(String, Option<u16>)>);
 impl Hosts {
     /// Reads `db1,db2:5433,[::1]:5434,/run/postgresql`.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
-        if text.contains('@') {
-            return Err(misconfigured(
-                "a server of postgres is not shown, for there is an @ in it, and before that may be a password",
-            ));
-        }
+        // It may be a part of a password, so no message shows it.
         let hosts: Option<Vec<_>> = text.split(',').map(host).collect();
         hosts.map(Self).ok_or_else(|| {
-            misconfigured(format!(
-                "{text:?} names no server of postgres: there is one or several with commas between, each like db1, \
-                 db1:5433, [::1]:5433 or /run/postgresql"
-            ))
+            misconfigured(
+                "what is given names no server of postgres: there is one or several with commas between, each like \
+                 db1, db1:5433, [::1]:5433 or /run/postgresql",
+            )
         })
     }
 
@@ -110,7 +106,8 @@ fn host(text: &str) -> Option<(String, Option<u16>)> {
         }
     };
     let port = port.map(str::parse).transpose().ok()?;
-    (!name.is_empty()).then(|| (name.to_owned(), port))
+    let is_odd = name.is_empty() || name.contains('@') || name.find('/').is_some_and(|at| at > 0);
+    (!is_odd).then(|| (name.to_owned(), port))
 }
 
 #[cfg(test)]
@@ -141,6 +138,7 @@ mod tests {
             "[::1",
             "db1:70000",
             "web@db1",
+            "web/run/postgresql",
         ] {
             assert_eq!(
                 Hosts::parse(text).expect_err(text).kind(),

@@ -108,7 +108,13 @@ fn what_can_not_be_meant_is_refused_and_named() {
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{url}");
         assert!(error.to_string().contains(sentence), "{url}: {error}");
     }
-    for host in ["", "a,,b", "a:port", "web:s3cret!@a"] {
+    for host in [
+        "",
+        "a,,b",
+        "a:port",
+        "web:s3cret!@a",
+        "web:s3cret!/run/postgresql",
+    ] {
         let error = PostgresConfig::new(host).expect_err(host);
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{host}");
         assert!(!error.to_string().contains(SECRET), "{error}");

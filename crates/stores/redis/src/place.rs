@@ -88,7 +88,7 @@ impl Place {
         };
         let (servers, database) = match scheme {
             "redis" | "rediss" => one(rest)?,
-            "redis+unix" | "unix" => (Servers::One(Address::Unix(decoded(rest)?.into())), None),
+            "redis+unix" | "unix" => (Servers::One(socket(rest)?), None),
             "redis+cluster" | "rediss+cluster" => cluster(rest)?,
             "redis+sentinel" | "rediss+sentinel" => sentinels(rest)?,
             _ => return Err(no_scheme()),
@@ -132,6 +132,17 @@ fn one(rest: &str) -> Result<(Servers, Option<u32>), StoreError> {
     let (server, database) = split_path(rest);
     let address = Address::parse(server, 6379)?;
     Ok((Servers::One(address), number(database)?))
+}
+
+/// What is no path may be a password without the `@` behind it, so it is not shown.
+fn socket(rest: &str) -> Result<Address, StoreError> {
+    let path = decoded(rest)?;
+    if !path.starts_with('/') {
+        return Err(misconfigured(
+            "the path of a socket in a Redis URL begins with a slash: redis+unix://user:password@/run/redis.sock",
+        ));
+    }
+    Ok(Address::Unix(path.into()))
 }
 
 fn cluster(rest: &str) -> Result<(Servers, Option<u32>), StoreError> {
