@@ -13,7 +13,7 @@
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
 //! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
-//! * [`in_runtime`]: an error in place of a panic outside of tokio.
+//! * [`in_runtime`]: an error in place of a panic outside of tokio, and without its timers.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 

@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! Clones of a [`FileStore`] are the same store. It needs a tokio runtime, in which it is opened and used: outside of one it
-//! answers with an error.
+//! Clones of a [`FileStore`] are the same store. It needs a tokio runtime with timers, in which it is opened and used:
+//! outside of one it answers with an error.
 //!
 //! # What it promises
 //!

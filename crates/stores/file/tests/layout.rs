@@ -107,6 +107,16 @@ fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
     }
 }
 
+#[test]
+fn without_timers_there_is_an_error_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let without = Builder::new_current_thread().build().unwrap();
+    let error = without.block_on(config(folder.path()).migrate(true).open());
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("enable_all"), "{error}");
+}
+
 /// The outcome of what does not wait.
 fn once<T>(work: impl Future<Output = T>) -> T {
     let mut context = Context::from_waker(Waker::noop());

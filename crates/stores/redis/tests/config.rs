@@ -120,6 +120,16 @@ fn what_can_not_be_read_is_refused_and_not_shown() {
     file.expect_err("settings stand beside the URL");
 }
 
+#[test]
+fn without_timers_there_is_an_error_and_no_panic() {
+    let without = tokio::runtime::Builder::new_current_thread().build();
+    let without = without.expect("a runtime starts");
+    let error = without.block_on(config("redis://127.0.0.1:1").open());
+    let error = error.expect_err("there are no timers");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("enable_all"), "{error}");
+}
+
 /// Connecting would fail at every certificate, and say that it is the server's fault.
 #[test]
 fn a_system_without_authorities_is_no_place_for_tls() {

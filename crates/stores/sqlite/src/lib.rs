@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! Clones of an [`SqliteStore`] are the same store. It needs a tokio runtime, in which it is opened and used: outside of
-//! one it answers with an error. And it needs a local disk: the file is in WAL mode, whose processes share memory.
+//! Clones of an [`SqliteStore`] are the same store. It needs a tokio runtime with timers, in which it is opened and used:
+//! outside of one it answers with an error. And it needs a local disk: the file is in WAL mode, whose processes share memory.
 //!
 //! SQLite itself is compiled in, and a program has it once: rusqlite 0.38 to 0.40 may stand beside this crate, and what
 //! needs the same `libsqlite3-sys`, such as sqlx 0.9 or diesel 2; sqlx 0.8 with its feature `sqlite`, and what is built

@@ -30,6 +30,22 @@ fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
     }
 }
 
+#[test]
+fn without_timers_there_is_an_error_and_no_panic() {
+    let place = Place::new();
+    let with = Builder::new_current_thread().enable_all().build();
+    let store = with.expect("a runtime starts").block_on(place.store());
+    let without = Builder::new_current_thread().build();
+    let without = without.expect("a runtime starts");
+    let opened = without.block_on(place.config().open()).map(drop);
+    let created = without.block_on(store.create(handle(1), &record(), NOW));
+    for outcome in [opened, created.map(drop)] {
+        let error = outcome.expect_err("there are no timers");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("enable_all"), "{error}");
+    }
+}
+
 /// The outcome of what does not wait.
 fn once<T>(work: impl Future<Output = T>) -> T {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
