@@ -39,10 +39,10 @@ pub(crate) struct File {
 }
 
 impl Connect {
-    /// Sees that the file is there, before any connection is opened: what lies under its name later has to be this one.
-    pub(crate) fn prepare(&self) -> Result<Named, StoreError> {
+    /// The file, as the writer has it open: before, a file system of layers may show another.
+    pub(crate) fn opened(&self) -> Result<Named, StoreError> {
         match self {
-            Self::File(file) => file.prepare(),
+            Self::File(file) => Named::of(&file.path).map_err(|error| file.no_file(&error)),
             Self::Function(_) => Ok(Named::unknown()),
         }
     }
@@ -50,6 +50,9 @@ impl Connect {
     /// A connection that writes: the log is on, and `synchronous` is what was set. What SQLite notes down to take a
     /// statement back stays in memory: no sessions are in files elsewhere.
     pub(crate) fn writer(&self, config: &SqliteConfig) -> Result<Connection, StoreError> {
+        if let Self::File(file) = self {
+            file.prepare()?;
+        }
         let db = self.connect(config.timeout)?;
         let failed = |error| store_error("setting up the connection that writes", error);
         write_ahead(&db, config.timeout)?;
@@ -121,19 +124,16 @@ impl File {
     }
 
     /// The file is there: made now, for its owner alone, or before.
-    fn prepare(&self) -> Result<Named, StoreError> {
+    fn prepare(&self) -> Result<(), StoreError> {
         match fs::metadata(&self.path) {
-            Ok(found) if found.is_file() => {}
-            Ok(_) => {
-                return Err(misconfigured(format!(
-                    "{} is no file that the SQLite store can use",
-                    self.path.display()
-                )));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make()?,
-            Err(error) => return Err(self.no_file(&error)),
+            Ok(found) if found.is_file() => Ok(()),
+            Ok(_) => Err(misconfigured(format!(
+                "{} is no file that the SQLite store can use",
+                self.path.display()
+            ))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(),
+            Err(error) => Err(self.no_file(&error)),
         }
-        Named::of(&self.path).map_err(|error| self.no_file(&error))
     }
 
     fn make(&self) -> Result<(), StoreError> {
@@ -222,7 +222,6 @@ mod tests {
         {
             let config = SqliteConfig::new(&path).synchronous(synchronous);
             let connect = Connect::File(File::new(&path, true).expect("it is a path"));
-            connect.prepare().expect("it can be made");
             let writer = connect.writer(&config).expect("it opens");
             let checkpointer = connect.checkpointer(config.timeout).expect("it opens");
             assert!(is_on(&writer, "checkpoint_fullfsync"));

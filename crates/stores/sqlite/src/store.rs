@@ -88,8 +88,8 @@ impl fmt::Debug for SqliteStore {
 impl Inner {
     fn open(config: SqliteConfig, connect: &Connect) -> Result<Self, StoreError> {
         let sql = Arc::new(Statements::new(&config.table));
-        let file = Arc::new(connect.prepare()?);
         let db = connect.writer(&config)?;
+        let file = Arc::new(connect.opened()?);
         if config.migrate {
             schema::migrate(&db, &config.table)?;
         }
