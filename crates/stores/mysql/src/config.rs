@@ -134,8 +134,8 @@ impl MysqlConfig {
         Self { tls, ..self }
     }
 
-    /// A file with the certificates of the only authorities to trust, in PEM, which opening reads. Default: none, and the
-    /// well-known ones are trusted.
+    /// A file with the certificates of the only authorities to trust, in PEM, which opening reads, for [`Tls::Verified`];
+    /// without it opening refuses the file, for nobody would look at it. Default: none, and the well-known ones are trusted.
     pub fn tls_ca(self, file: impl Into<PathBuf>) -> Self {
         let tls_ca = Some(file.into());
         Self { tls_ca, ..self }
@@ -285,6 +285,9 @@ impl MysqlConfig {
 
     fn ssl(&self) -> Result<Option<SslOpts>, StoreError> {
         match self.tls {
+            Tls::Off if self.tls_ca.is_some() => Err(misconfigured(
+                "tls_ca is of use with tls=verified only: set that, or leave tls_ca out",
+            )),
             Tls::Off => Ok(None),
             Tls::Verified if self.socket.is_some() => Ok(None),
             Tls::Verified => self.verified().map(Some),

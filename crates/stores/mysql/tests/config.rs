@@ -118,6 +118,18 @@ fn no_password_is_printed() {
     }
 }
 
+#[tokio::test]
+async fn authorities_that_would_not_be_asked_are_refused() {
+    for settings in ["", "&tls=off", "&socket=/nowhere/db.sock"] {
+        let url = format!("mysql://127.0.0.1:1/app?tls_ca=/etc/ca.pem{settings}");
+        let config = MysqlConfig::from_url(&url).expect(&url);
+        let error = config.open().await.expect_err("nobody would be verified");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        let sentence = "tls_ca is of use with tls=verified only";
+        assert!(error.to_string().contains(sentence), "{error}");
+    }
+}
+
 #[cfg(not(feature = "tls"))]
 #[tokio::test]
 async fn encryption_that_was_not_compiled_in_is_refused() {

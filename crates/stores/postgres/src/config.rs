@@ -152,8 +152,8 @@ impl PostgresConfig {
         Self { sslmode, ..self }
     }
 
-    /// A file with the certificates of the authorities to trust, in PEM, for [`SslMode::VerifyFull`]. Default: those
-    /// that the operating system trusts.
+    /// A file with the certificates of the authorities to trust, in PEM, for [`SslMode::VerifyFull`]; with any other mode
+    /// opening refuses it, for nobody would look at it. Default: those that the operating system trusts.
     pub fn sslrootcert(self, file: impl Into<PathBuf>) -> Self {
         Self {
             sslrootcert: Some(file.into()),
@@ -255,6 +255,12 @@ impl PostgresConfig {
     /// that does not answer is [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable) or
     /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout).
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
+        if self.sslrootcert.is_some() && self.sslmode != SslMode::VerifyFull {
+            return Err(misconfigured(
+                "sslrootcert is of use with sslmode=verify-full only: set that, for nothing else looks at the server's \
+                 certificate, or leave sslrootcert out",
+            ));
+        }
         let connector = Box::new(Connector::new(&self)?);
         let pool = RuntimePool::new(self.max_connections, self.idle_connections);
         self.open_with(Source::Own(pool, connector)).await

@@ -344,7 +344,9 @@
 //!
 //! Needs the feature `tls`. The default, `sslmode=prefer`, encrypts if both can, and trusts whoever answers;
 //! `sslmode=verify-full` is what to use on a network that is not your own, with `sslrootcert` if the authority is your
-//! own. It checks the name of the host, too; a Unix socket has none.
+//! own. It checks the name of the host, too; a Unix socket has none. With any other mode `sslrootcert` is refused, also where
+//! libpq would use it. There is no certificate of the client's, which `cert` and `clientcert` in `pg_hba.conf` ask for: a role
+//! signs in by its password.
 //!
 //! # Settings
 //!

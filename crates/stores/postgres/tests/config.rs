@@ -159,6 +159,24 @@ fn no_password_is_printed() {
     }
 }
 
+/// In a URL of libpq it has connections verified, whatever the mode.
+#[tokio::test]
+async fn authorities_that_would_not_be_asked_are_refused() {
+    for settings in [
+        "",
+        "&sslmode=prefer",
+        "&sslmode=require",
+        "&sslmode=disable",
+    ] {
+        let url = format!("postgres://127.0.0.1:1/app?sslrootcert=/etc/ca.pem{settings}");
+        let config = PostgresConfig::from_url(&url).expect(&url);
+        let error = config.open().await.expect_err("nobody would be verified");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        let sentence = "sslrootcert is of use with sslmode=verify-full only";
+        assert!(error.to_string().contains(sentence), "{error}");
+    }
+}
+
 #[cfg(not(feature = "tls"))]
 #[tokio::test]
 async fn encryption_that_was_not_compiled_in_is_refused() {
