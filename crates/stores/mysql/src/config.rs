@@ -236,9 +236,10 @@ impl MysqlConfig {
     /// [`max_connections`](Self::max_connections) is how many of the pool's may be used at once.
     ///
     /// The pool may be set up in any way, as long as its connections have `autocommit` on, `character_set_connection` is
-    /// what `character_set_client` is, as after `SET NAMES`, and MariaDB's `sql_mode` has no `EMPTY_STRING_IS_NULL`. What is
-    /// not so is an error of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured). How long the
-    /// server waits for a row that another transaction holds is the pool's affair; this store waits no longer than
+    /// what `character_set_client` is, as after `SET NAMES`, and MariaDB's `sql_mode` has neither `EMPTY_STRING_IS_NULL`
+    /// nor `ORACLE`. What is not so is an error of kind
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured). How long the server waits for a row that
+    /// another transaction holds is the pool's affair; this store waits no longer than
     /// [`statement_timeout`](Self::statement_timeout).
     pub async fn open_on(self, pool: Pool) -> Result<MysqlStore, StoreError> {
         let link = Link::shared(pool, self.max_connections, self.waits());
@@ -270,7 +271,8 @@ impl MysqlConfig {
     }
 
     /// What each connection is told first. Where it says nothing, statements need nothing. The names are told anew, for the
-    /// server may have set the connection up to convert what is sent, and the driver sends bytes as texts.
+    /// server may have set the connection up to convert what is sent, and the driver sends bytes as texts; and the mode, for
+    /// under one such as `ORACLE` statements mean something else.
     fn setup(&self) -> String {
         let wait = self
             .statement_timeout
@@ -278,7 +280,8 @@ impl MysqlConfig {
             .min(LONGEST_LOCK_WAIT);
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-             SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}; SET NAMES utf8mb4",
+             SET SESSION autocommit = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
+             SESSION innodb_lock_wait_timeout = {}; SET NAMES utf8mb4",
             wait.as_secs().max(1)
         )
     }

@@ -171,7 +171,7 @@ fn describe(code: u16) -> (StoreErrorKind, &'static str) {
         1049 => (Misconfigured, "there is no such database"),
         1046 => (Misconfigured, "no database was named"),
         1142 | 1143 | 1227 | 1370 => (Misconfigured, "the user may not do this"),
-        1064 => (Misconfigured, "the table can't have its name, which the server keeps for itself"),
+        1064 => (Misconfigured, "the server does not read the statement: it keeps the table's name for itself, or its sql_mode is another"),
         1051 | 1146 => (Misconfigured, "there is no such table"),
         1054 | 1136 | 1364 => (Misconfigured, "the table has other columns"),
         1665 => (Misconfigured, "the server's binlog_format is STATEMENT, and it must be ROW or MIXED"),

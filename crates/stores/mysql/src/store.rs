@@ -27,7 +27,7 @@ const BESIDE_BODY: usize = 2048;
 const SMALLEST_MESSAGE: u64 = 64 * 1024;
 const SETTINGS: &str = "SELECT @@max_allowed_packet, @@autocommit, \
     @@character_set_client = @@character_set_connection, FIND_IN_SET('EMPTY_STRING_IS_NULL', @@sql_mode), \
-    DATABASE() IS NULL";
+    FIND_IN_SET('ORACLE', @@sql_mode), DATABASE() IS NULL";
 
 /// Sessions in a table of a MySQL or MariaDB server. Clones are the same store.
 #[derive(Clone)]
@@ -192,7 +192,7 @@ impl fmt::Debug for MysqlStore {
 async fn largest_body(link: &Link, table: &TableName) -> Result<usize, StoreError> {
     let doing = "asking MySQL for its settings";
     let rows = link.rows(doing, SETTINGS, []).await?;
-    let [message, autocommit, as_sent, empty_is_null, nowhere] =
+    let [message, autocommit, as_sent, empty_is_null, oracle, nowhere] =
         row::numbers(rows).map_err(|wrong| Failure::from(wrong).of(doing))?;
     if nowhere == 1 && table.schema().is_none() {
         return Err(misconfigured(format!(
@@ -214,7 +214,12 @@ async fn largest_body(link: &Link, table: &TableName) -> Result<usize, StoreErro
     }
     if empty_is_null > 0 {
         return Err(misconfigured(
-            "sql_mode has EMPTY_STRING_IS_NULL, and the MySQL store writes what is empty",
+            "on the connections of the pool, sql_mode has EMPTY_STRING_IS_NULL, and the MySQL store writes what is empty",
+        ));
+    }
+    if oracle > 0 {
+        return Err(misconfigured(
+            "on the connections of the pool, sql_mode has ORACLE, which the MySQL store's statements are not written for",
         ));
     }
     if message < SMALLEST_MESSAGE {

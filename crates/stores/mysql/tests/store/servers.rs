@@ -188,3 +188,27 @@ async fn a_server_that_only_answers_reads_has_certainly_not_written() {
     let replaced = replace(&store, 1).await.expect("it takes writes again");
     assert_eq!(replaced, Replaced::Replaced);
 }
+
+/// A mode for programs that were written for another database, under which statements mean something else or nothing.
+#[tokio::test]
+async fn a_server_that_speaks_as_another_is_spoken_to_as_ever() {
+    let place = Place::private();
+    place.run(
+        "SET GLOBAL sql_mode = /*M! 'ORACLE,EMPTY_STRING_IS_NULL,NO_BACKSLASH_ESCAPES' */
+         /*!80000 'ANSI,NO_BACKSLASH_ESCAPES' */",
+    );
+    let store = place.store().await;
+    create(&store, 0..24).await;
+    let swaps: Vec<_> = (0..24).map(|number| replacing(&store, number)).collect();
+    for swap in swaps {
+        let replaced = within(swap).await.expect("no panic").expect("an answer");
+        assert_eq!(replaced, Replaced::Replaced);
+    }
+    assert_eq!(load(&store, 1).await, Some(successor(&record())));
+    let touched = store.touch(handle(1), 2, NOW.after(2 * HOUR), NOW).await;
+    assert_eq!(touched.expect("an answer"), Touched::Touched);
+    let deleted = store.delete(handle(1), NOW).await;
+    assert_eq!(deleted.expect("an answer"), Deleted::Deleted);
+    let purged = store.purge(100, NOW.after(48 * HOUR)).await;
+    assert_eq!(purged.expect("an answer"), 23);
+}
