@@ -4,6 +4,9 @@
 use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+const RIGHTS: &str =
+    "the user may not do this; compare its rights with the section Rights of this store's page";
+
 /// What the driver or the server said to a command. An answer that servers are known to give means that the command had
 /// no effect.
 pub(crate) fn store_error(error: &RedisError) -> StoreError {
@@ -99,8 +102,9 @@ fn reason(kind: ErrorKind, code: &str, detail: &str) -> Option<(StoreErrorKind, 
             Misconfigured,
             "it is a cluster, and the URL does not begin with redis+cluster://",
         ),
-        ErrorKind::Server(NoPerm) => (Misconfigured, "the user may not do this"),
-        _ if has("NOPERM") => (Misconfigured, "the user may not do this"),
+        ErrorKind::Server(NoPerm) => (Misconfigured, RIGHTS),
+        // Scripts write a record last, so it is as it was when they are not let go on; a touch at most has moved its deadline.
+        _ if has("NOPERM") || has("user executing the script can't") => (Misconfigured, RIGHTS),
         _ if has("WRONGTYPE") => (Corrupt, "a key holds another type of value"),
         _ if has("OOM") => (Full, "it has reached maxmemory"),
         _ if has("MISCONF") && detail.contains("No space left") => {

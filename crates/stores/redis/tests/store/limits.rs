@@ -1,10 +1,10 @@
 //! Memory that is full, records that are too large, users who may not do everything.
 
 use fasthttpsession_core::{
-    Created, Deleted, Record, Replaced, Store as _, StoreErrorKind, Touched,
+    Created, Deleted, Record, Replaced, Store as _, StoreError, StoreErrorKind, Touched,
 };
-use fasthttpsession_redis::RedisConfig;
-use fasthttpsession_servers::Redis;
+use fasthttpsession_redis::{RedisConfig, RedisStore};
+use fasthttpsession_servers::{Redis, RedisServer};
 
 use crate::support::sample::{
     HOUR, handle, next, now, principal, record, record_of, record_of_size,
@@ -108,17 +108,54 @@ async fn the_rights_that_the_page_names_suffice() {
 #[tokio::test]
 async fn what_a_user_may_not_do_is_misconfigured() {
     let server = Redis::start();
-    let rule = ["on", ">secret", "~others:*", "+@all"];
-    server.cli(&[&["ACL", "SETUSER", "web"][..], &rule].concat());
-    let url = format!("redis://web:secret@{}", server.address());
-    let store = RedisConfig::from_url(&url).expect("it is a URL");
-    let store = store.open().await.expect("it lets us in");
+    let store = open_as(&server, &["~session:*", "+@all"]).await;
+    let store = store.expect("it lets us in");
+    server.cli(&["ACL", "SETUSER", "web", "resetkeys", "~others:*"]);
     let read = store.load(handle(), now()).await.map(drop);
     let written = store.create(handle(), &record(), now()).await.map(drop);
     for error in [read, written] {
         let error = error.expect_err("it may not");
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
         assert!(!error.may_have_applied());
+    }
+}
+
+/// As a user who has these rights.
+async fn open_as(server: &RedisServer, rights: &[&str]) -> Result<RedisStore, StoreError> {
+    server.cli(&[&["ACL", "SETUSER", "web", "reset", "on", ">secret"], rights].concat());
+    let url = format!("redis://web:secret@{}", server.address());
+    RedisConfig::from_url(&url)?.open().await
+}
+
+/// Of that servers tell in words of their own.
+#[tokio::test]
+async fn what_a_script_may_not_do_is_misconfigured_and_leaves_the_record() {
+    let server = Redis::start();
+    let store = open_as(&server, &["~session:*", "+@all"]).await;
+    let store = store.expect("it lets us in");
+    let (handle, principal) = (handle(), principal());
+    let first = record_of(&principal);
+    store.create(handle, &first, now()).await.expect("it may");
+    for missing in ["-set", "-getrange"] {
+        server.cli(&["ACL", "SETUSER", "web", "+@all", missing]);
+        let another = crate::support::sample::handle();
+        for error in [
+            store.create(another, &first, now()).await.map(drop),
+            store
+                .replace(handle, 1, &next(&first), now())
+                .await
+                .map(drop),
+        ] {
+            let error = error.expect_err("it may not");
+            let sentence = error.to_string();
+            assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{sentence}");
+            assert!(!error.may_have_applied(), "{sentence}");
+            assert!(sentence.contains("section Rights"), "{sentence}");
+        }
+        let found = store.load(another, now()).await.expect("it may");
+        assert_eq!(found, None);
+        let found = store.load(handle, now()).await.expect("it may");
+        assert_eq!(found.as_ref(), Some(&first));
     }
 }
 
