@@ -15,9 +15,10 @@ use crate::connect;
 use crate::error::{not_replicated, store_error, unconfirmed, unexpected};
 use crate::keys::{SLOTS, slot_of};
 use crate::lines::Lines;
+use crate::link::is_of_a_replica;
 use crate::moving::Moving;
 use crate::place::Address;
-use crate::scripts::Script;
+use crate::scripts::{DELETE, Script};
 
 /// All servers of a store.
 pub(crate) struct Backend {
@@ -119,6 +120,21 @@ impl Backend {
             first_of(answers)?;
         }
         Ok(())
+    }
+
+    /// Whether writes of `key`, which is no session's, would be refused for as long as nobody mends it, or by a replica. What
+    /// may pass, as a full disk does, is not in the way of reads. A cluster has said by its slots who takes writes.
+    pub(crate) async fn takes_writes(&self, key: &str) -> Result<(), StoreError> {
+        if let Path::Cluster(..) = &*self.reads {
+            return Ok(());
+        }
+        let nothing_to_delete = DELETE.whole(&[key], &[b"0", b"0"]);
+        let answers = self.reads.send(key, &[nothing_to_delete]).await?;
+        let is_replica = answers.iter().any(is_of_a_replica);
+        match first_of(answers) {
+            Err(error) if is_replica || error.kind() == StoreErrorKind::Misconfigured => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Who has which slots: one for all where there is no cluster. `from_within`, of a cluster only a node is believed that

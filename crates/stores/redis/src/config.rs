@@ -178,8 +178,9 @@ impl RedisConfig {
     ///
     /// # Errors
     /// Of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) if settings do not fit each
-    /// other, or the servers refuse the user; [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable) or
-    /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout) if they can't be reached.
+    /// other, or the servers refuse the user or what it needs to do;
+    /// [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable) or
+    /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout) if they can't be reached, or what is reached is a replica.
     pub async fn open(self) -> Result<RedisStore, StoreError> {
         let place = self
             .place
@@ -218,6 +219,9 @@ impl RedisConfig {
     async fn checked(self, backend: Backend) -> Result<RedisStore, StoreError> {
         in_runtime("Redis")?;
         backend.ping().await.map_err(StoreError::not_applied)?;
+        let no_session = format!("{}opening", self.prefix);
+        let takes_writes = backend.takes_writes(&no_session).await;
+        takes_writes.map_err(StoreError::not_applied)?;
         let limit = self.connect_timeout.saturating_add(self.response_timeout);
         Ok(RedisStore::new(
             backend,

@@ -129,7 +129,10 @@ fn reason(kind: ErrorKind, code: &str, detail: &str) -> Option<(StoreErrorKind, 
             Misconfigured,
             "it is no cluster, and the URL begins with redis+cluster://",
         ),
-        _ if has("unknown command") => (Misconfigured, "it does not know this command"),
+        _ if has("unknown command") => (
+            Misconfigured,
+            "it does not know this command; sentinels, and nobody else, are reached by redis+sentinel://",
+        ),
         _ if has("DB index is out of range") => {
             (Misconfigured, "it has no database of this number")
         }

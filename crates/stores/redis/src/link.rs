@@ -175,6 +175,6 @@ fn pausing(failures: u32, error: StoreError) -> State {
 }
 
 /// Whether a server that should be a primary has become a replica.
-fn is_of_a_replica(answer: &Value) -> bool {
+pub(crate) fn is_of_a_replica(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if error.code() == "READONLY" || error.details().is_some_and(|detail| detail.contains("READONLY")))
 }

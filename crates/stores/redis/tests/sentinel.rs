@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use fasthttpsession_core::Store as _;
+use fasthttpsession_core::{Store as _, StoreErrorKind};
 use fasthttpsession_redis::RedisConfig;
 use fasthttpsession_servers::{RedisSentinel, RedisServer};
 use redis::Client;
@@ -97,6 +97,31 @@ async fn a_sentinel_that_hangs_or_is_dead_holds_nobody_up() {
     let checked = store.expect("the third sentinel answers").check().await;
     checked.expect("the primary answers");
     watched.sentinels[0].resume();
+}
+
+/// Both answer `PING`, and refuse every write.
+#[tokio::test]
+async fn a_sentinel_or_a_replica_in_place_of_the_primary_is_refused() {
+    let watched = RedisSentinel::start();
+    for (server, kind, sentence) in [
+        (
+            &watched.sentinels[0],
+            StoreErrorKind::Misconfigured,
+            "redis+sentinel://",
+        ),
+        (
+            &watched.servers[1],
+            StoreErrorKind::Unavailable,
+            "it is a replica",
+        ),
+    ] {
+        let url = format!("redis://:p%40ss%3Aword%2F1@{}", server.address());
+        let config = RedisConfig::from_url(&url).expect("it is a URL");
+        let error = config.open().await.expect_err("it takes no writes");
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(sentence), "{error}");
+        assert!(!error.may_have_applied(), "{error}");
+    }
 }
 
 /// Sentinels are asked over connections too, and nothing comes on those of a runtime that does not run.

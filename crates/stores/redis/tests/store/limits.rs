@@ -160,6 +160,21 @@ async fn what_a_script_may_not_do_is_misconfigured_and_leaves_the_record() {
 }
 
 #[tokio::test]
+async fn a_user_without_the_rights_is_refused_at_opening() {
+    let server = Redis::start();
+    for rights in [
+        &["~others:*", "+@all"][..],
+        &["~session:*", "+@all", "-eval"],
+        &["~session:*", "+@all", "-unlink"],
+    ] {
+        let error = open_as(&server, rights).await.expect_err("it may not");
+        let sentence = error.to_string();
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{sentence}");
+        assert!(sentence.contains("section Rights"), "{sentence}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_of_another_type_is_no_record_and_stays() {
     let server = Redis::shared();
     let prefix = crate::support::prefix();
