@@ -10,6 +10,7 @@ mod job;
 mod lane;
 mod met;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,14 +161,17 @@ impl Manager {
         }
         turn.give_back(again);
         let Some(working) = working else { return ended };
-        match self.swap(turn.handle(), working, start.header.version, terms.now) {
-            Ok(swap) => {
+        let swap = || self.swap(turn.handle(), working, start.header.version, terms.now);
+        // The logs of others are aboard, so a panic of a map codec must not go off here.
+        match catch_unwind(AssertUnwindSafe(swap)) {
+            Ok(Ok(swap)) => {
                 turn.flight = Some(Box::new(Flight {
                     seats: aboard,
                     swap,
                 }));
             }
-            Err(error) => ended = fail(turn, aboard, &error, own).or(ended),
+            Ok(Err(error)) => ended = fail(turn, aboard, &error, own).or(ended),
+            Err(panic) => ended = panicked(turn, aboard, panic, own).or(ended),
         }
         ended
     }
@@ -333,6 +337,22 @@ fn fail(turn: &Turn, seats: Aboard, error: &Error, own: &mut Option<Box<Job>>) -
         ended = seat.end(Err(error.clone().into())).or(ended);
     }
     ended
+}
+
+/// As [`fail`], for a panic: of one who is alone, it is that one's.
+fn panicked(
+    turn: &Turn,
+    mut seats: Aboard,
+    panic: Box<dyn Any + Send>,
+    own: &mut Option<Box<Job>>,
+) -> Option<Done> {
+    if seats.len() > 1 {
+        discard(panic);
+        separate(turn, seats, own);
+        return None;
+    }
+    let (seat, _) = seats.pop()?;
+    seat.end(Err(Failure::Panic(panic)))
 }
 
 /// Makes everybody wait again, to go alone.

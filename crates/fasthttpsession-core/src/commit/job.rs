@@ -88,7 +88,7 @@ pub(crate) struct Swap {
 }
 
 impl Done {
-    /// The committer panicked (in a map codec of the application) and took the log with it.
+    /// The committer panicked (in a clock of the application, or in what reads a map) and took the log with it.
     pub(crate) fn forsaken(handle: Handle) -> Self {
         let unknown = Error::OutcomeUnknown {
             handle,

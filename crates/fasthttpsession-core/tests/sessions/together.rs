@@ -365,7 +365,7 @@ async fn a_log_that_fitted_does_not_outgrow_the_limit_when_it_is_applied_again()
     assert_eq!(client.request(&sessions).await.keys(), ["a", "c"]);
 }
 
-/// Refuses a map with the key "poison".
+/// Refuses a map with the key "poison", and panics on one with the key "bomb".
 fn picky_codec() -> Codec {
     Codec::map(
         "picky",
@@ -373,6 +373,7 @@ fn picky_codec() -> Codec {
             if map.contains_key("poison") {
                 return Err("poison".to_owned());
             }
+            assert!(!map.contains_key("bomb"), "a panic of the codec's own");
             serde_json::to_vec(map).map_err(|error| error.to_string())
         },
         |bytes| serde_json::from_slice(bytes).map_err(|error| error.to_string()),
@@ -407,4 +408,45 @@ async fn a_log_that_no_codec_can_encode_fails_without_its_neighbours() {
         result.unwrap();
     }
     assert_eq!(client.get(&sessions, "n").await, Some(3));
+}
+
+#[tokio::test]
+async fn a_codec_that_panics_panics_in_the_request_whose_value_it_was() {
+    let world = World::new();
+    let sessions = world.builder().codec(picky_codec()).build().unwrap();
+    let client = Client::with(&sessions, "n", 0).await;
+    for bombs_go_first in [false, true] {
+        let gate = Gate::new();
+        world
+            .store
+            .first(Op::Replace, [Fault::HoldCall(gate.clone())]);
+        let first = add_one(&client, &sessions);
+        gate.reached().await;
+        let mut others = Vec::new();
+        if !bombs_go_first {
+            others.push(add_one(&client, &sessions));
+            settle().await;
+        }
+        let bombs = [(); 2].map(|()| {
+            let (client, sessions) = (client.clone(), sessions.clone());
+            spawn(async move {
+                let request = client.request(&sessions).await;
+                request.set("bomb", &1).unwrap();
+                let caught = AssertUnwindSafe(request.finish()).catch_unwind().await;
+                *caught.err().unwrap().downcast::<&str>().unwrap()
+            })
+        });
+        settle().await;
+        others.push(add_one(&client, &sessions));
+        settle().await;
+        gate.open();
+        for panic in join(bombs.into()).await {
+            assert_eq!(panic, "a panic of the codec's own");
+        }
+        others.push(first);
+        for result in join(others).await {
+            result.unwrap();
+        }
+    }
+    assert_eq!(client.get(&sessions, "n").await, Some(5));
 }
