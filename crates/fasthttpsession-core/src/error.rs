@@ -112,10 +112,11 @@ pub enum Error {
         /// The error in place of an answer, if the last attempt gave one.
         source: Option<StoreError>,
     },
-    /// An `update` refused the value that it found when the commit was made. Nothing was committed.
+    /// An `update` refused the value that it found when the commit was made, so nothing was committed; or before, and was
+    /// not recorded.
     #[error("an update refused the session's value: {source}")]
     Refused {
-        /// What the closure returned.
+        /// What the closure returned, or that it writes the value by itself.
         source: Arc<dyn StdError + Send + Sync>,
     },
     /// The request is finished, or was dropped; a session can no longer be written through it.

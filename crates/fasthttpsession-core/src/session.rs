@@ -47,6 +47,10 @@ pub use typed::{OldValue, SessionValue, Typed};
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Inner>);
 
+/// How often an `update` runs on what its request sees before it gives up: tasks that update one value at once may overtake
+/// each other, but none is overtaken so often.
+const MOST_RUNS: u32 = 10_000;
+
 /// Values.
 impl Session {
     /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
@@ -98,6 +102,9 @@ impl Session {
     /// happens as often as it runs. A value computed here may be wrong after a rebase: what is shown to the client or
     /// may be used only once goes through [`transact`](Self::transact).
     ///
+    /// The closure may use this session, but not write the value that it changes: it would run again each time, and the
+    /// update ends with [`Error::Refused`].
+    ///
     /// The closure returns nothing, or a `Result<(), E>`. An error from its run here is returned from here, and the
     /// update is not recorded; an error at the commit aborts the whole commit with [`Error::Refused`].
     pub fn update<T, F, R>(&self, key: impl ValueKey<T>, change: F) -> Result<(), Error>
@@ -137,7 +144,7 @@ impl Session {
                 })?;
             rules.encode(&name, &value)
         };
-        loop {
+        for _ in 0..MOST_RUNS {
             let old = self.state().writable()?.values().encoded(&key);
             // Outside the lock, for it may do anything, even use this session.
             let new = updater(old.as_ref())?;
@@ -150,6 +157,10 @@ impl Session {
                 return Ok(());
             }
         }
+        let reason =
+            "it changed each time that the update ran; does its closure write it by itself?";
+        let source = Box::<dyn std::error::Error + Send + Sync>::from(reason).into();
+        Err(Error::Refused { source })
     }
 
     /// Whether `key` has a value.

@@ -279,3 +279,39 @@ async fn several_values_are_set_all_or_none() {
     client.receive(&request.respond().await);
     assert_eq!(client.request(&sessions).await.keys(), ["a", "b", "n"]);
 }
+
+/// It changes what it starts from each time that it runs, so it would run for ever.
+#[tokio::test]
+async fn an_update_that_writes_its_own_value_is_refused() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let request = client.request(&sessions).await;
+    let session = request.session.clone();
+    let inside = move |n: &mut u64| {
+        session.update("n", |n: &mut u64| *n += 1).unwrap();
+        *n += 1;
+    };
+    let refused = request.update("n", inside).unwrap_err();
+    assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("does its closure write it"));
+    let (session, mut runs) = (request.session.clone(), 0_u64);
+    let inside = move |n: &mut u64| {
+        runs += 1;
+        session.set("n", &runs).unwrap();
+        *n += 1;
+    };
+    let refused = request.update("n", inside).unwrap_err();
+    assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
+    request.discard();
+    // Of another key it may.
+    let session = request.session.clone();
+    let inside = move |n: &mut u64| {
+        session.update("m", |m: &mut u64| *m += 1).unwrap();
+        *n += 1;
+    };
+    request.update("n", inside).unwrap();
+    request.respond().await;
+    assert_eq!(client.get(&sessions, "n").await, Some(1));
+    assert_eq!(client.get(&sessions, "m").await, Some(1));
+}

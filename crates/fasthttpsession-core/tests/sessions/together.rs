@@ -450,3 +450,22 @@ async fn a_codec_that_panics_panics_in_the_request_whose_value_it_was() {
     }
     assert_eq!(client.get(&sessions, "n").await, Some(5));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tasks_of_one_request_that_update_one_value_all_count() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let request = client.request(&sessions).await;
+    let tasks = (0..100).map(|_| {
+        let session = request.session.clone();
+        spawn(async move {
+            for _ in 0..20 {
+                session.update("n", |n: &mut u64| *n += 1).unwrap();
+            }
+        })
+    });
+    join(tasks.collect()).await;
+    request.respond().await;
+    assert_eq!(client.get(&sessions, "n").await, Some(2000));
+}
