@@ -87,8 +87,9 @@ pub enum Error {
         /// How many they may take.
         limit: usize,
     },
-    /// There would be more values than [`Limits::values`](crate::Limits::values).
-    #[error("the session would have more than {limit} values")]
+    /// There would be more values than [`Limits::values`](crate::Limits::values), or a request
+    /// [removes](crate::Session::remove) more than its session can have.
+    #[error("more values than the {limit} that the session may have")]
     TooManyValues {
         /// How many it may have.
         limit: usize,

@@ -51,6 +51,10 @@ pub struct Session(pub(crate) Arc<Inner>);
 /// each other, but none is overtaken so often.
 const MOST_RUNS: u32 = 10_000;
 
+/// How many keys a request may remove that its session did not have, at least: whoever removes what may be there should
+/// meet no limit.
+const MOST_REMOVED: usize = 1024;
+
 /// Values.
 impl Session {
     /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
@@ -89,10 +93,17 @@ impl Session {
         self.state().writable()?.set_all(entries)
     }
 
-    /// Removes `key`; removing what is not there is no error.
+    /// Removes `key`; removing what is not there is no error, but each key is kept until the commit, for another request may
+    /// set it meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::TooManyValues`] once a request removes more keys than its session had, and 1 024 beside them, or
+    /// [`Limits::values`] if that is more; [`Error::Finished`].
+    ///
+    /// [`Limits::values`]: crate::Limits::values
     pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> {
-        self.state().writable()?.remove(key.as_ref());
-        Ok(())
+        let most = self.0.manager.limits.values.max(MOST_REMOVED);
+        self.state().writable()?.remove(key.as_ref(), most)
     }
 
     /// Changes the value of `key` in place, starting from `T::default()` when there is none.

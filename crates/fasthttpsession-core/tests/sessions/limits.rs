@@ -315,3 +315,32 @@ async fn an_update_that_writes_its_own_value_is_refused() {
     assert_eq!(client.get(&sessions, "n").await, Some(1));
     assert_eq!(client.get(&sessions, "m").await, Some(1));
 }
+
+#[tokio::test]
+async fn a_request_removes_no_more_keys_than_a_session_may_have_beside_its_own() {
+    let world = World::new();
+    let limits = Limits::default().values(2);
+    let sessions = world.builder().limits(limits).build().unwrap();
+    let mut client = Client::new();
+    client
+        .visit(&sessions, |s| s.set_all([("a", 1), ("b", 2)]))
+        .await;
+    let request = client.request(&sessions).await;
+    for key in ["a", "b"] {
+        request.remove(key).unwrap();
+    }
+    for n in 0..1023 {
+        request.remove(format!("key {n}")).unwrap();
+    }
+    request.set("z", &1).unwrap();
+    request.remove("z").unwrap();
+    request.set("kept", &1).unwrap();
+    for key in ["one more", "kept"] {
+        let many = request.remove(key).unwrap_err();
+        assert!(matches!(many, Error::TooManyValues { limit: 1024 }));
+        assert_eq!(many.status(), 413);
+    }
+    request.remove("a").unwrap();
+    request.respond().await;
+    assert_eq!(client.request(&sessions).await.keys(), ["kept"]);
+}

@@ -45,10 +45,25 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn remove(&mut self, key: &str) {
+    /// Removes `key`. Refused beyond what the record has and `most` keys that others may set.
+    pub(crate) fn remove(&mut self, key: &str, most: usize) -> Result<(), Error> {
         // Logged even if it is not there: another request may be setting it just now.
+        let change = Change::Remove { key: key.into() };
+        let had = (self.base.as_ref()).map_or(0, |base| base.stored.values.len());
+        let is_one_more = |changes: &[Change]| {
+            let removals = changes.iter().filter(|change| change.is_removal());
+            removals.count() >= had.saturating_add(most)
+        };
+        // Few logs are so long that anything is to be counted.
+        if self.changes.len() >= most && is_one_more(&self.changes) {
+            let place = self.place_of(&change);
+            if !place.is_some_and(|at| self.changes[at].is_removal()) {
+                return Err(Error::TooManyValues { limit: most });
+            }
+        }
         self.view().values.remove(key);
-        self.log_of_key(Change::Remove { key: key.into() });
+        self.log_of_key(change);
+        Ok(())
     }
 
     /// Shows what an update made of `key`, which is then to be logged.
@@ -122,18 +137,25 @@ impl State {
         self.changes.push(change);
     }
 
-    /// Logs a write of one key. Where the last thing logged of that key was a write too, it takes its place, so that a
-    /// log grows with the keys and not with the writes.
+    /// Logs a write of one key. Where the last thing logged of that key was a write too, that goes, so that a log grows with
+    /// the keys and not with the writes.
     fn log_of_key(&mut self, change: Change) {
-        match self
-            .changes
-            .iter_mut()
-            .rev()
-            .find(|earlier| earlier.concerns(&change))
-        {
-            Some(earlier @ (Change::Set { .. } | Change::Remove { .. })) => *earlier = change,
-            _ => self.log(change),
+        match self.place_of(&change) {
+            Some(at) => {
+                // To the end, where it is found again soon.
+                self.changes[at..].rotate_left(1);
+                let last = self.changes.len() - 1;
+                self.changes[last] = change;
+            }
+            None => self.log(change),
         }
+    }
+
+    /// Where the write stands that `change` makes needless.
+    fn place_of(&self, change: &Change) -> Option<usize> {
+        let concerns = |earlier: &Change| earlier.concerns(change);
+        let at = self.changes.iter().rposition(concerns)?;
+        matches!(self.changes[at], Change::Set { .. } | Change::Remove { .. }).then_some(at)
     }
 }
 
@@ -145,6 +167,10 @@ impl Change {
             (earlier, Some(key)) => earlier.key() == Some(key),
             _ => false,
         }
+    }
+
+    fn is_removal(&self) -> bool {
+        matches!(self, Self::Remove { .. })
     }
 
     /// The secret that it brings, if any.
@@ -195,15 +221,34 @@ mod tests {
         }
     }
 
+    fn update(key: &str, to: u32) -> Change {
+        Change::Update {
+            key: key.into(),
+            updater: Box::new(move |_| Ok(number(to))),
+        }
+    }
+
     #[test]
     fn a_log_grows_with_the_keys_and_not_with_the_writes() {
         let mut state = visitor();
         for n in 0..100_000 {
             state.set("a", number(n)).unwrap();
             state.set("b", number(n)).unwrap();
-            state.remove("a");
+            state.remove("a", 1024).unwrap();
         }
         assert_eq!(state.changes.len(), 2);
+    }
+
+    /// So that nobody looks for it through all that was logged since it was first written.
+    #[test]
+    fn what_is_written_again_is_logged_last() {
+        let mut state = visitor();
+        for n in 0..100_000 {
+            state.log(update("a", n));
+            state.set("b", number(n)).unwrap();
+            assert!(matches!(state.changes.last(), Some(Change::Set { .. })));
+        }
+        assert_eq!(state.changes.len(), 100_001);
     }
 
     #[test]
@@ -212,10 +257,7 @@ mod tests {
         state.set("a", number(1)).unwrap();
         let key: Arc<str> = "a".into();
         state.show(&key, number(2)).unwrap();
-        state.log(Change::Update {
-            key,
-            updater: Box::new(|_| Ok(number(2))),
-        });
+        state.log(update("a", 2));
         state.set("a", number(3)).unwrap();
         state.clear();
         state.set("a", number(4)).unwrap();
