@@ -103,7 +103,8 @@ impl Records {
             |name: &[u8]| names::parse_handle(name).filter(|handle| Shard::of(*handle) == shard);
         match self.folder.list(&shard.folder(), of_shard) {
             Err(Errno::NOENT) => Err(misconfigured(format!(
-                "the folder {} of the file store was removed while the store is in use",
+                "the folder {} of the file store was removed while the store is in use: restart the service once it \
+                 is there again",
                 shard.folder()
             ))),
             other => other.map_err(|error| refused(&format!("reading {}", shard.folder()), error)),

@@ -224,7 +224,8 @@ impl Records {
         match self.folder.has(&folder) {
             Ok(true) => Ok(()),
             Ok(false) => Err(misconfigured(format!(
-                "the folder {folder} of the file store was removed while the store is in use"
+                "the folder {folder} of the file store was removed while the store is in use: restart the service once it \
+                 is there again"
             ))),
             Err(error) => Err(refused(&format!("looking for {folder}"), error)),
         }

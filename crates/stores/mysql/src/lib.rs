@@ -140,6 +140,8 @@
 //! | `purge_every_ms` | 60000 | [how long to rest between purges](MysqlConfig::purge_every); 0 turns them off |
 //! | `purge_batch` | 1000 | [how much a purge removes at once](MysqlConfig::purge_batch) |
 //!
+//! By TLS too a user signs in by its password: there is no certificate of the client's, which `REQUIRE X509` asks for.
+//!
 //! Character set and collation can't be set, for nothing depends on them, as long as the server does not convert what it is
 //! sent: texts are kept as bytes and compared byte by byte. A pool of the application's own: [`MysqlConfig::open_on`].
 #![doc = include_str!("statements.md")]

@@ -340,6 +340,9 @@
 //! go on. Give the role one: `ALTER ROLE web SET statement_timeout = '4500ms'`. With `pool_mode = session` nothing is to
 //! be done but `ignore_startup_parameters = options`, which leaves both to the role, too.
 //!
+//! An outage of the server lasts longer behind `PgBouncer`, by `server_login_retry`: for so long, 15 s by default, it refuses
+//! whoever comes after it could not reach the server itself. A second is enough.
+//!
 //! # Encryption
 //!
 //! Needs the feature `tls`. The default, `sslmode=prefer`, encrypts if both can, and trusts whoever answers;

@@ -300,7 +300,8 @@
 //! | `redis+sentinel://user:password@a,b,c:26379/name/0` | the primary that the sentinels name; user and password are the primary's, those of the sentinels are settings |
 //! | `rediss+cluster://…`, `rediss+sentinel://…` | the same with TLS, to sentinels too; certificates have to hold the names or addresses by which servers know each other |
 //!
-//! User, password, path and name are percent-encoded.
+//! User, password, path and name are percent-encoded. TLS shows servers no certificate of the client's, which Redis asks for
+//! unless it is told `tls-auth-clients no` or `optional`: a user signs in by its password.
 //!
 //! # Settings
 //!

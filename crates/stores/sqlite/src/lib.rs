@@ -67,6 +67,9 @@
 //! three times as many. While another process reads in one long transaction the log grows; once it begins anew it is cut
 //! to 64 MiB.
 //!
+//! So keep some 64 MiB of the disk free beside the database. Where there is none, all writes fail as [`Full`], logouts too, for
+//! what they write goes to the log first, and no room comes of them before a checkpoint.
+//!
 //! Another process gets its turn: a store that is busy all the time leaves a gap of two milliseconds every fifty. While
 //! another process has the lock the writer asks again each millisecond, up to [`timeout`](SqliteConfig::timeout).
 //!
@@ -145,6 +148,7 @@
 //! that makes them, not a connection, because reads go on beside the writer only on others.
 #![doc = include_str!("statements.md")]
 //!
+//! [`Full`]: fasthttpsession_core::StoreErrorKind::Full
 //! [`Misconfigured`]: fasthttpsession_core::StoreErrorKind::Misconfigured
 //! [`check`]: fasthttpsession_core::Store::check
 //! [`Corrupt`]: fasthttpsession_core::StoreErrorKind::Corrupt
