@@ -118,6 +118,12 @@ impl RequestSession {
         self.0.is_loaded().then(|| Session(Arc::clone(&self.0)))
     }
 
+    /// The query part of a URL without the token that it may hold ([`Transport::query`](crate::Transport::query)): for
+    /// whoever repeats the URL.
+    pub fn without_token(&self, query: &str) -> String {
+        self.0.manager().transports.without_token(query)
+    }
+
     /// Whether `sessions`, or a clone of it, began the exchange.
     pub fn belongs_to(&self, sessions: &Sessions) -> bool {
         Arc::ptr_eq(self.0.manager(), sessions.manager())

@@ -248,6 +248,19 @@ impl Transports {
         presented
     }
 
+    /// `query` without the parameter that tokens travel in, if they do.
+    pub(crate) fn without_token(&self, query: &str) -> String {
+        let is_token = |pair: &&str| {
+            let value = pair.strip_prefix(self.query.as_deref()?)?;
+            value.starts_with('=').then_some(())
+        };
+        let kept: Vec<_> = query
+            .split('&')
+            .filter(|pair| is_token(pair).is_none())
+            .collect();
+        kept.join("&")
+    }
+
     #[inline]
     fn look_at(&self, name: &str, value: &[u8], presented: &mut Presented) {
         if let Some(cookie) = &self.cookie

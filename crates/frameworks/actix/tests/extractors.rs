@@ -16,7 +16,7 @@ use actix_web::{App, Error, HttpRequest};
 use fasthttpsession_actix::{
     NotSignedIn, Session, SessionFailed, SessionMiddleware, SignInAt, SignedIn, Typed,
 };
-use fasthttpsession_core::{Cookie, Key, OldValue, SessionValue, Sessions};
+use fasthttpsession_core::{Cookie, Key, OldValue, SessionValue, Sessions, Transport};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 use futures_util::future::join;
@@ -188,6 +188,23 @@ async fn where_visitors_sign_in_is_told_where_they_wanted_to_go() {
             assert_eq!(response.headers().get(LOCATION).unwrap(), location);
             assert!(!format!("{:?}", response.headers()).contains("tab"));
         }
+    }
+}
+
+#[actix_web::test]
+async fn where_a_visitor_wanted_to_go_is_told_without_the_token_in_the_url() {
+    let sessions = Sessions::builder(MemoryStore::new()).transports([Transport::query("s")]);
+    let app = App::new()
+        .wrap(SessionMiddleware::new(sessions.build().unwrap()))
+        .app_data(SignInAt::new("/login").with_next("next"))
+        .configure(pages);
+    let app = init_service(app).await;
+    for (path, location) in [
+        ("/profile?s=a.b", "/login?next=/profile"),
+        ("/profile?s=a.b&ss=1&s=c", "/login?next=/profile%3Fss%3D1"),
+    ] {
+        let response = ask(&app, path, "").await;
+        assert_eq!(response.headers().get(LOCATION).unwrap(), location);
     }
 }
 

@@ -49,6 +49,11 @@ impl<M> RequestSession<M> {
         self.found.loaded()
     }
 
+    #[cfg(feature = "axum")]
+    pub(crate) fn without_token(&self, query: &str) -> String {
+        self.found.without_token(query)
+    }
+
     pub(crate) fn belongs_to(&self, sessions: &Sessions) -> bool {
         self.found.belongs_to(sessions)
     }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
-use fasthttpsession_core::{Key, OldValue, SessionValue, Sessions};
+use fasthttpsession_core::{Key, OldValue, SessionValue, Sessions, Transport};
 use fasthttpsession_memory::MemoryStore;
 use fasthttpsession_test_stores::Fragile;
 use fasthttpsession_tower::{
@@ -173,6 +173,22 @@ async fn where_visitors_sign_in_is_told_where_they_wanted_to_go() {
         }
         let response = ask(&app, "POST", path, "").await;
         assert_eq!(response.headers()["location"], page);
+    }
+}
+
+#[tokio::test]
+async fn where_a_visitor_wanted_to_go_is_told_without_the_token_in_the_url() {
+    let sessions = Sessions::builder(MemoryStore::new()).transports([Transport::query("s")]);
+    let app = Router::new()
+        .route("/profile", get(profile))
+        .layer(Extension(SignInAt::new("/login").with_next("next")))
+        .layer(SessionLayer::new(sessions.build().unwrap()));
+    for (path, location) in [
+        ("/profile?s=a.b", "/login?next=/profile"),
+        ("/profile?s=a.b&ss=1&s=c", "/login?next=/profile%3Fss%3D1"),
+    ] {
+        let response = ask(&app, "GET", path, "").await;
+        assert_eq!(response.headers()["location"], location);
     }
 }
 

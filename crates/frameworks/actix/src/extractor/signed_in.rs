@@ -69,7 +69,8 @@ impl<M: 'static> FromRequest for SignedIn<M> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = RequestSession::<M>::of(request);
-        let page = SignInAt::of(request);
+        let page = found.as_ref().ok();
+        let page = page.and_then(|found| SignInAt::of(request, found));
         Box::pin(async move {
             let session = found.map_err(NotSignedIn::Failed)?.session().await;
             let session = session.map_err(|error| NotSignedIn::Failed(error.into()))?;

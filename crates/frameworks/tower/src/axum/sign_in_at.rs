@@ -10,6 +10,8 @@ use http::header::HeaderValue;
 use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::request::RequestSession;
+
 /// All but what means nothing in a query.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -68,8 +70,8 @@ impl SignInAt {
 
 impl<M> SignInAt<M> {
     /// The same, with where the visitor wanted to go in a parameter of this `name`: `/login?next=/orders/5%3Ftab%3D2`. That is
-    /// the path and the query of the request as it came to the application, percent-encoded. Of a request that is neither
-    /// GET nor HEAD nothing is said, for a redirect does not repeat it.
+    /// the path and the query of the request as it came to the application, percent-encoded, without the token that a query may
+    /// hold. Of a request that is neither GET nor HEAD nothing is said, for a redirect does not repeat it.
     ///
     /// Whoever makes a link to the page says what stands there. After the sign-in it is followed only if it begins with
     /// one `/`, for `//` and `/\` lead to other sites, and is visible ASCII, for browsers skip tabs:
@@ -111,7 +113,7 @@ impl<M> SignInAt<M> {
         let wanted = utf8_percent_encode(wanted, ENCODED);
         let page = format!("{page}{mark}{name}={wanted}");
         let mut page = HeaderValue::from_str(&page).expect("what is encoded is visible ASCII");
-        // It is not printed, for a token may travel in the query.
+        // It is not printed, for a query may hold secrets.
         page.set_sensitive(true);
         Self { page, ..self }
     }
@@ -119,17 +121,19 @@ impl<M> SignInAt<M> {
 
 impl<M: 'static> SignInAt<M> {
     /// The page for the visitor who made this request.
-    pub(super) fn of(request: &Parts) -> Option<Self> {
+    pub(super) fn of(request: &Parts, found: &RequestSession<M>) -> Option<Self> {
         let page = request.extensions.get::<Self>()?.clone();
         let uri = match request.extensions.get() {
             Some(OriginalUri(uri)) => uri,
             None => &request.uri,
         };
-        let repeatable = matches!(request.method, Method::GET | Method::HEAD);
-        let wanted = uri.path_and_query().filter(|_| repeatable);
-        Some(match wanted {
-            Some(wanted) => page.with(wanted.as_str()),
-            None => page,
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return Some(page);
+        }
+        let path = uri.path();
+        Some(match found.without_token(uri.query().unwrap_or_default()) {
+            query if query.is_empty() => page.with(path),
+            query => page.with(&format!("{path}?{query}")),
         })
     }
 }

@@ -63,7 +63,10 @@ impl<S: Sync, M: 'static> FromRequestParts<S> for SignedIn<M> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotSignedIn<M>> {
         let user = signed_in(parts).await.map_err(NotSignedIn::Failed)?;
-        user.ok_or_else(|| NotSignedIn::Visitor(SignInAt::of(parts)))
+        user.ok_or_else(|| {
+            let found = found::<M>(parts).ok();
+            NotSignedIn::Visitor(found.and_then(|found| SignInAt::of(parts, found)))
+        })
     }
 }
 
