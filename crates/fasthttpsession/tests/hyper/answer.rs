@@ -67,7 +67,7 @@ fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
             if !listed.any(|entry| entry.trim_ascii().eq_ignore_ascii_case(value.as_bytes())) {
                 let line = headers.get(name).map(HeaderValue::as_bytes);
                 let line = line.map_or_else(Vec::new, |line| [line, b", "].concat());
-                let longer = HeaderValue::try_from([&line, value.as_bytes()].concat());
+                let longer = HeaderValue::try_from([&line[..], value.as_bytes()].concat());
                 let longer = longer.expect("core appends visible ASCII");
                 // One line for all, where that is possible: some that read a list know the first one alone.
                 match headers.entry(name) {

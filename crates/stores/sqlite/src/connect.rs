@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::misconfigured;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::config::{SqliteConfig, Synchronous};
@@ -21,6 +22,9 @@ const WRITER_CACHE_KIB: u32 = 64 << 10;
 /// On macOS an `fsync` leaves what it was told of in the memory of the disk, and what is in the log may be overwritten only
 /// when it is in the database. Nothing elsewhere.
 const WHOLE_CHECKPOINTS: &str = "PRAGMA checkpoint_fullfsync = ON";
+/// The largest record, all columns together. SQLite reads no larger value, whoever wrote it, and writes none: its own limit
+/// of a gigabyte is more than a read of one session may cost.
+const RECORD_BYTES: i32 = 16 << 20;
 /// More than any connection uses.
 const STATEMENTS: usize = 32;
 /// How long to rest between attempts at what SQLite does not wait for itself.
@@ -93,6 +97,8 @@ impl Connect {
         let failed = |error| store_error("opening the database", error);
         let db = connection.map_err(failed)?;
         db.busy_timeout(patience).map_err(failed)?;
+        db.set_limit(Limit::SQLITE_LIMIT_LENGTH, RECORD_BYTES)
+            .map_err(failed)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(db)
     }

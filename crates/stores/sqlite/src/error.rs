@@ -14,6 +14,14 @@ pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
     StoreError::new(kind, format!("{doing}: {what}")).with_source(error)
 }
 
+/// [`store_error`] of a statement that reads.
+pub(crate) fn read_error(doing: &str, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::TooBig) => corrupt("it is larger than any record"),
+        _ => store_error(doing, error),
+    }
+}
+
 /// A row that is no record: `what` is wrong with it.
 pub(crate) fn corrupt(what: &str) -> StoreError {
     let sentence = format!("a row of the SQLite store is no record: {what}");
@@ -66,7 +74,7 @@ fn describe(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
         ErrorCode::SystemIoFailure if code.extended_code == NO_ROOM_FOR_SHARED_MEMORY => {
             (Full, "the disk is full")
         }
-        ErrorCode::TooBig => (TooLarge, "the record is larger than SQLite takes"),
+        ErrorCode::TooBig => (TooLarge, "the record is larger than 16 MiB"),
         ErrorCode::DatabaseCorrupt => (Corrupt, "the database file is damaged"),
         ErrorCode::NotADatabase => (
             Misconfigured,

@@ -37,7 +37,7 @@
 //! | G8, an error is no empty session | a row that is no record is [`Corrupt`] to all but `delete` and stays; a locked, full, damaged or foreign file are errors of their own |
 //! | G9, durability | an answer goes out after `COMMIT` has returned; `kill -9` at any moment leaves whole records and all that was acknowledged; a loss of power as [set](#what-a-write-outlives) |
 //! | G10, purging costs what has expired | see [below](#expiry) |
-//! | G13, bounded | records as large as SQLite's [limit](https://www.sqlite.org/limits.html#max_length) of 1 GB, past which they are [`TooLarge`]; limits for every wait and for what may queue up |
+//! | G13, bounded | records of at most 16 MiB, past which they are [`TooLarge`], and a row whose principal, label or body is larger is [`Corrupt`] without being read, to `delete` as well, until it is purged; limits for every wait and for what may queue up |
 //!
 //! # What it can do
 //!

@@ -6,7 +6,7 @@ use fasthttpsession_core::{Cursor, Handle, Page, Principal, Record, StoreError, 
 use fasthttpsession_store_common::{cursor_at, handle_at};
 use rusqlite::{Connection, Row, ToSql};
 
-use crate::error::store_error;
+use crate::error::{read_error, store_error};
 use crate::named::Named;
 use crate::readers::Query;
 use crate::row::{self, integer, live_record, live_session};
@@ -33,7 +33,7 @@ pub(crate) fn load(
     handle: Handle,
     now: Timestamp,
 ) -> Result<Option<Record>, StoreError> {
-    let failed = |error| store_error(Load::DOING, error);
+    let failed = |error| read_error(Load::DOING, error);
     let mut statement = db.prepare_cached(&sql.load).map_err(failed)?;
     let mut rows = statement.query([handle.as_bytes()]).map_err(failed)?;
     match rows.next().map_err(failed)? {
@@ -123,7 +123,7 @@ fn each_row<Q: Query>(
     params: &[&dyn ToSql],
     mut take: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let failed = |error| store_error(Q::DOING, error);
+    let failed = |error| read_error(Q::DOING, error);
     let mut statement = db.prepare_cached(sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {

@@ -9,7 +9,7 @@ use fasthttpsession_core::{
 };
 use rusqlite::{Connection, ToSql, params};
 
-use crate::error::store_error;
+use crate::error::{read_error, store_error};
 use crate::queries::load;
 use crate::row::{integer, values};
 use crate::statements::Statements;
@@ -113,7 +113,8 @@ impl Write for Delete {
     const DOING: &'static str = "deleting a session";
 
     fn run(&self, db: &Connection, sql: &Statements) -> Result<Deleted, StoreError> {
-        let failed = |error| store_error(Self::DOING, error);
+        // What it answers with, SQLite takes from the whole row.
+        let failed = |error| read_error(Self::DOING, error);
         let mut statement = db.prepare_cached(&sql.delete).map_err(failed)?;
         let mut rows = statement.query([self.handle.as_bytes()]).map_err(failed)?;
         let mut deleted = Deleted::Gone;

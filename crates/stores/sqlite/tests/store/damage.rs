@@ -46,6 +46,23 @@ async fn a_row_that_is_no_record_is_an_error_and_stays() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_larger_than_any_record_is_an_error_and_is_not_read() {
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, handle(1), &record()).await;
+    place.run("UPDATE fasthttpsession SET body = zeroblob(20000000)");
+    create(&store, handle(2), &record()).await;
+    is_corrupt(store.load(handle(1), NOW).await);
+    is_corrupt(store.create(handle(1), &record(), NOW).await);
+    is_corrupt(store.touch(handle(1), 1, NOW.after(2 * HOUR), NOW).await);
+    is_corrupt(store.scan(None, 10, NOW).await);
+    assert_eq!(load(&store, handle(2)).await, Some(record()));
+    is_corrupt(store.delete(handle(1), NOW).await);
+    let purged = store.purge(10, NOW.after(48 * HOUR)).await;
+    assert_eq!(purged.expect("an answer"), 2);
+}
+
+#[tokio::test]
 async fn a_row_that_is_no_record_does_not_fail_its_neighbours() {
     let place = Place::new();
     let store = place.store().await;
