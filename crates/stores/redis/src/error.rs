@@ -104,7 +104,11 @@ fn reason(kind: ErrorKind, code: &str, detail: &str) -> Option<(StoreErrorKind, 
         ),
         ErrorKind::Server(NoPerm) => (Misconfigured, RIGHTS),
         // Scripts write a record last, so it is as it was when they are not let go on; a touch at most has moved its deadline.
-        _ if has("NOPERM") || has("user executing the script can't") => (Misconfigured, RIGHTS),
+        _ if has("NOPERM") => (Misconfigured, RIGHTS),
+        // As Redis 7.0 says it, and as later ones and Valkey do.
+        _ if has("user executing the script can't") || has("ACL failure in script") => {
+            (Misconfigured, RIGHTS)
+        }
         _ if has("WRONGTYPE") => (Corrupt, "a key holds another type of value"),
         _ if has("OOM") => (Full, "it has reached maxmemory"),
         _ if has("MISCONF") && detail.contains("No space left") => {
