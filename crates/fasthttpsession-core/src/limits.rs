@@ -17,7 +17,7 @@ pub struct Limits {
     /// The most values that a session may have. Default 1 024.
     pub values: usize,
     /// How often a commit that met a conflict is tried again, and how many more fresh handles are tried for a new session,
-    /// but at most 7 of them. Default 128: for a session that several processes write all the time, about a second.
+    /// but at most 7 of them. Default 128, with pauses of at most 8 ms before every other one.
     pub retries: u32,
     /// How often an operation without answer is sent again: a write, to learn what became of it; a read only if its
     /// connection was cut. Default 3.

@@ -100,7 +100,7 @@
 //! # A file that goes
 //!
 //! A file that is removed, renamed or replaced while a store has it open lives on without its name, and what is written to
-//! it is gone in the end. So each group of writes first looks, which takes about a microsecond, whether the file is still at
+//! it is gone in the end. So each group of writes first looks, by a `stat`, whether the file is still at
 //! its place, and so does [`check`]. If it is not, writes fail as [`Misconfigured`] until it is there again or the
 //! service is restarted; reads go on, on what the store has open. A process that leaves the folders it can see, by
 //! `chroot`, does so before it opens the store. Connections of the application's own are not looked after.

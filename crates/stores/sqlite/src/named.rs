@@ -23,7 +23,7 @@ impl Named {
         Self(None)
     }
 
-    /// Takes about a microsecond. Where it can't be told, as for a user who may no longer look into the folder, nothing is
+    /// Takes one `stat`. Where it can't be told, as for a user who may no longer look into the folder, nothing is
     /// wrong.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         let Some((path, opened)) = &self.0 else {
