@@ -87,11 +87,16 @@ pub enum Error {
         /// How many they may take.
         limit: usize,
     },
-    /// There would be more values than [`Limits::values`](crate::Limits::values), or a request
-    /// [removes](crate::Session::remove) more than its session can have.
+    /// There would be more values than [`Limits::values`](crate::Limits::values).
     #[error("more values than the {limit} that the session may have")]
     TooManyValues {
         /// How many it may have.
+        limit: usize,
+    },
+    /// A request [removes](crate::Session::remove) more keys than that allows: each is kept until the commit.
+    #[error("a request removes more than the {limit} keys that it may; clear removes all of them")]
+    TooManyRemovals {
+        /// How many it may remove.
         limit: usize,
     },
     /// Other requests kept committing first, [`Limits::retries`](crate::Limits::retries) times in a row.
@@ -117,7 +122,7 @@ pub enum Error {
     /// not recorded.
     #[error("an update refused the session's value: {source}")]
     Refused {
-        /// What the closure returned, or that it writes the value by itself.
+        /// What the closure returned; or that it writes to a session, or that others changed the value each time it ran.
         source: Arc<dyn StdError + Send + Sync>,
     },
     /// The request is finished, or was dropped; a session can no longer be written through it.
@@ -146,11 +151,27 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn refused(reason: &str) -> Self {
+        Self::refused_by(reason.into())
+    }
+
+    /// What the closure of an update returned; as it is, if that is a refusal already.
+    pub(crate) fn refused_by(source: Box<dyn StdError + Send + Sync>) -> Self {
+        match source.downcast_ref() {
+            Some(Self::Refused { source }) => Self::Refused {
+                source: Arc::clone(source),
+            },
+            _ => Self::Refused {
+                source: source.into(),
+            },
+        }
+    }
+
     /// Whether the same request may succeed later without anybody changing anything.
     ///
     /// It does not say that nothing was done. After [`OutcomeUnknown`](Self::OutcomeUnknown) the commit may have
-    /// landed: an increment that is made again may count twice. After [`Store`](Self::Store) and
-    /// [`Contention`](Self::Contention), the others, it certainly did not.
+    /// landed: an increment that is made again may count twice. A [`Store`](Self::Store) that was to end or to make a
+    /// session may have done so. After [`Contention`](Self::Contention), and a `Store` that was to commit, nothing was.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store { source, .. } => source.is_retryable(),
@@ -165,7 +186,9 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             _ if self.is_retryable() => 503,
-            Self::TooLarge { .. } | Self::TooManyValues { .. } => 413,
+            Self::TooLarge { .. } | Self::TooManyValues { .. } | Self::TooManyRemovals { .. } => {
+                413
+            }
             Self::Store { source, .. } if source.kind() == StoreErrorKind::TooLarge => 413,
             Self::Refused { .. } | Self::Ended => 409,
             Self::CrossSite => 403,

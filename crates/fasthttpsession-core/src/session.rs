@@ -8,6 +8,7 @@ mod save;
 pub(crate) mod state;
 mod transact;
 mod typed;
+mod updating;
 
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
@@ -97,7 +98,7 @@ impl Session {
     /// set it meanwhile.
     ///
     /// # Errors
-    /// [`Error::TooManyValues`] once a request removes more keys than its session had, and 1 024 beside them, or
+    /// [`Error::TooManyRemovals`] once a request removes more keys than its session had, and 1 024 beside them, or
     /// [`Limits::values`] if that is more; [`Error::Finished`].
     ///
     /// [`Limits::values`]: crate::Limits::values
@@ -113,8 +114,9 @@ impl Session {
     /// happens as often as it runs. A value computed here may be wrong after a rebase: what is shown to the client or
     /// may be used only once goes through [`transact`](Self::transact).
     ///
-    /// The closure may use this session, but not write the value that it changes: it would run again each time, and the
-    /// update ends with [`Error::Refused`].
+    /// The closure may read this session, but writes to none, for that would happen as often as it runs: each write is
+    /// answered with [`Error::Refused`]. Several values are changed in one step by [`transact`](Self::transact), or are one
+    /// value.
     ///
     /// The closure returns nothing, or a `Result<(), E>`. An error from its run here is returned from here, and the
     /// update is not recorded; an error at the commit aborts the whole commit with [`Error::Refused`].
@@ -148,16 +150,13 @@ impl Session {
         let (name, rules) = (Arc::clone(&key), self.0.manager.rules());
         let mut updater = move |old: Option<&Encoded>| {
             let mut value = read(&name, old)?;
-            change(&mut value)
-                .into_result()
-                .map_err(|source| Error::Refused {
-                    source: source.into(),
-                })?;
+            let changed = updating::run(|| change(&mut value).into_result());
+            changed.map_err(Error::refused_by)?;
             rules.encode(&name, &value)
         };
         for _ in 0..MOST_RUNS {
             let old = self.state().writable()?.values().encoded(&key);
-            // Outside the lock, for it may do anything, even use this session.
+            // Outside the lock, for it may do anything, even read this session.
             let new = updater(old.as_ref())?;
             let mut state = self.state();
             if state.values().holds(&key, old.as_ref()) {
@@ -168,10 +167,9 @@ impl Session {
                 return Ok(());
             }
         }
-        let reason =
-            "it changed each time that the update ran; does its closure write it by itself?";
-        let source = Box::<dyn std::error::Error + Send + Sync>::from(reason).into();
-        Err(Error::Refused { source })
+        Err(Error::refused(
+            "other tasks of the request changed the value each time that the update ran",
+        ))
     }
 
     /// Whether `key` has a value.
@@ -357,7 +355,8 @@ impl Session {
 /// The store.
 impl Session {
     /// Drops what this request did to its session and has not committed yet, a sign-in or a logout too. For a handler that
-    /// fails by an error of its own: its response is sent, and what it wrote before is not kept.
+    /// fails by an error of its own: its response is sent, and what it wrote before is not kept. A [`save`](Self::save) or a
+    /// [`transact`](Self::transact) that is under way in another task commits what it took along.
     pub fn discard(&self) {
         let log = self.state().abandon();
         // As in `logout`.

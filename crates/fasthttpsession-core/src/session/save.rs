@@ -116,7 +116,7 @@ impl Inner {
         match self.manager.create(fill).await {
             Ok(None) => {
                 if let Some(mut state) = self.state_since(logouts) {
-                    state.still_visiting(&mut plan.changes);
+                    state.still_visiting(&mut plan);
                 }
                 Ok(Saved::UNCHANGED)
             }
@@ -202,12 +202,14 @@ impl Inner {
         Ok(Saved { outcome, conflicts })
     }
 
-    /// A closure that wants nothing written leaves the log as it was before, if the request still has one. After any other
-    /// failure it is dropped: what failed is not tried again behind anyone's back.
+    /// A closure that wants nothing written leaves the log as it was before, if the request still has one and did not drop it
+    /// meanwhile. After any other failure it is dropped: what failed is not tried again behind anyone's back.
     fn failed(&self, failure: Failure, plan: Plan) -> Failure {
         if let Some(mut state) = self.state_since(plan.logouts) {
             match failure {
-                Failure::Aborted if !state.finished => state.restore(plan),
+                Failure::Aborted if !state.finished && state.drops == plan.drops => {
+                    state.restore(plan);
+                }
                 _ => state.dropped(),
             }
         }

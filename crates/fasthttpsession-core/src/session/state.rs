@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) left: Option<Box<Left>>,
     /// How often the request has logged out: what a commit from before brings back is not this session's.
     pub(crate) logouts: u32,
+    /// How often the log was dropped: what was taken out of it before does not come back.
+    pub(crate) drops: u32,
     /// The session whose secret a save was to replace that nobody waited for: whether it did is not known.
     unsure: Option<Handle>,
     /// The session that the store was last asked to destroy, and may have destroyed.
@@ -134,6 +136,7 @@ impl State {
             next: None,
             left: None,
             logouts: 0,
+            drops: 0,
             unsure: None,
             asked: None,
             cookie: CookieChange::Keep,

@@ -1,6 +1,8 @@
 //! G13, bounded: sizes, numbers and patience have limits, each with a typed error.
 
-use fasthttpsession_core::{Error, Limits, StoreErrorKind, TransactError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use fasthttpsession_core::{Error, Limits, Session, StoreErrorKind, TransactError};
 
 use crate::faulty::{Fault, Op};
 use crate::support::{Client, World};
@@ -280,40 +282,77 @@ async fn several_values_are_set_all_or_none() {
     assert_eq!(client.request(&sessions).await.keys(), ["a", "b", "n"]);
 }
 
-/// It changes what it starts from each time that it runs, so it would run for ever.
+/// What it wrote would be written as often as it runs.
 #[tokio::test]
-async fn an_update_that_writes_its_own_value_is_refused() {
+async fn the_closure_of_an_update_writes_to_no_session() {
+    type Write = fn(&Session) -> Result<(), Error>;
     let world = World::new();
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 0).await;
     let request = client.request(&sessions).await;
+    let writes: [Write; 5] = [
+        |session| session.update("n", |n: &mut u64| *n += 1),
+        |session| session.set("m", &1),
+        |session| session.remove("m"),
+        |session| session.login("ada"),
+        Session::logout,
+    ];
+    for write in writes {
+        let session = request.session.clone();
+        let inside = move |n: &mut u64| {
+            write(&session)?;
+            *n += 1;
+            Ok::<_, Error>(())
+        };
+        let refused = request.update("n", inside).unwrap_err();
+        assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
+        let said = refused.to_string();
+        assert!(said.contains("transact"), "{said}");
+        assert_eq!(said.matches("refused").count(), 1, "{said}");
+    }
+    // It may read.
     let session = request.session.clone();
     let inside = move |n: &mut u64| {
-        session.update("n", |n: &mut u64| *n += 1).unwrap();
-        *n += 1;
-    };
-    let refused = request.update("n", inside).unwrap_err();
-    assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
-    assert!(refused.to_string().contains("does its closure write it"));
-    let (session, mut runs) = (request.session.clone(), 0_u64);
-    let inside = move |n: &mut u64| {
-        runs += 1;
-        session.set("n", &runs).unwrap();
-        *n += 1;
-    };
-    let refused = request.update("n", inside).unwrap_err();
-    assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
-    request.discard();
-    // Of another key it may.
-    let session = request.session.clone();
-    let inside = move |n: &mut u64| {
-        session.update("m", |m: &mut u64| *m += 1).unwrap();
-        *n += 1;
+        *n += 1 + session.get::<u64>("m")?.unwrap_or_default();
+        Ok::<_, Error>(())
     };
     request.update("n", inside).unwrap();
+    // And once it has ended or panicked, others write.
+    let panics = catch_unwind(AssertUnwindSafe(|| {
+        request.update("n", |n: &mut u64| assert!(*n > 1, "on purpose"))
+    }));
+    assert!(panics.is_err());
+    request.set("m", &7).unwrap();
     request.respond().await;
     assert_eq!(client.get(&sessions, "n").await, Some(1));
-    assert_eq!(client.get(&sessions, "m").await, Some(1));
+    assert_eq!(client.get(&sessions, "m").await, Some(7));
+}
+
+/// Nor when it runs again, at the commit.
+#[tokio::test]
+async fn the_closure_of_an_update_writes_to_no_session_at_the_commit() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let request = client.request(&sessions).await;
+    let (session, mut is_first) = (request.session.clone(), true);
+    let inside = move |n: &mut u64| {
+        if !std::mem::take(&mut is_first) {
+            session.set("m", &1)?;
+        }
+        *n += 1;
+        Ok::<_, Error>(())
+    };
+    request.update("n", inside).unwrap();
+    client
+        .clone()
+        .visit(&sessions, |s| s.update("n", |n: &mut u64| *n += 1))
+        .await;
+    let refused = request.save().await.unwrap_err();
+    assert!(refused.to_string().contains("transact"), "{refused}");
+    request.respond().await;
+    assert_eq!(client.get(&sessions, "n").await, Some(1));
+    assert_eq!(client.get(&sessions, "m").await, None);
 }
 
 #[tokio::test]
@@ -337,10 +376,14 @@ async fn a_request_removes_no_more_keys_than_a_session_may_have_beside_its_own()
     request.set("kept", &1).unwrap();
     for key in ["one more", "kept"] {
         let many = request.remove(key).unwrap_err();
-        assert!(matches!(many, Error::TooManyValues { limit: 1024 }));
+        assert!(matches!(many, Error::TooManyRemovals { limit: 1026 }));
         assert_eq!(many.status(), 413);
     }
     request.remove("a").unwrap();
+    // What is no key is there in no session.
+    for no_key in [String::new(), "k".repeat(256)] {
+        request.remove(no_key).unwrap();
+    }
     request.respond().await;
     assert_eq!(client.request(&sessions).await.keys(), ["kept"]);
 }

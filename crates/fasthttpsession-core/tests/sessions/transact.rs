@@ -406,7 +406,7 @@ async fn an_update_that_refuses_at_the_commit_aborts_all_of_it() {
 }
 
 #[tokio::test]
-async fn an_update_may_use_the_session_it_is_of() {
+async fn an_update_may_read_the_session_it_is_of() {
     let world = World::new();
     let sessions = world.sessions();
     let client = Client::with(&sessions, "n", 1).await;
@@ -414,13 +414,11 @@ async fn an_update_may_use_the_session_it_is_of() {
     let (session, runs) = (request.session.clone(), AtomicUsize::new(0));
     let curious = move |n: &mut u64| {
         assert!(runs.fetch_add(1, Ordering::SeqCst) < 100, "it never ends");
-        session.set("seen", &*n).unwrap();
         *n = session.get::<u64>("n").unwrap().unwrap() + 1;
     };
     request.update("n", curious).unwrap();
     request.respond().await;
     assert_eq!(client.get(&sessions, "n").await, Some(2));
-    assert_eq!(client.get(&sessions, "seen").await, Some(1));
 }
 
 /// As another task of the request may do at that moment.
@@ -436,7 +434,9 @@ async fn an_update_runs_again_if_the_value_was_set_while_it_ran() {
         let (session, runs) = (request.session.clone(), AtomicUsize::new(0));
         let add = move |n: &mut u64| {
             if runs.fetch_add(1, Ordering::SeqCst) == 0 {
-                session.set("n", &10).unwrap();
+                let session = session.clone();
+                let set = thread::spawn(move || session.set("n", &10));
+                set.join().unwrap().unwrap();
             }
             *n += 1;
         };
@@ -580,4 +580,78 @@ async fn an_update_that_is_dropped_may_use_the_session_it_is_of() {
         });
         ended.recv_timeout(Duration::from_secs(10)).unwrap();
     }
+}
+
+/// As [`an_update_that_is_dropped_may_use_the_session_it_is_of`], by a transaction that took it along.
+#[test]
+fn an_update_that_is_discarded_while_a_transaction_has_it_may_use_the_session() {
+    struct Looks(Session);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            assert!(self.0.len() < 2);
+        }
+    }
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let world = World::new();
+        let sessions = world.sessions();
+        let request = Client::new().request(&sessions).now_or_never().unwrap();
+        let looks = Looks(request.session.clone());
+        let update = move |n: &mut u64| {
+            let _ = &looks;
+            *n += 1;
+        };
+        request.update("n", update).unwrap();
+        let session = request.session.clone();
+        let aborted = request.transact(|_| {
+            session.discard();
+            Err::<(), _>(Error::Ended)
+        });
+        assert!(aborted.now_or_never().unwrap().is_err());
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(10)).unwrap();
+}
+
+/// The second factor was wrong, say, while another task of the request had a transaction under way.
+#[tokio::test]
+async fn what_is_discarded_meanwhile_does_not_come_back_when_a_transaction_aborts() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let client = Client::with(&sessions, "n", 0).await;
+    let request = client.request(&sessions).await;
+    request.login("ada").unwrap();
+    let session = request.session.clone();
+    let aborted = request.transact(|_| {
+        session.discard();
+        session.set("n", &7).unwrap();
+        Err::<(), _>(Error::Ended)
+    });
+    let aborted = aborted.await.unwrap_err();
+    assert!(matches!(aborted, TransactError::Aborted(Error::Ended)));
+    request.respond().await;
+    let next = client.request(&sessions).await;
+    assert_eq!(next.principal(), None);
+    assert_eq!(next.get::<u64>("n").unwrap(), Some(7));
+}
+
+/// It waits for something to keep; not so what was discarded.
+#[tokio::test]
+async fn a_visitor_who_discards_meanwhile_keeps_no_label() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::new();
+    let request = client.request(&sessions).await;
+    request.set_label("planted").unwrap();
+    let session = request.session.clone();
+    let nothing = request.transact(|_| {
+        session.discard();
+        Ok::<_, Error>(())
+    });
+    nothing.await.unwrap();
+    request.set("n", &1).unwrap();
+    client.receive(&request.respond().await);
+    let handle = client.handle();
+    let found = sessions.read(handle).await.unwrap().unwrap();
+    assert_eq!(found.header.label, None);
 }

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) next: Option<Box<Token>>,
     /// [`State::logouts`].
     pub(crate) logouts: u32,
+    /// [`State::drops`].
+    pub(crate) drops: u32,
 }
 
 impl State {
@@ -46,6 +48,7 @@ impl State {
             exact,
             next: self.next.take().map(Box::new),
             logouts: self.logouts,
+            drops: self.drops,
         }
     }
 
@@ -121,15 +124,18 @@ impl State {
         }
     }
 
-    /// Takes in that there was nothing to keep. What was noted about the session waits until there is.
-    /// The rest stays in `changes`.
-    pub(crate) fn still_visiting(&mut self, changes: &mut Vec<Change>) {
+    /// Takes in that there was nothing to keep. What was noted about the session waits until there is, unless the log was
+    /// dropped meanwhile. The rest stays in the plan.
+    pub(crate) fn still_visiting(&mut self, plan: &mut Plan) {
+        if self.drops != plan.drops {
+            return;
+        }
         if self.changes.is_empty() {
             self.view().values.clear();
             self.exact = true;
         }
         let notes = |change: &mut Change| matches!(change, Change::Label(_) | Change::Lifetimes(_));
-        let kept = changes.extract_if(.., notes).collect();
+        let kept = plan.changes.extract_if(.., notes).collect();
         self.put_back(kept);
     }
 
@@ -212,6 +218,7 @@ impl State {
     /// Leaves what is logged uncommitted, and returns it. It goes from the view, too: a `transact` of a task may be about to
     /// begin with what the request saw.
     pub(crate) fn abandon(&mut self) -> Vec<Change> {
+        self.drops += 1;
         let log = if self.left.is_some() {
             self.stay()
         } else {

@@ -7,12 +7,18 @@ use crate::commit::Change;
 use crate::commit::change::belongs_to_another;
 use crate::error::Error;
 use crate::record::{Label, Principal};
+use crate::session::updating;
 use crate::token::{SecretHash, Token};
-use crate::values::Encoded;
+use crate::values::{Encoded, check_key};
 
 impl State {
     pub(crate) fn writable(&mut self) -> Result<&mut Self, Error> {
-        if self.finished {
+        if updating::runs() {
+            Err(Error::refused(
+                "the closure of an update writes to a session, which would happen as often as it runs; transact \
+                 changes several values in one step",
+            ))
+        } else if self.finished {
             Err(Error::Finished)
         } else {
             Ok(self)
@@ -47,6 +53,10 @@ impl State {
 
     /// Removes `key`. Refused beyond what the record has and `most` keys that others may set.
     pub(crate) fn remove(&mut self, key: &str, most: usize) -> Result<(), Error> {
+        if check_key(key).is_err() {
+            // Nobody can set it.
+            return Ok(());
+        }
         // Logged even if it is not there: another request may be setting it just now.
         let change = Change::Remove { key: key.into() };
         let had = (self.base.as_ref()).map_or(0, |base| base.stored.values.len());
@@ -58,7 +68,8 @@ impl State {
         if self.changes.len() >= most && is_one_more(&self.changes) {
             let place = self.place_of(&change);
             if !place.is_some_and(|at| self.changes[at].is_removal()) {
-                return Err(Error::TooManyValues { limit: most });
+                let limit = had.saturating_add(most);
+                return Err(Error::TooManyRemovals { limit });
             }
         }
         self.view().values.remove(key);
@@ -118,6 +129,7 @@ impl State {
         *self = Self {
             left,
             logouts: self.logouts + 1,
+            drops: self.drops,
             unsure: self.unsure,
             asked: self.asked,
             cookie,
