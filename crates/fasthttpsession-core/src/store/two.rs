@@ -24,8 +24,9 @@ use crate::token::Handle;
 /// both, the first one's record counts until it has expired, and then the second one's.
 ///
 /// An operation on a session of the second store, or on none, asks both, one after the other, and so does each deletion. When
-/// one of them fails, so does the operation, for the session may be in the one that did not answer. Both together can list, scan and count if each can,
-/// and purge what can be purged.
+/// one of them fails, so does the operation, for the session may be in the one that did not answer; a deletion is made in the
+/// other all the same. Both together can list, scan and count if each can, and purge what can be purged. In errors and in what
+/// watches them they go by the name of the first.
 #[derive(Clone, Debug)]
 pub struct TwoStores<A, B> {
     first: A,
@@ -102,11 +103,18 @@ impl<A: Store, B: Store> Store for TwoStores<A, B> {
     }
 
     /// From both, the second one first: what somebody copied in spite of the warning does not outlive its session.
+    /// The first one is asked even if that failed: the session may be there.
     async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
-        let of_second = self.second.delete(handle, now).await?;
-        match self.first.delete(handle, now).await? {
-            Deleted::Gone => Ok(of_second),
-            Deleted::Deleted => Ok(Deleted::Deleted),
+        let of_second = self.second.delete(handle, now).await;
+        let of_first = self.first.delete(handle, now).await;
+        match (of_first, of_second) {
+            (Ok(Deleted::Gone), of_second) => of_second,
+            (Ok(Deleted::Deleted), Ok(_)) => Ok(Deleted::Deleted),
+            (Ok(Deleted::Deleted), Err(error)) | (Err(error), Ok(Deleted::Deleted)) => {
+                Err(error.maybe_applied())
+            }
+            (Err(error), Err(other)) if other.may_have_applied() => Err(error.maybe_applied()),
+            (Err(error), Ok(Deleted::Gone) | Err(_)) => Err(error),
         }
     }
 
@@ -154,6 +162,10 @@ impl<A: Store, B: Store> Store for TwoStores<A, B> {
     }
 
     async fn purge(&self, limit: usize, now: Timestamp) -> Result<u64, StoreError> {
+        if !self.capabilities().purge {
+            // Which says so.
+            return self.first.purge(limit, now).await;
+        }
         let mut purged = 0;
         if self.first.capabilities().purge {
             purged = self.first.purge(limit, now).await?;

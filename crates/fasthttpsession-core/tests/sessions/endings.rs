@@ -1,9 +1,11 @@
 //! G2, logout is final; G3, no adoption; G12, cookies only when they change: sessions that end while requests are under
 //! way, and tokens that open nothing.
 
-use fasthttpsession_core::{Error, Lifetimes, Outcome, Sessions, StoreErrorKind, TransactError};
+use fasthttpsession_core::{
+    Error, Lifetimes, Outcome, Sessions, StoreErrorKind, TransactError, TwoStores,
+};
 
-use crate::faulty::{Fault, Gate, Op};
+use crate::faulty::{Fault, Faulty, Gate, Op};
 use crate::support::{Client, HOUR, MINUTE, World, opens};
 
 /// How a session ends while a slow request is under way.
@@ -452,4 +454,35 @@ async fn a_logout_while_another_fails_is_made_at_the_end() {
         "the store had destroyed it, though nobody waited for that"
     );
     assert_eq!(world.records().await, 0);
+}
+
+/// While a store is changed under live traffic, and one of the two does not answer.
+#[tokio::test]
+async fn of_two_stores_a_session_is_ended_in_the_one_that_answers() {
+    const DOWN: Fault = Fault::Refuse(StoreErrorKind::Unavailable);
+    let world = World::new();
+    let other = Faulty::new();
+    let builder = |first: &Faulty, second: &Faulty| {
+        let both = TwoStores::new(first.clone(), second.clone());
+        let builder = Sessions::builder(both).clock(world.clock.clone());
+        builder.build().unwrap()
+    };
+    for sessions in [builder(&other, &world.store), builder(&world.store, &other)] {
+        let mut client = Client::signed_in(&world.sessions(), "ada").await;
+        let request = client.request(&sessions).await;
+        request.logout().unwrap();
+        // It may have been ended, so that it is tried again.
+        other.first(Op::Delete, [DOWN]);
+        client.receive(&request.respond().await);
+        assert_eq!(client.token(), None);
+
+        let client = Client::signed_in(&world.sessions(), "ada").await;
+        other.script(|op, _| match op {
+            Op::Delete => DOWN,
+            _ => Fault::None,
+        });
+        assert!(sessions.end(client.handle()).await.is_err());
+        assert!(world.record(&client).await.is_none());
+        other.heal();
+    }
 }
