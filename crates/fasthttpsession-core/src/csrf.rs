@@ -36,17 +36,19 @@ impl Session {
     ///   what changes something: any page may open one, and reads what comes, for it knows no CORS. It is told by its
     ///   `Upgrade` header; over HTTP/2 it is a CONNECT.
     /// * A good token passes, and so does a session that came in a header (`bearer`, say): no browser adds that by itself.
+    ///   Where headers are the only [transports](crate::SessionsBuilder::transports), everything passes.
     /// * Otherwise the browser is believed: `Sec-Fetch-Site` has to be `same-origin` or `none`; without it, the host of
     ///   `Origin` has to be that of `Host` (what Fetch Metadata and RFC 6454 have them for).
     /// * A request with neither header comes from no browser of the last years. It passes if the session has no record:
     ///   there is nothing that a forged request could use.
     ///
-    /// So forms work for visitors without storing anything, and without a token in any browser of today, but for one case:
-    /// a page with `Referrer-Policy: no-referrer` that is served without TLS, and not from the browser's own machine. There
-    /// browsers send no `Sec-Fetch-Site`, and `Origin: null`, as a page of another site may make them do: such a form needs
-    /// a token, which a visitor has once something is stored and saved. Pages with forms do better with
-    /// `Referrer-Policy: same-origin`, which tells other sites as little. So it is with older browsers (Safari before 16.4)
-    /// over TLS.
+    /// So forms work for visitors without storing anything, and without a token in any browser of today, but for two cases.
+    /// One is a page of another origin, even if that is of the same site (`app.example.org` for `api.example.org`): it needs
+    /// a token. The other is a page with `Referrer-Policy: no-referrer` that is served without TLS, and not from the
+    /// browser's own machine. There browsers send no `Sec-Fetch-Site`, and `Origin: null`, as a page of another site may make
+    /// them do: such a form needs a token, too. A visitor has one once something is stored and saved. Pages with forms do
+    /// better with `Referrer-Policy: same-origin`, which tells other sites as little. So it is with older browsers (Safari
+    /// before 16.4) over TLS.
     ///
     /// Over HTTP/2 there may be no `Host` among the headers: then add `("host", authority)` from the URI. Without it,
     /// and behind a proxy that puts another in its place, a browser that sends `Origin` and no `Sec-Fetch-Site` needs a
@@ -76,7 +78,8 @@ impl Session {
             (state.csrf_seed(), state.came)
         };
         let good = |seed: Seed| token.is_some_and(|token| seed.made(token));
-        if came.has(Way::Header) || seed.is_some_and(good) {
+        let is_explicit = came.has(Way::Header) || self.manager().transports.are_headers();
+        if is_explicit || seed.is_some_and(good) {
             return Ok(());
         }
         match said.sender() {

@@ -226,6 +226,11 @@ impl Transports {
 
 /// Requests.
 impl Transports {
+    /// Whether tokens come in headers alone, which no browser adds by itself.
+    pub(crate) fn are_headers(&self) -> bool {
+        self.order == [Way::Header]
+    }
+
     /// What may be tokens, in the order in which they are to be tried. What can't be one is passed over, so that it hides
     /// none that is.
     pub(crate) fn presented<N: AsRef<str>, V: AsRef<[u8]>>(

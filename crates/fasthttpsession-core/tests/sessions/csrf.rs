@@ -128,6 +128,33 @@ async fn a_session_that_came_in_a_header_passes() {
     }
 }
 
+/// As when it signs in, or when its token has expired: that is for the application to answer.
+#[tokio::test]
+async fn a_visitor_passes_where_no_browser_adds_a_token_by_itself() {
+    let only_headers = [
+        vec![Transport::bearer()],
+        vec![Transport::header("x-session")],
+    ];
+    let browsers_add_some = [
+        vec![Transport::cookie()],
+        vec![Transport::bearer(), Transport::cookie()],
+        vec![Transport::bearer(), Transport::query("t")],
+    ];
+    let world = World::new();
+    let visits = |transports: Vec<Transport>| {
+        let sessions = world.builder().transports(transports).build().unwrap();
+        sessions.begin([("", "")], None)
+    };
+    for transports in only_headers {
+        let session = visits(transports).session().await.unwrap();
+        assert!(OTHER.iter().all(|headers| passes(&session, headers, None)));
+    }
+    for transports in browsers_add_some {
+        let session = visits(transports).session().await.unwrap();
+        assert!(!OTHER.iter().any(|headers| passes(&session, headers, None)));
+    }
+}
+
 #[tokio::test]
 async fn what_only_reads_passes() {
     let world = World::new();
