@@ -61,7 +61,8 @@ impl Exchange {
         self.0.is_loaded()
     }
 
-    /// Commits, and says which headers the response needs: none if the session was never asked for. To be called once,
+    /// Commits, and says which headers the response needs: none if the session was never asked for, unless the URL has a
+    /// token. To be called once,
     /// when the handler has made its response and before the response's headers leave; a second call has nothing to
     /// commit and nothing to say.
     ///

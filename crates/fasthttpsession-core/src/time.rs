@@ -1,5 +1,5 @@
 //! Moments and the clock that tells them. Every deadline of a session is a [`Timestamp`]; nothing else in this
-//! library asks the operating system for the time.
+//! crate asks the operating system for the time.
 
 use std::fmt;
 use std::sync::Arc;

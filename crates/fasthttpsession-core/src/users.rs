@@ -86,7 +86,8 @@ impl Users {
     }
 
     /// Ends the session `handle` of `principal`. `false` when `principal` has no such session, which is a success too: then
-    /// nothing was ended, so that nobody can end another's session by its handle.
+    /// nothing was ended, so that nobody can end another's session by its handle. Only if somebody else signs in to that
+    /// very session between the look and the end, it is that sign-in that ends.
     ///
     /// # Errors
     /// [`Error::Store`], and the session may live on; [`Error::InvalidText`].

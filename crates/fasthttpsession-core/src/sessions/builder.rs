@@ -158,7 +158,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// The clock. Default the system's.
+    /// The clock. Default the system's. What purges stores in the background goes by that one: with a clock of your own that
+    /// lies behind it, turn that off (`purge_every_ms=0`), and call [`Store::purge`](crate::Store::purge).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
         self
