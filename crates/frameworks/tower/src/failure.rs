@@ -228,7 +228,7 @@ impl<M> fmt::Display for SessionFailed<M> {
             None => write!(
                 f,
                 "no SessionLayer with the marker {} is around this route, or around the middleware that asks for the \
-                 session: such middleware is added before the layer",
+                 session: such middleware is added before the layer, in a ServiceBuilder after it",
                 std::any::type_name::<M>()
             ),
         }

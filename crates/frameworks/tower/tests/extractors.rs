@@ -156,6 +156,11 @@ async fn where_visitors_sign_in_is_told_where_they_wanted_to_go() {
     for (page, path, location) in [
         ("/login", "/all/profile", "/login?next=/all/profile"),
         (
+            "/login#form",
+            "/all/profile",
+            "/login?next=/all/profile#form",
+        ),
+        (
             "/login?lang=nl",
             "/all/profile?tab=2&a=%2F",
             "/login?lang=nl&next=/all/profile%3Ftab%3D2%26a%3D%252F",
@@ -288,7 +293,7 @@ async fn without_a_layer_they_say_so() {
         assert_eq!(
             read(response).await,
             "no SessionLayer with the marker () is around this route, or around the middleware that asks for the \
-             session: such middleware is added before the layer"
+             session: such middleware is added before the layer, in a ServiceBuilder after it"
         );
     }
 }

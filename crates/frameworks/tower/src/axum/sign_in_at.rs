@@ -109,9 +109,11 @@ impl<M> SignInAt<M> {
         let (Some(name), Ok(page)) = (&self.next, self.page.to_str()) else {
             return self;
         };
+        // A fragment stays behind the query, for browsers keep it to themselves.
+        let (page, fragment) = page.split_at(page.find('#').unwrap_or(page.len()));
         let mark = if page.contains('?') { '&' } else { '?' };
         let wanted = utf8_percent_encode(wanted, ENCODED);
-        let page = format!("{page}{mark}{name}={wanted}");
+        let page = format!("{page}{mark}{name}={wanted}{fragment}");
         let mut page = HeaderValue::from_str(&page).expect("what is encoded is visible ASCII");
         // It is not printed, for a query may hold secrets.
         page.set_sensitive(true);

@@ -129,7 +129,7 @@ async fn without_a_layer_the_failure_says_so() {
     assert_eq!(
         failed.to_string(),
         "no SessionLayer with the marker () is around this route, or around the middleware that asks for the \
-             session: such middleware is added before the layer"
+             session: such middleware is added before the layer, in a ServiceBuilder after it"
     );
     assert!(failed.error().is_none());
     assert_eq!(
@@ -154,7 +154,7 @@ async fn without_a_layer_the_extractor_rejects_with_500() {
     assert_eq!(
         body,
         "no SessionLayer with the marker () is around this route, or around the middleware that asks for the \
-             session: such middleware is added before the layer"
+             session: such middleware is added before the layer, in a ServiceBuilder after it"
     );
 }
 
