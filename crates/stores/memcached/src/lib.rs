@@ -64,12 +64,13 @@
 //! | [`load`] | `mg session:<handle> v c O7` |
 //! | [`create`] | `ms session:<handle> <bytes> ME c T3602 O7`; over an expired record then `mg` and `ms … C42` |
 //! | [`replace`], [`touch`] | `ms session:<handle> <bytes> C42 c T3602 O7`, before it `mg` if nothing is noted |
-//! | [`delete`] | `md session:<handle> C42 O7`, before it `mg` if nothing is noted |
+//! | [`delete`] | `md session:<handle> C42 O7`; without such a note, or if it is old, `mg` and `md … O7` |
 //! | [`check`] | `mn` to every server |
 //! | a new connection | with a user `set credentials 0 -1 <bytes>`; `stats settings`, `mn` |
 //!
 //! `T` is the time until the earlier deadline, with two seconds for a server's clock that lags. Over 30 days memcached
-//! takes it for a date, so it is sent as one; then the clocks of both machines have to agree. After January 2038, the
+//! takes it for a date, so it is sent as one; then the clocks of both machines have to agree, whatever
+//! [`Clock`](fasthttpsession_core::Clock) deadlines go by. After January 2038, the
 //! last date that memcached knows, it is left out, and only the deadlines in the record count.
 //!
 //! # Several servers

@@ -157,24 +157,23 @@ impl Store for MemcachedStore {
     }
 
     async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
-        let patience = self.0.patience();
-        let mut known = self.0.seen.take(handle);
-        loop {
-            let (cas, live) = match known.take() {
-                Some(current) => (Some(current.cas), current.record.is_live(now)),
-                None => match self.0.find(handle).await? {
-                    Found::Record(current) => (Some(current.cas), current.record.is_live(now)),
-                    Found::Rubbish(cas, _) => (cas, true),
-                    Found::Nothing => return Ok(Deleted::Gone),
-                },
-            };
-            let removed = self.0.clients.get().delete(&self.0.key(handle), cas).await;
-            match removed.map_err(|error| store_error(&error))? {
-                Removed::Deleted if live => return Ok(Deleted::Deleted),
-                Removed::Deleted | Removed::Missing => return Ok(Deleted::Gone),
-                Removed::Changed => patience.check()?,
-            }
+        if let Some(Current { cas, record }) = self.0.seen.take(handle)
+            && let Some(deleted) = self
+                .0
+                .remove(handle, Some(cas), record.is_live(now))
+                .await?
+        {
+            return Ok(deleted);
         }
+        let live = match self.0.find(handle).await? {
+            Found::Nothing => return Ok(Deleted::Gone),
+            Found::Record(current) => current.record.is_live(now),
+            Found::Rubbish(_) => true,
+        };
+        // Whatever has been written since: who writes all the time does not keep a session from its end. And what was
+        // over does not come to life again.
+        let deleted = self.0.remove(handle, None, live).await?;
+        deleted.ok_or_else(contended)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -186,8 +185,8 @@ impl Store for MemcachedStore {
 enum Found {
     Nothing,
     Record(Current),
-    /// No record; with its `cas`, unless it was too large to be read.
-    Rubbish(Option<u64>, StoreError),
+    /// No record.
+    Rubbish(StoreError),
 }
 
 impl Inner {
@@ -205,14 +204,14 @@ impl Inner {
             Ok(None) => return Ok(Found::Nothing),
             Ok(Some(item)) => item,
             Err(error) if error.kind() == StoreErrorKind::TooLarge => {
-                return Ok(Found::Rubbish(None, error));
+                return Ok(Found::Rubbish(error));
             }
             Err(error) => return Err(error),
         };
         let cas = item.cas;
         Ok(match Record::from_bytes(item.value) {
             Ok(record) => Found::Record(Current { cas, record }),
-            Err(error) => Found::Rubbish(Some(cas), corrupt(handle, error)),
+            Err(error) => Found::Rubbish(corrupt(handle, error)),
         })
     }
 
@@ -221,7 +220,7 @@ impl Inner {
         match self.find(handle).await? {
             Found::Nothing => Ok(None),
             Found::Record(current) => Ok(Some(current)),
-            Found::Rubbish(_, error) => Err(error),
+            Found::Rubbish(error) => Err(error),
         }
     }
 
@@ -306,6 +305,22 @@ impl Inner {
             self.note(handle, cas, record);
         }
         Ok(swapped)
+    }
+
+    /// Removes what lies there, if it has this `cas`; with none, whatever it is. What that was to the session, which was
+    /// `live`; `None` if it has another.
+    async fn remove(
+        &self,
+        handle: Handle,
+        cas: Option<u64>,
+        live: bool,
+    ) -> Result<Option<Deleted>, StoreError> {
+        let removed = self.clients.get().delete(&self.key(handle), cas).await;
+        Ok(match removed.map_err(|error| store_error(&error))? {
+            Removed::Deleted if live => Some(Deleted::Deleted),
+            Removed::Deleted | Removed::Missing => Some(Deleted::Gone),
+            Removed::Changed => None,
+        })
     }
 
     fn note(&self, handle: Handle, cas: u64, record: &Record) {

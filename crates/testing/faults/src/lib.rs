@@ -52,6 +52,7 @@
 //!   commit once, each other one at most once; and what has ended stays so (`trials`, by `fasthttpsession-crash`).
 //! * Each call of a store and each request ends in time, with an error that says that it may pass (`limits`).
 //! * The very same store answers again once the network does (`recovery`).
+//! * A session that others write all the time is deleted all the same (`deletes`).
 //! * A request takes one round trip to read its session, and one more if it writes (`round_trips`).
 //! * Stores that are broken on purpose fail (`wrong`).
 

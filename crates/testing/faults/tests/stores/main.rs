@@ -2,6 +2,7 @@
 //! are noticed.
 
 mod backend;
+mod deletes;
 mod limits;
 mod reads;
 mod recovery;

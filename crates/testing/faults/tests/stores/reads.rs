@@ -35,7 +35,8 @@ fn a_read_whose_connection_is_cut_is_answered(backend: Backend) -> Result<(), St
     outcome
 }
 
-async fn made(sessions: &Sessions) -> Result<Handle, fasthttpsession::Error> {
+/// A session of one value.
+pub(crate) async fn made(sessions: &Sessions) -> Result<Handle, fasthttpsession::Error> {
     let exchange = sessions.begin([("cookie", "")], None);
     let session = exchange.session().await?;
     session.set("n", &7)?;
