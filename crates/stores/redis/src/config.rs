@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fasthttpsession_core::StoreError;
-use fasthttpsession_store_common::{Hidden, StoreUrl, in_runtime, millis, misconfigured};
+use fasthttpsession_core::{Handle, StoreError};
+use fasthttpsession_store_common::{
+    Hidden, StoreUrl, in_runtime, millis, misconfigured, record_key,
+};
 use redis::aio::ConnectionLike;
 use serde::Deserialize;
 
@@ -219,7 +221,8 @@ impl RedisConfig {
     async fn checked(self, backend: Backend) -> Result<RedisStore, StoreError> {
         in_runtime("Redis")?;
         backend.ping().await.map_err(StoreError::not_applied)?;
-        let no_session = format!("{}opening", self.prefix);
+        // Random handles are another.
+        let no_session = record_key(&self.prefix, Handle::from_bytes([0; Handle::BYTES]));
         let takes_writes = backend.takes_writes(&no_session).await;
         takes_writes.map_err(StoreError::not_applied)?;
         let limit = self.connect_timeout.saturating_add(self.response_timeout);
@@ -266,6 +269,7 @@ impl RedisConfig {
                 "ca_file is of use with TLS only: the URL has to begin with rediss",
             ));
         }
+        self.check_sentinel_login(place)?;
         let tls = place.tls.then(|| tls::trusting(self.ca_file.as_deref()));
         Ok(Connector {
             tls: tls.transpose()?,
@@ -294,6 +298,23 @@ impl RedisConfig {
             user: self.sentinel_username.clone(),
             password: self.sentinel_password.clone(),
         }
+    }
+
+    fn check_sentinel_login(&self, place: &Place) -> Result<(), StoreError> {
+        let (user, password) = (&self.sentinel_username, &self.sentinel_password);
+        let has_sentinels = matches!(place.servers, Servers::Sentinels(..));
+        if !has_sentinels && (user.is_some() || password.is_some()) {
+            return Err(misconfigured(
+                "sentinel_username and sentinel_password are of use with sentinels only: the URL has to name them, \
+                 redis+sentinel://host1,host2/name",
+            ));
+        }
+        if user.is_some() && password.is_none() {
+            return Err(misconfigured(
+                "a user of the sentinels needs a password: set sentinel_password too",
+            ));
+        }
+        Ok(())
     }
 
     fn replicas(&self) -> Option<Replicas> {

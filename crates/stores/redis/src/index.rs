@@ -2,10 +2,12 @@
 //! through when somebody asks. What an entry says is never believed; the record decides.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Principal, Record, StoreError, Timestamp};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{cmd, from_redis_value};
+use tokio::time::timeout;
 
 use crate::error::unexpected;
 use crate::scripts;
@@ -13,6 +15,9 @@ use crate::store::{Inner, decimal};
 
 /// How many entries are read at once, unless more than that share a score, and how many records are asked for at once.
 const PAGE: usize = 128;
+
+/// For how long entries are looked through on the way. The records that they lead to may lie on a server that hangs.
+const TIDYING: Duration = Duration::from_millis(500);
 
 /// For how many microseconds an entry may wait for its record where they are written one after the other. Twice what
 /// the scripts grant to the record, so that the servers' clocks may differ by the other half: five minutes.
@@ -70,15 +75,18 @@ impl Inner {
     }
 
     /// Looks whether some entries, each followed by its score, are still of use, and removes those that aren't. Nobody's
-    /// outcome hangs on it.
+    /// outcome hangs on it, so nobody waits for it for long.
     pub(crate) async fn tidy(&self, principal: &Principal, scored: Vec<Vec<u8>>) {
         if scored.is_empty() {
             return;
         }
         let entries = scored.chunks_exact(2).filter_map(Entry::scored).collect();
-        if let Ok((_, left_over)) = self.look_up(principal, entries).await {
-            self.remove(principal, &left_over).await;
-        }
+        let tidying = async {
+            if let Ok((_, left_over)) = self.look_up(principal, entries).await {
+                self.remove(principal, &left_over).await;
+            }
+        };
+        let _ = timeout(TIDYING, tidying).await;
     }
 
     /// The entries that come next, or `None` after the last. Those that are there all the time are among them once.

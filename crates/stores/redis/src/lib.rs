@@ -191,10 +191,9 @@
 //! `SENTINEL GET-MASTER-ADDR-BY-NAME`, and what they name `ROLE`. A connection begins with `AUTH`, `SELECT` or both; with
 //! `PING` where there is no password and the database is 0, for a server that hangs takes connections all the same.
 //!
-//! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Opening runs the one of [`delete`] on
-//! `session:opening`, which is never there, but on a Cluster: a sentinel, a replica or a user who may not run scripts is then
-//! refused at once. Each consists of one or more of
-//! these parts. The first of all of those on a record:
+//! All else are scripts, by `EVALSHA`, or by `EVAL` when a server does not know one. Opening, except on a Cluster, runs the one
+//! of [`delete`] on the session whose handle is all zeros, which nobody has: a sentinel, a replica or a user who may not run
+//! scripts is then refused at once. Each consists of one or more of these parts. The first of all of those on a record:
 //!
 //! ```lua
 #![doc = include_str!("scripts/record.lua")]

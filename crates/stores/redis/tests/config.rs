@@ -247,6 +247,29 @@ async fn who_means_another_kind_of_server_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_login_for_sentinels_needs_a_password_and_sentinels() {
+    let [sentinels, cluster, server] = [
+        "redis+sentinel://127.0.0.1:1/name",
+        "redis+cluster://127.0.0.1:1",
+        "redis://127.0.0.1:1",
+    ]
+    .map(config);
+    for (config, sentence) in [
+        (
+            sentinels.sentinel_username("watch"),
+            "set sentinel_password",
+        ),
+        (cluster.sentinel_username("watch"), "redis+sentinel://"),
+        (server.sentinel_password(SECRET), "redis+sentinel://"),
+    ] {
+        let error = config.open().await.expect_err("it is of no use");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains(sentence), "{error}");
+        assert!(!format!("{error} {error:?}").contains(SECRET), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_refused_and_never_printed() {
     let server = Redis::shared();
     for config in [
