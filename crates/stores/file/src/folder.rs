@@ -223,7 +223,7 @@ impl Folder {
         if !self.durable {
             return Ok(());
         }
-        content_to_disk(file)
+        to_disk(file)
     }
 
     /// Waits until the names in the folder of `name` are on the disk, if they must be. Unlike for the content of files,
@@ -240,6 +240,11 @@ impl Folder {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Waits until the content of `file` is on the disk.
+pub(crate) fn to_disk(file: &OwnedFd) -> Answer<()> {
+    content_to_disk(file)
 }
 
 /// Writes all of `bytes` from `at` on.

@@ -1,18 +1,19 @@
 //! What lies in the folder from the beginning, and the version of this arrangement, which is written in a file of its
 //! own.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::misconfigured;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::{self, Errno};
 
 use crate::error::{missing, refused};
-use crate::folder::{Folder, write_all_at};
+use crate::folder::{Folder, to_disk, write_all_at};
 use crate::names::{EXPIRY, PRINCIPALS, SESSIONS, Shard};
 
 /// The file that says what the folder is.
 const MARKER: &str = "fasthttpsession";
-const UNFINISHED_MARKER: &str = "fasthttpsession.new";
 const VERSION: u32 = 1;
 const BEFORE_VERSION: &str = "a folder of sessions, layout ";
 
@@ -20,8 +21,8 @@ const BEFORE_VERSION: &str = "a folder of sessions, layout ";
 pub(crate) fn check(folder: &Folder) -> Result<(), StoreError> {
     let Some(version) = version(folder)? else {
         return Err(misconfigured(format!(
-            "the folder of the file store has no sessions: there is no file {MARKER:?} in it; name another folder, or \
-             open the store once with `migrate`, which makes what is needed"
+            "the folder of the file store has no sessions: there is no file {MARKER:?} in it, or an empty one; name another \
+             folder, or open the store once with `migrate`, which makes what is needed"
         )));
     };
     is_known(version)?;
@@ -60,21 +61,25 @@ fn make_parts(folder: &Folder) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Under a name of its own first, and its content on the disk, whatever the store may lose: whoever finds it, finds it whole.
 fn write_marker(folder: &Folder) -> Result<(), Errno> {
-    let file = match folder.make_file(UNFINISHED_MARKER) {
-        Err(Errno::EXIST) => folder.open_file(UNFINISHED_MARKER, OFlags::WRONLY)?,
-        other => other?,
-    };
-    // Whoever else is at it writes the same.
-    write_all_at(&file, format!("{BEFORE_VERSION}{VERSION}\n").as_bytes(), 0)?;
-    folder.sync(&file)?;
-    match folder.rename(UNFINISHED_MARKER, MARKER) {
-        Ok(()) | Err(Errno::NOENT) => folder.sync_folder_of(MARKER),
-        Err(error) => Err(error),
+    let unfinished = format!("{MARKER}.{:016x}", RandomState::new().hash_one(MARKER));
+    let written = write_unfinished(folder, &unfinished);
+    // Whoever else is at it has written the same.
+    if let Err(error) = written.and_then(|()| folder.rename(&unfinished, MARKER)) {
+        let _ = folder.remove(&unfinished);
+        return Err(error);
     }
+    folder.sync_folder_of(MARKER)
 }
 
-/// The version of the layout; `None` if there is none.
+fn write_unfinished(folder: &Folder, name: &str) -> Result<(), Errno> {
+    let file = folder.make_file(name)?;
+    write_all_at(&file, format!("{BEFORE_VERSION}{VERSION}\n").as_bytes(), 0)?;
+    to_disk(&file)
+}
+
+/// The version of the layout; `None` if there is none, or the power failed before what says so was on the disk.
 fn version(folder: &Folder) -> Result<Option<u32>, StoreError> {
     let failed = |error| {
         refused(
@@ -89,6 +94,9 @@ fn version(folder: &Folder) -> Result<Option<u32>, StoreError> {
     };
     let mut text = [0; 64];
     let length = io::pread(file, &mut text[..], 0).map_err(failed)?;
+    if length == 0 {
+        return Ok(None);
+    }
     let text = std::str::from_utf8(&text[..length]).ok();
     let number = text.and_then(|text| text.strip_prefix(BEFORE_VERSION)?.trim_end().parse().ok());
     number.map(Some).ok_or_else(|| {

@@ -161,8 +161,9 @@
 //! A replacement or a touch writes into the kernel's memory, for which there is no call that refuses to wait. With
 //! `sync=none` it is done at once if the shard is free, and timed; as soon as more than one write in 32 has taken 2 ms
 //! or longer, writes are for threads until they have been quick again for a while. So a disk that falls behind holds up
-//! a thread of the runtime once or twice, and no more. With `sync=full`, writes are always for threads, as are
-//! creations and deletions.
+//! a thread of the runtime once or twice. One that hangs altogether holds up those that were about to write, until it goes
+//! on, and with all of them the runtime: where that may happen, as on a network, take `sync=full`. With that, writes are
+//! always for threads, as are creations and deletions.
 //!
 //! Within a process tasks wait for a shard without a thread, and those of a runtime that does not run hold up no others:
 //! a thread holds the shard. While another process has the lock one of them asks again each millisecond, up to

@@ -182,6 +182,20 @@ async fn an_older_layout_is_brought_up_to_date_when_asked_for() {
         .expect("it is up to date");
 }
 
+/// As the power may have left it.
+#[tokio::test]
+async fn an_empty_marker_is_written_anew_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = config(folder.path()).migrate(true).open().await.unwrap();
+    store.create(HANDLE, &record(), NOW).await.unwrap();
+    std::fs::write(folder.path().join(MARKER), "").unwrap();
+    let said = refusal(config(folder.path())).await;
+    assert!(said.contains("empty") && said.contains("migrate"), "{said}");
+    let store = config(folder.path()).migrate(true).open().await.unwrap();
+    assert_eq!(store.load(HANDLE, NOW).await.unwrap(), Some(record()));
+    config(folder.path()).open().await.expect("it is whole");
+}
+
 #[tokio::test]
 async fn a_part_that_is_missing_is_named_and_made_by_a_migration() {
     let folder = tempfile::tempdir().unwrap();
