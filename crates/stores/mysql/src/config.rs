@@ -365,6 +365,17 @@ fn place_of(place: &str) -> Result<Opts, StoreError> {
     let rest = place
         .strip_prefix("mysql://")
         .or_else(|| place.strip_prefix("mariadb://"));
+    // Else a part of the password would be taken for the port or the database, and named as such.
+    let has_raw = |rest: &str| {
+        rest.find(['/', '#'])
+            .is_some_and(|end| rest[end..].contains('@'))
+    };
+    if rest.is_some_and(has_raw) {
+        return Err(misconfigured(
+            "the URL of a MySQL store has an @ behind a / or a #: in its user and password they are written %2F and %23, and \
+             in the name of its database an @ is %40",
+        ));
+    }
     let options = rest.and_then(|rest| Opts::from_url(&format!("mysql://{rest}")).ok());
     options.ok_or_else(|| {
         misconfigured("the URL of a MySQL store is mysql://user:password@host:port/database")

@@ -28,7 +28,7 @@
 //! | G8, an error is no empty session | a row that is no record is [`Corrupt`] to whatever reads or would change it, and stays until it is deleted, or purged once its `expires_at` has passed; a server that is down, hangs, is full or refuses is an error of its own kind |
 //! | G9, durability | as the server is [set](#what-a-write-outlives); each write is one transaction, so no record is torn |
 //! | G10, purging costs what has expired | see [below](#expiry) |
-//! | G13, bounded | records as large as the server's `max_allowed_packet`, past which they are [`TooLarge`] before they are sent; limits for every wait, for connections and for what may queue up |
+//! | G13, bounded | records as large as the server's `max_allowed_packet`, past which they are [`TooLarge`] before they are sent; limits for every wait and for connections, and for the loads and swaps that may queue up |
 //!
 //! # What it can do
 //!

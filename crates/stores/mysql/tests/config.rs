@@ -79,10 +79,14 @@ fn what_can_not_be_meant_is_refused_and_named() {
         ("mysql://db.example/app?tls=perhaps", "tls: it is one of"),
         ("mysql://db.example/app?table=a%3Bb", "name of a table"),
         ("mysql://db.example/app?host=other", "before the `?`"),
+        ("mysql://web:12/s3cret@db.example/app", "%2F"),
+        ("mysql://web:12#s3cret@db.example/app", "%23"),
+        ("mysql://web:/s3cret@db.example/app", "%2F"),
     ] {
         let error = MysqlConfig::from_url(url).expect_err(url);
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{url}");
         assert!(error.to_string().contains(sentence), "{url}: {error}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
     }
     assert!(serde_json::from_str::<MysqlConfig>(r#"{"tabel": "sessions"}"#).is_err());
     assert!(serde_json::from_str::<MysqlConfig>(r#"{"table": "a;b"}"#).is_err());

@@ -34,19 +34,28 @@ impl Connector {
     }
 
     /// One, within `limit`, which is looked after in the runtime that this is called in: to the first server that takes it.
-    /// Each has its share of the time that is left, for one that is silent must leave some to the others.
+    /// Each has its share of the time that is left, for one that is silent must leave some to the others. If none takes it,
+    /// what each said is told, as an error of the kind of the last.
     pub(crate) async fn connect(&self, limit: Duration) -> Result<Connection, StoreError> {
         let (began, limit) = (Instant::now(), limit.min(self.limit));
-        let mut failed = timed_out("connecting to postgres").not_applied();
+        let mut failed: Option<StoreError> = None;
         for (at, server) in self.servers.iter().enumerate() {
             let left = u32::try_from(self.servers.len() - at).unwrap_or(u32::MAX);
             let share = limit.saturating_sub(began.elapsed()) / left;
             match self.connect_to(server, share).await {
                 Ok(connection) => return Ok(connection),
-                Err(error) => failed = error,
+                Err(error) => {
+                    failed = Some(match failed {
+                        None => error,
+                        Some(before) => {
+                            let both = format!("{before}; {error}");
+                            StoreError::new(error.kind(), both).not_applied()
+                        }
+                    });
+                }
             }
         }
-        Err(failed)
+        Err(failed.unwrap_or_else(|| timed_out("connecting to postgres").not_applied()))
     }
 
     async fn connect_to(&self, server: &Config, limit: Duration) -> Result<Connection, StoreError> {
