@@ -12,7 +12,7 @@
 //! | [`testing`] | an application on memory, with a clock of its own |
 //! | [`operations`] | settings, watching, deployments, outages |
 //! | [`from_go`] | for those who come from fasthttpsession in Go |
-//! | [`from_peers`] | for those who come from tower-sessions or actix-session |
+//! | [`from_peers`] | for those who come from tower-sessions, `axum_session` or actix-session |
 
 #[doc = include_str!("../guide/getting_started.md")]
 pub mod getting_started {}
