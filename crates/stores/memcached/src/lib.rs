@@ -64,7 +64,7 @@
 //! | [`load`] | `mg session:<handle> v c O7` |
 //! | [`create`] | `ms session:<handle> <bytes> ME c T3602 O7`; over an expired record then `mg` and `ms … C42` |
 //! | [`replace`], [`touch`] | `ms session:<handle> <bytes> C42 c T3602 O7`, before it `mg` if nothing is noted |
-//! | [`delete`] | `md session:<handle> C42 O7`; without such a note, or if it is old, `mg` and `md … O7` |
+//! | [`delete`] | `md session:<handle> C42 O7`, before it `mg` if nothing is noted; without `C42` once others were first 8 times |
 //! | [`check`] | `mn` to every server |
 //! | a new connection | with a user `set credentials 0 -1 <bytes>`; `stats settings`, `mn` |
 //!

@@ -32,6 +32,10 @@ struct Inner {
     seen: Seen,
 }
 
+/// How often a deletion loses to who writes, before it takes what lives there whatever has been written since: who writes
+/// all the time does not keep a session from its end.
+const MOST_LOST: u32 = 8;
+
 impl MemcachedStore {
     pub(crate) fn new(
         client: Client,
@@ -157,23 +161,29 @@ impl Store for MemcachedStore {
     }
 
     async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
-        if let Some(Current { cas, record }) = self.0.seen.take(handle)
-            && let Some(deleted) = self
-                .0
-                .remove(handle, Some(cas), record.is_live(now))
-                .await?
-        {
-            return Ok(deleted);
+        let (patience, mut lost) = (self.0.patience(), 0);
+        let mut known = self.0.seen.take(handle);
+        loop {
+            let (cas, live) = match known.take() {
+                Some(current) => (Some(current.cas), current.record.is_live(now)),
+                None => match self.0.find(handle).await? {
+                    Found::Record(current) => (Some(current.cas), current.record.is_live(now)),
+                    Found::Rubbish(cas, _) => (cas, true),
+                    Found::Nothing => return Ok(Deleted::Gone),
+                },
+            };
+            // In the place of what is over, somebody may have made another.
+            let cas = cas.filter(|_| !live || lost < MOST_LOST);
+            let removed = self.0.clients.get().delete(&self.0.key(handle), cas).await;
+            match removed.map_err(|error| store_error(&error))? {
+                Removed::Deleted if live => return Ok(Deleted::Deleted),
+                Removed::Deleted | Removed::Missing => return Ok(Deleted::Gone),
+                Removed::Changed => {
+                    lost += 1;
+                    patience.check()?;
+                }
+            }
         }
-        let live = match self.0.find(handle).await? {
-            Found::Nothing => return Ok(Deleted::Gone),
-            Found::Record(current) => current.record.is_live(now),
-            Found::Rubbish(_) => true,
-        };
-        // Whatever has been written since: who writes all the time does not keep a session from its end. And what was
-        // over does not come to life again.
-        let deleted = self.0.remove(handle, None, live).await?;
-        deleted.ok_or_else(contended)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -185,8 +195,8 @@ impl Store for MemcachedStore {
 enum Found {
     Nothing,
     Record(Current),
-    /// No record.
-    Rubbish(StoreError),
+    /// No record; with its `cas`, unless it was too large to be read.
+    Rubbish(Option<u64>, StoreError),
 }
 
 impl Inner {
@@ -204,14 +214,14 @@ impl Inner {
             Ok(None) => return Ok(Found::Nothing),
             Ok(Some(item)) => item,
             Err(error) if error.kind() == StoreErrorKind::TooLarge => {
-                return Ok(Found::Rubbish(error));
+                return Ok(Found::Rubbish(None, error));
             }
             Err(error) => return Err(error),
         };
         let cas = item.cas;
         Ok(match Record::from_bytes(item.value) {
             Ok(record) => Found::Record(Current { cas, record }),
-            Err(error) => Found::Rubbish(corrupt(handle, error)),
+            Err(error) => Found::Rubbish(Some(cas), corrupt(handle, error)),
         })
     }
 
@@ -220,7 +230,7 @@ impl Inner {
         match self.find(handle).await? {
             Found::Nothing => Ok(None),
             Found::Record(current) => Ok(Some(current)),
-            Found::Rubbish(error) => Err(error),
+            Found::Rubbish(_, error) => Err(error),
         }
     }
 
@@ -305,22 +315,6 @@ impl Inner {
             self.note(handle, cas, record);
         }
         Ok(swapped)
-    }
-
-    /// Removes what lies there, if it has this `cas`; with none, whatever it is. What that was to the session, which was
-    /// `live`; `None` if it has another.
-    async fn remove(
-        &self,
-        handle: Handle,
-        cas: Option<u64>,
-        live: bool,
-    ) -> Result<Option<Deleted>, StoreError> {
-        let removed = self.clients.get().delete(&self.key(handle), cas).await;
-        Ok(match removed.map_err(|error| store_error(&error))? {
-            Removed::Deleted if live => Some(Deleted::Deleted),
-            Removed::Deleted | Removed::Missing => Some(Deleted::Gone),
-            Removed::Changed => None,
-        })
     }
 
     fn note(&self, handle: Handle, cas: u64, record: &Record) {
