@@ -555,8 +555,15 @@ async fn an_update_that_is_dropped_may_use_the_session_it_is_of() {
             assert!(self.0.len() < 2);
         }
     }
-    let acts: [(Act, usize); 3] = [
+    let acts: [(Act, usize); 4] = [
         (|s| s.logout(), 1),
+        (
+            |s| {
+                discard_amid_a_transaction(s);
+                Ok(())
+            },
+            1,
+        ),
         (|s| s.remove("text"), 1),
         (|s| s.clear(), 1000), // more than it may have, so that it is refused
     ];
@@ -582,35 +589,13 @@ async fn an_update_that_is_dropped_may_use_the_session_it_is_of() {
     }
 }
 
-/// As [`an_update_that_is_dropped_may_use_the_session_it_is_of`], by a transaction that took it along.
-#[test]
-fn an_update_that_is_discarded_while_a_transaction_has_it_may_use_the_session() {
-    struct Looks(Session);
-    impl Drop for Looks {
-        fn drop(&mut self) {
-            assert!(self.0.len() < 2);
-        }
-    }
-    let (done, ended) = mpsc::channel();
-    thread::spawn(move || {
-        let world = World::new();
-        let sessions = world.sessions();
-        let request = Client::new().request(&sessions).now_or_never().unwrap();
-        let looks = Looks(request.session.clone());
-        let update = move |n: &mut u64| {
-            let _ = &looks;
-            *n += 1;
-        };
-        request.update("n", update).unwrap();
-        let session = request.session.clone();
-        let aborted = request.transact(|_| {
-            session.discard();
-            Err::<(), _>(Error::Ended)
-        });
-        assert!(aborted.now_or_never().unwrap().is_err());
-        done.send(()).unwrap();
+/// Which has taken along what was written, and aborts.
+fn discard_amid_a_transaction(session: &Session) {
+    let aborted = session.transact(|_| {
+        session.discard();
+        Err::<(), _>(Error::Ended)
     });
-    ended.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(aborted.now_or_never().unwrap().is_err());
 }
 
 /// The second factor was wrong, say, while another task of the request had a transaction under way.

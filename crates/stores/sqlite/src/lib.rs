@@ -67,8 +67,9 @@
 //! three times as many. While another process reads in one long transaction the log grows; once it begins anew it is cut
 //! to 64 MiB.
 //!
-//! So keep some 128 MiB of the disk free beside the database, more where sessions have more than 64 KiB. Where there is none, all writes fail as [`Full`], logouts too, for
-//! what they write goes to the log first, and no room comes of them before a checkpoint.
+//! So keep some 128 MiB of the disk free beside the database (three times 16 MiB, and one group of writes), more where sessions
+//! have more than 64 KiB. Where there is none, all writes fail as [`Full`], logouts too, for what they write goes to the log
+//! first, and no room comes of them before a checkpoint.
 //!
 //! Another process gets its turn: a store that is busy all the time leaves a gap of two milliseconds every fifty. While
 //! another process has the lock the writer asks again each millisecond, up to [`timeout`](SqliteConfig::timeout).
