@@ -49,9 +49,14 @@ pub(crate) use self::subkey::Signer;
 ///    of a removed key is unknown, and its user has to sign in; a record of a removed key can't be read
 ///    ([`Unreadable::UnknownKey`]), and is there again once the key is.
 ///
-/// A key that has leaked is removed at once, which ends the sessions whose tokens it signed or encrypted. Those whose
-/// *records* it encrypted answer [`Error::Unreadable`] (500) until they expire; [`Sessions::end`] ends one without
-/// reading it.
+/// Keys are read when [`Sessions`] is built, so each step is a restart.
+///
+/// **A key that has leaked** opens no session, for a token needs its secret, too. With it, tokens can be made up that reach the
+/// store; and where *records* are encrypted, whoever reads the database can read them, and whoever writes to it can write
+/// records of their own. So take the same steps without a delay between them: a key that is removed before the next one is on
+/// every process signs users out at random. After the third, the users of its tokens sign in again, and the records that it
+/// encrypted answer [`Error::Unreadable`] (500) until they expire; [`Sessions::end`] ends one without reading it. Where
+/// somebody may have written to the database, end all sessions, as the guide's page on operations does.
 ///
 /// # What is done with them
 ///

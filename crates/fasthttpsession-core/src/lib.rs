@@ -77,7 +77,7 @@
 //! | | level | fields |
 //! | --- | --- | --- |
 //! | span `session store` | debug | `operation`, `store` |
-//! | event: what happens to a session; a wrong secret warns | debug, warn | `event` (an [`EventKind::name`]), `handle`, `store` |
+//! | event: what happens to a session; a wrong secret and an unreadable record warn | debug, warn | `event` (an [`EventKind::name`]), `handle`, `store` |
 //! | event: what a commit meets | debug | `outcome` (`committed`, `conflict`, `resent`, `superseded`, `gone`), `handle`, `store` |
 //! | event: a store fails | warn | `operation`, `store`, `took`, `error` |
 //!
@@ -87,10 +87,11 @@
 //! | --- | --- | --- |
 //! | `fasthttpsession_events_total` | counter | `event`: `created`, `rotated`, `destroyed`, `missing`, `wrong_secret`, `unreadable`; `store` |
 //! | `fasthttpsession_commits_total` | counter, swaps | `outcome`, as above; `store` |
-//! | `fasthttpsession_store_seconds` | histogram; its count is that of the operations that [`Sessions`] called, and of purges | `operation`: `load`, `create`, `replace`, `touch`, `delete`, …; `store` |
-//! | `fasthttpsession_store_errors_total` | counter | `operation`, `store`, `kind`: `unavailable`, `timeout`, `full`, … |
+//! | `fasthttpsession_store_seconds` | histogram; its count is that of the operations that [`Sessions`] called, and of purges | `operation`: `load`, `create`, `replace`, `touch`, `delete`, `sessions_of`, `scan`, `count`, `purge`, `check`; `store` |
+//! | `fasthttpsession_store_errors_total` | counter | `operation`, `store`, `kind`: `unavailable`, `timeout`, `full`, `corrupt`, `too_large`, `unsupported`, `misconfigured`, `internal` |
 //!
-//! Nowhere is there a token, a secret or a value in them.
+//! Nowhere is there a token, a secret or a value in them. They are told to `tracing` 0.1 and `metrics` 0.24: what listens to
+//! another version hears nothing.
 
 mod codec;
 mod commit;

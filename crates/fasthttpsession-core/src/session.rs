@@ -67,6 +67,10 @@ impl Session {
     /// Sets `key` to `value`. Requests that set the same key at once: the last one to commit wins, for that key alone.
     ///
     /// In [JSON](crate::Codec::json), NaN and infinities become `null`, which can't be read as a number.
+    ///
+    /// # Errors
+    /// [`Error::Encode`], [`Error::InvalidKey`], and [`Error::TooLarge`] or [`Error::TooManyValues`] past the
+    /// [`Limits`](crate::Limits); [`Error::Refused`] in the closure of an update, [`Error::Finished`].
     pub fn set<T: Serialize + ?Sized>(
         &self,
         key: impl ValueKey<T>,
@@ -77,7 +81,7 @@ impl Session {
         self.state().writable()?.set(key, value)
     }
 
-    /// Sets several keys: all of them or, on an error, none.
+    /// Sets several keys: all of them or, on an error, which is one of [`set`](Self::set)'s, none.
     pub fn set_all<K: AsRef<str>, T: Serialize>(
         &self,
         entries: impl IntoIterator<Item = (K, T)>,
@@ -120,6 +124,10 @@ impl Session {
     ///
     /// The closure returns nothing, or a `Result<(), E>`. An error from its run here is returned from here, and the
     /// update is not recorded; an error at the commit aborts the whole commit with [`Error::Refused`].
+    ///
+    /// # Errors
+    /// Those of [`set`](Self::set); [`Error::Decode`] when there is a value of another type; [`Error::Refused`], also when
+    /// other tasks of the request change the value each time that the closure runs.
     pub fn update<T, F, R>(&self, key: impl ValueKey<T>, change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
@@ -189,6 +197,9 @@ impl Session {
     }
 
     /// Removes every value.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] in the closure of an update, [`Error::Finished`].
     pub fn clear(&self) -> Result<(), Error> {
         self.state().writable()?.clear();
         Ok(())
@@ -325,6 +336,9 @@ impl Session {
     /// away, unless the session was gone already: then the client may have another one's. Whatever was written before in
     /// this request is dropped; what is written after begins a new session. If the store fails, the session is what it
     /// was when the request began, or last saved.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] in the closure of an update, [`Error::Finished`].
     pub fn logout(&self) -> Result<(), Error> {
         let log = self.state().writable()?.logout();
         // Outside of the lock, for its closures may do anything when they are dropped.
@@ -341,12 +355,18 @@ impl Session {
 
     /// Gives the session a new secret and kills every older one. For changes of privilege. Does nothing while there is
     /// no record, which gets a fresh one anyway.
+    ///
+    /// # Errors
+    /// [`Error::Random`]; [`Error::Refused`] in the closure of an update, [`Error::Finished`].
     pub fn rotate(&self) -> Result<(), Error> {
         self.replace_secret(|secret| Change::Rotate { secret })
     }
 
     /// States that the principal proved itself again: a new secret, and both deadlines reset. Does nothing while there
     /// is no record.
+    ///
+    /// # Errors
+    /// Those of [`rotate`](Self::rotate).
     pub fn reauthenticated(&self) -> Result<(), Error> {
         self.replace_secret(|secret| Change::Reauthenticate { secret })
     }
@@ -365,6 +385,10 @@ impl Session {
 
     /// Commits now what was written so far, for those who need the result before the response.
     ///
+    /// `Ok` does not say that it is in the store: the [`outcome`](Saved::outcome) is `Gone` if the session ended meanwhile,
+    /// and `Superseded` if somebody signed in to it, and then nothing was written. Whoever goes on to do what depends on
+    /// it looks at that, or uses [`transact`](Self::transact), of which both are errors.
+    ///
     /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If the call
     /// is cancelled (a time-out), that is lost too or was committed; a request that was to replace the secret then ends
     /// with [`Error::OutcomeUnknown`].
@@ -372,6 +396,10 @@ impl Session {
     /// A request makes one commit at a time. The next one, and the end of the request, wait for a `save` or a
     /// [`transact`](Self::transact) a minute at most, and then fail with [`Error::OutcomeUnknown`]: a future that is kept
     /// is to be polled.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::OutcomeUnknown`], [`Error::Contention`]; [`Error::Refused`] and those of
+    /// [`set`](Self::set), when others left less room; [`Error::NoFreeHandle`], [`Error::Finished`]. [`Error`] tells of each.
     pub async fn save(&self) -> Result<Saved, Error> {
         let _turn = self.0.turn_to_commit().await?;
         self.state().writable()?;
@@ -405,7 +433,10 @@ impl Session {
         run(change, async |closure| self.0.commit(Some(closure)).await).await
     }
 
-    /// Asks the store whether the session still lives, under the sign-in it had.
+    /// Asks the store whether the session still lives, under the sign-in it had. `false` for a visitor, who has no record.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Unreadable`].
     pub async fn is_alive(&self) -> Result<bool, Error> {
         let Some((handle, sign_in)) = self.state().identity() else {
             return Ok(false);

@@ -13,8 +13,8 @@ use fasthttpsession_core::{AnyStore, StoreError};
 /// | `memory:`, `memory:?capacity=100000` | the memory of this process | `memory` |
 /// | `sqlite:sessions.db?migrate=true` | an SQLite file | `sqlite` |
 /// | `file:/var/lib/app/sessions?migrate=true` | a folder, a file a session | `file` |
-/// | `postgres://user:password@host/database` | PostgreSQL | `postgres` |
-/// | `mysql://user:password@host/database` | MySQL or MariaDB | `mysql` |
+/// | `postgres://user:password@host/database`, `postgresql://…` | PostgreSQL | `postgres` |
+/// | `mysql://user:password@host/database`, `mariadb://…` | MySQL or MariaDB | `mysql` |
 /// | `redis://user:password@host` | Redis or Valkey | `redis` |
 /// | `rediss://host` | the same over TLS | `redis` |
 /// | `redis+unix:///path` | the same by its Unix socket | `redis` |

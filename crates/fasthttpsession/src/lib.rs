@@ -46,9 +46,9 @@
 //! | `file` | `FileStore`, and `connect("file:…")`; on Unix alone |
 //! | `postgres` | `PostgresStore`, and `connect("postgres://…")` |
 //! | `mysql` | `MysqlStore`, and `connect("mysql://…")`, for MariaDB too |
-//! | `redis` | `RedisStore`, and `connect("redis://…")`, for Valkey, Cluster and Sentinel too |
-//! | `memcached` | `MemcachedStore`, and `connect("memcached://…")` |
-//! | `tls` | encrypted connections to those of these servers whose features are on |
+//! | `redis` | `RedisStore`, and `connect("redis://…")`, for Valkey, Cluster and Sentinel too; on Unix alone |
+//! | `memcached` | `MemcachedStore`, and `connect("memcached://…")`; on Unix alone |
+//! | `tls` | encrypted connections to PostgreSQL, MySQL and memcached, [if the URL asks for them](crate::connect); Redis needs no feature |
 //! | `tower` | `SessionLayer`, for hyper and everything on tower |
 //! | `axum` | `tower`, and its extractor for axum |
 //! | `actix` | `SessionMiddleware` and the extractor for actix-web |

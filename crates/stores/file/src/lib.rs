@@ -24,6 +24,8 @@
 //!
 //! # What it promises
 //!
+//! The numbers are those of `ARCHITECTURE.md` in the repository. What is not listed holds for every store.
+//!
 //! | | |
 //! | --- | --- |
 //! | G1, no lost update | between tasks and between processes: a writer holds the lock of the session's shard |

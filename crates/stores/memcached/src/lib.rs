@@ -23,6 +23,8 @@
 //!
 //! # What it promises
 //!
+//! The numbers are those of `ARCHITECTURE.md` in the repository. What is not listed holds for every store.
+//!
 //! | | |
 //! | --- | --- |
 //! | G1, no lost update | by `cas`: a swap succeeds only over the very value that was read |

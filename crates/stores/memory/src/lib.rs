@@ -22,6 +22,8 @@
 //!
 //! # What it promises
 //!
+//! The numbers are those of `ARCHITECTURE.md` in the repository. What is not listed holds for every store.
+//!
 //! | | |
 //! | --- | --- |
 //! | G2, logout is final | as long as the process runs, and after it there are no sessions at all |

@@ -22,6 +22,8 @@
 //!
 //! # What it promises
 //!
+//! The numbers are those of `ARCHITECTURE.md` in the repository. What is not listed holds for every store.
+//!
 //! | | |
 //! | --- | --- |
 //! | G1, no lost update | a swap locks its row and writes it only if its version is still the one expected; at READ COMMITTED, or, behind [poolers](#poolers) and on a pool of the application's own, at whatever level is usual there |

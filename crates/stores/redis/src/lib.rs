@@ -20,6 +20,8 @@
 //!
 //! # What it promises
 //!
+//! The numbers are those of `ARCHITECTURE.md` in the repository. What is not listed holds for every store.
+//!
 //! | | |
 //! | --- | --- |
 //! | G1, no lost update | a script compares the version and swaps the record; a server runs one script at a time |

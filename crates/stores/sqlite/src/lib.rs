@@ -28,6 +28,8 @@
 //!
 //! # What it promises
 //!
+//! The numbers are those of `ARCHITECTURE.md` in the repository. What is not listed holds for every store.
+//!
 //! | | |
 //! | --- | --- |
 //! | G1, no lost update | between tasks and between processes: what a write has read is still so when it writes, for it has SQLite's write lock |
