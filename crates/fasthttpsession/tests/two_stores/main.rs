@@ -11,7 +11,7 @@ use fasthttpsession::{
     Clock as _, Cursor, Deleted, Handle, Sessions, Store, StoreErrorKind, SystemClock, TwoStores,
 };
 use fasthttpsession_conformance::store::Subject;
-use fasthttpsession_test_stores::Fragile;
+use fasthttpsession_test_stores::{Fragile, each};
 use spread::Spread;
 
 fasthttpsession_conformance::store_tests!(async || {
@@ -77,4 +77,13 @@ async fn a_cursor_of_another_store_is_an_error() {
         assert_eq!(error.kind(), StoreErrorKind::Internal);
         assert!(!error.may_have_applied());
     }
+}
+
+#[tokio::test]
+async fn two_that_can_not_purge_say_so_together() {
+    let redis = each::redis().await;
+    let both = TwoStores::new(redis.store(), redis.store());
+    assert!(!both.capabilities().purge);
+    let error = both.purge(1, SystemClock.now()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unsupported);
 }

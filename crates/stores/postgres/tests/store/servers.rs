@@ -177,3 +177,19 @@ async fn why_no_connection_was_made_is_said_once_with_the_place() {
         assert!(error.source().is_none(), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn of_several_servers_what_each_one_said_is_told() {
+    let [closed, other] = [(); 2].map(|()| {
+        let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        closed.expect("a port is free").to_string()
+    });
+    let config = PostgresConfig::new(&format!("{closed},{other}")).expect("they are two");
+    let error = failed(config.open()).await;
+    let sentence = error.to_string();
+    for place in [closed, other] {
+        let said = format!("connecting to {place}: ");
+        assert!(sentence.contains(&said), "{sentence}");
+    }
+    assert!(!error.may_have_applied());
+}

@@ -62,3 +62,15 @@ async fn a_connection_that_speaks_resp3_lists_and_scans_too() {
     let page = store.scan(None, 1000, now()).await;
     assert_eq!(page.expect("it answers").sessions.len(), 20);
 }
+
+#[tokio::test]
+async fn opening_leaves_alone_what_the_application_keeps_beside_the_sessions() {
+    let server = Redis::start();
+    for name in ["opening", "check", "@", ""] {
+        server.cli(&["SET", &format!("session:{name}"), "its own"]);
+    }
+    let before = server.cli(&["DBSIZE"]);
+    let config = config(&server).prefix("session:");
+    config.open().await.expect("the server answers");
+    assert_eq!(server.cli(&["DBSIZE"]), before);
+}

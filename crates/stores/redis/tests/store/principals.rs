@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Principal, Record, Replaced, Store as _, StoreError};
-use fasthttpsession_redis::RedisStore;
+use fasthttpsession_redis::{RedisConfig, RedisStore};
 use fasthttpsession_servers::{Redis, RedisServer};
 use futures_util::future::try_join_all;
 
 use crate::restarting::Restarting;
+use crate::support::fake::Fake;
 use crate::support::sample::{HOUR, handle, next, now, principal, record, record_of};
-use crate::support::{config, prefix};
+use crate::support::{config, prefix, within};
 
 async fn place() -> (RedisServer, RedisStore, String) {
     let (server, prefix) = (Redis::shared(), prefix());
@@ -155,6 +156,28 @@ async fn a_principal_with_thousands_of_sessions_is_listed_them_all() -> Result<(
     }
     assert_eq!(store.sessions_of(&principal, now()).await?.len(), 2000);
     Ok(())
+}
+
+/// The records that its other entries lead to may lie on one that hangs.
+#[tokio::test]
+async fn a_sign_in_does_not_wait_for_what_others_left_in_the_index() {
+    let entry = "a handle and its moment.";
+    let created = format!("*3\r\n$7\r\ncreated\r\n$24\r\n{entry}\r\n$1\r\n1\r\n");
+    let fake = Fake::start(move |_, name| match name {
+        "EVALSHA" => created.clone(),
+        "GET" => String::new(),
+        _ => "+PONG\r\n".to_owned(),
+    })
+    .await;
+    let config = RedisConfig::from_url(&format!("redis://127.0.0.1:{}", fake.port));
+    let patient = config
+        .expect("it is a URL")
+        .response_timeout(Duration::from_secs(600));
+    let store = patient.open().await.expect("it answers");
+    let record = record_of(&principal());
+    let created = within(store.create(handle(), &record, now())).await;
+    created.expect("it was created at once");
+    assert_eq!(fake.count("GET"), 1);
 }
 
 /// Whatever says how far an index was read, another start of the server, or another server, has to understand.
