@@ -102,6 +102,8 @@ impl Sessions {
     /// nothing else. Anybody who sends made-up tokens makes events of kind [`Missing`](EventKind::Missing), and so may fill
     /// the queue: what the application can't do without, it does where it ends the session. Tokens that are
     /// [signed](crate::TokenCodec::signed) can't be made up.
+    ///
+    /// For one listener in a process, which passes on what it hears: each is told of each event by the request that caused it.
     pub fn events(&self, capacity: usize) -> Events {
         self.manager().listeners.add(capacity)
     }

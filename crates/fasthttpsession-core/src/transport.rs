@@ -23,13 +23,13 @@ use crate::token::codec::{TokenCodecs, TokenText};
 ///
 /// * **A session goes out the way it came in**: a new token, or a removal, by each transport that presented the session.
 ///   Who came with a header gets no cookie.
-/// * **A new session** goes out by the first transport. If the header is on, also by the header, for clients that keep no
+/// * **A new session** goes out by the first transport, so where the cookie is on, it is the first. If the header is on, also by the header, for clients that keep no
 ///   cookies. A token in a response's header can be read by scripts of the page, from which `HttpOnly` keeps that of a
 ///   cookie: turn on both only where both kinds of clients are served. A session that came by the cookie alone stays in the
 ///   cookie.
 ///
 /// A client of the header keeps the value of that header whenever a response has it, and sends it with each request;
-/// nothing, once it is empty. Browsers show it to scripts of other origins only if `Access-Control-Expose-Headers` names
+/// nothing, once it is empty. Of a token that has expired, or was ended elsewhere, no response tells. Browsers show it to scripts of other origins only if `Access-Control-Expose-Headers` names
 /// it. Whoever sends tokens in headers alone needs no protection from cross-site requests.
 ///
 /// ```

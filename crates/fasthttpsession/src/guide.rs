@@ -7,6 +7,7 @@
 //! | [`concurrency`] | what two requests at once may rely on |
 //! | [`security`] | what is on, and what to turn on: tokens, keys |
 //! | [`forms`] | a form that no other site sends, and a word for the next page |
+//! | [`apis`] | bearer tokens, single-page applications, other origins |
 //! | [`signing_in`] | signing in and out, devices, changed passwords |
 //! | [`your_own_store`] | the contract, and a whole store |
 //! | [`testing`] | an application on memory, with a clock of its own |
@@ -30,6 +31,8 @@ pub mod security {}
 ///
 #[doc = include_str!("../guide/forms.md")]
 pub mod forms {}
+#[doc = include_str!("../guide/apis.md")]
+pub mod apis {}
 #[doc = include_str!("../guide/signing_in.md")]
 /// ```
 #[doc = include_str!("../guide/passwords.rs")]

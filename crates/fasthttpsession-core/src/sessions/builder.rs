@@ -137,7 +137,8 @@ impl SessionsBuilder {
     }
 
     /// Renews the secret about once a period, in two steps, so that neither a lost response nor parallel requests
-    /// sign anyone out. Longer than the grace. Default off.
+    /// sign anyone out. Longer than the grace. Default off. It does not find out that a token was copied: two clients that
+    /// use one at the same pace are both renewed.
     ///
     /// With a persistent [`Cookie`], a renewal waits until responses that dated the cookie shortly before have arrived: for a
     /// grace, but no longer than the part of the session's idle lifetime that
