@@ -413,6 +413,9 @@ impl Session {
     /// back. `Err` writes nothing, and leaves what was written before to the next commit; after an error of the store,
     /// that is dropped. Of N requests that take a single-use value out, exactly one gets it.
     ///
+    /// The closure changes the values that it is given. What it writes to the session itself is no part of the step: it is
+    /// logged for the next commit, as often as the closure runs and whatever it returns.
+    ///
     /// Works after the request is finished, for long-lived tasks; it then reads the record first. A closure that
     /// changes nothing writes nothing: it saw the session as it was last read.
     ///

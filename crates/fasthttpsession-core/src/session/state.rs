@@ -11,6 +11,7 @@ mod log;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::commit::change::belongs_to_another;
 use crate::commit::{Authority, Change};
 use crate::record::envelope::Stored;
 use crate::record::secrets::OpenedBy;
@@ -103,6 +104,33 @@ impl Base {
             opened_by,
             dated,
         }
+    }
+}
+
+impl View {
+    /// Shows `change` as `before` did, for no closure runs here.
+    fn show_again(&mut self, change: &Change, before: &Self) {
+        match change {
+            Change::Set { key, .. } | Change::Remove { key } | Change::Update { key, .. } => {
+                match before.values.encoded(key) {
+                    Some(value) => self.values.place(Arc::clone(key), value),
+                    None => drop(self.values.remove(key)),
+                }
+            }
+            Change::Clear => self.values.clear(),
+            Change::Label(label) => self.label = Some(label.clone()),
+            Change::Login { principal, .. } => self.sign_in(principal),
+            // Of nothing else does a view tell.
+            _ => {}
+        }
+    }
+
+    fn sign_in(&mut self, principal: &Principal) {
+        if belongs_to_another(self.principal.as_ref(), principal) {
+            self.values.clear();
+            self.label = None;
+        }
+        self.principal = Some(principal.clone());
     }
 }
 

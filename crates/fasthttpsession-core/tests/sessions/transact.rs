@@ -486,6 +486,60 @@ async fn writes_during_a_save_belong_to_the_next_commit() {
     assert_eq!(client.get(&sessions, "late").await, Some(1));
 }
 
+/// Of another task of the request, say.
+#[tokio::test]
+async fn what_a_transaction_did_is_seen_beside_what_was_written_meanwhile() {
+    let world = World::new();
+    let sessions = world.sessions();
+    for client in [
+        Client::new(),
+        Client::signed_in(&sessions, "ada").await,
+        Client::with(&sessions, "gone", 1).await,
+    ] {
+        let mut client = client;
+        let request = client.request(&sessions).await;
+        request.set("both", &1).unwrap();
+        let committed = request.transact(|values| {
+            request.set("late", &2)?;
+            request.update("both", |both: &mut u64| *both += 10)?;
+            request.remove("removed")?;
+            request.set_label("late")?;
+            values.set("removed", &1)?;
+            values.remove("gone");
+            values.set("n", &7)
+        });
+        committed.await.unwrap();
+        let seen = |session: &Session| (session.keys(), session.entries::<u64>().unwrap());
+        let names = ["both", "late", "n"].map(str::to_owned).to_vec();
+        let values = [11, 2, 7];
+        let expected = names.iter().cloned().zip(values).collect();
+        assert_eq!(seen(&request), (names, expected));
+        assert_eq!(request.label().unwrap().as_str(), "late");
+        let before = seen(&request);
+        client.receive(&request.respond().await);
+        assert_eq!(seen(&client.request(&sessions).await.session), before);
+    }
+}
+
+/// The view of another principal is another one.
+#[tokio::test]
+async fn a_sign_in_during_a_transaction_shows_nothing_of_the_former_user() {
+    let world = World::new();
+    let sessions = world.sessions();
+    let mut client = Client::signed_in(&sessions, "ada").await;
+    let request = client.request(&sessions).await;
+    let committed = request.transact(|values| {
+        request.login("eve")?;
+        request.set("own", &1)?;
+        values.set("secret", &7)
+    });
+    committed.await.unwrap();
+    assert_eq!(request.principal().unwrap().as_str(), "eve");
+    assert_eq!(request.keys(), ["own"]);
+    client.receive(&request.respond().await);
+    assert_eq!(client.request(&sessions).await.keys(), ["own"]);
+}
+
 #[tokio::test]
 async fn a_closure_that_fails_as_sessions_do_needs_no_error_of_its_own() {
     async fn redeem(session: &Session) -> Result<Option<String>, Error> {

@@ -229,11 +229,18 @@ impl State {
         log
     }
 
+    /// Goes on from the record of `base`, and shows what was logged since on top of it.
     fn stand_on(&mut self, base: Base) {
-        self.exact = self.changes.is_empty();
-        if self.exact {
-            self.view = None;
-        }
+        let before = self.view.take();
         self.base = Some(base);
+        self.exact = self.changes.is_empty();
+        if let Some(before) = before.filter(|_| !self.exact) {
+            let changes = std::mem::take(&mut self.changes);
+            let view = self.view();
+            for change in &changes {
+                view.show_again(change, &before);
+            }
+            self.changes = changes;
+        }
     }
 }

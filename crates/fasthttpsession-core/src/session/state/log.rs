@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{CookieChange, Left, State};
 use crate::commit::Change;
-use crate::commit::change::belongs_to_another;
 use crate::error::Error;
 use crate::record::{Label, Principal};
 use crate::session::updating;
@@ -93,12 +92,7 @@ impl State {
     }
 
     pub(crate) fn login(&mut self, principal: Principal, sign_in: u64, next: Token) {
-        let view = self.view();
-        if belongs_to_another(view.principal.as_ref(), &principal) {
-            view.values.clear();
-            view.label = None;
-        }
-        view.principal = Some(principal.clone());
+        self.view().sign_in(&principal);
         self.log(Change::Login {
             principal,
             sign_in,
