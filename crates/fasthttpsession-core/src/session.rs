@@ -114,7 +114,7 @@ impl Session {
     /// Changes the value of `key` in place, starting from `T::default()` when there is none.
     ///
     /// The closure runs now, on this request's view, and *again at the commit* if another request committed
-    /// meanwhile: then it gets the value as it is then. So N requests that each add one add N. Whatever else it does
+    /// meanwhile: then it gets the value as it is then. So it is `'static`, and gives what it has away as a clone. So N requests that each add one add N. Whatever else it does
     /// happens as often as it runs. A value computed here may be wrong after a rebase: what is shown to the client or
     /// may be used only once goes through [`transact`](Self::transact).
     ///
@@ -271,14 +271,16 @@ impl Session {
         self.header(|header| header.absolute_deadline)
     }
 
-    /// Gives this session lifetimes of its own, with the commit: the idle one from then, the absolute one from the
-    /// sign-in (or re-authentication, or else creation). While there is no record, they wait for one. They stay until
-    /// another principal signs in to it, so a handler that signs somebody in sets them after that.
+    /// Gives this session lifetimes of its own, or, by `None`, those of all [`Sessions`](crate::Sessions) again, with the
+    /// commit: the idle one from then, the absolute one from the sign-in (or re-authentication, or else creation). While there
+    /// is no record, they wait for one. They stay until another principal signs in to it, so a handler that signs somebody in
+    /// sets them after that.
     ///
     /// # Errors
-    /// [`Error::InvalidLifetimes`], [`Error::Finished`].
-    pub fn set_lifetimes(&self, lifetimes: Lifetimes) -> Result<(), Error> {
-        if !lifetimes.are_possible() {
+    /// [`Error::InvalidLifetimes`]; [`Error::Refused`] in the closure of an update, [`Error::Finished`].
+    pub fn set_lifetimes(&self, lifetimes: impl Into<Option<Lifetimes>>) -> Result<(), Error> {
+        let lifetimes = lifetimes.into();
+        if lifetimes.is_some_and(|lifetimes| !lifetimes.are_possible()) {
             return Err(Error::InvalidLifetimes);
         }
         self.state().writable()?.log(Change::Lifetimes(lifetimes));

@@ -33,7 +33,8 @@ pub(crate) enum Change {
         updater: Updater,
     },
     Label(Label),
-    Lifetimes(Lifetimes),
+    /// `None` for those of all sessions.
+    Lifetimes(Option<Lifetimes>),
     Login {
         principal: Principal,
         sign_in: u64,
@@ -228,8 +229,9 @@ impl Stored {
         self.header.principal = Some(principal.clone());
     }
 
-    fn set_lifetimes(&mut self, lifetimes: Lifetimes, terms: Terms) {
-        self.control.lifetimes = Some(lifetimes);
+    fn set_lifetimes(&mut self, lifetimes: Option<Lifetimes>, terms: Terms) {
+        self.control.lifetimes = lifetimes;
+        let lifetimes = self.lifetimes(terms);
         self.header.absolute_deadline = self.control.since.after(lifetimes.absolute);
         self.header.idle_deadline = terms.now.after(lifetimes.idle);
     }

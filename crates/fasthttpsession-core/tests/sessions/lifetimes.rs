@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fasthttpsession_core::{
-    Cookie, Error, HeaderEdit, Lifetimes, Session, Sessions, StoreErrorKind, Transport,
+    Clock as _, Cookie, Error, HeaderEdit, Lifetimes, Session, Sessions, StoreErrorKind, Transport,
 };
 
 use crate::faulty::{Fault, Op};
@@ -184,6 +184,32 @@ async fn a_session_may_have_lifetimes_of_its_own() {
     client.visit(&sessions, |s| s.set("n", &1)).await;
     world.clock.advance(DAY);
     assert!(!client.is_known(&sessions).await);
+}
+
+/// Whoever signs in without "remember me" where somebody was remembered.
+#[tokio::test]
+async fn a_session_may_have_those_of_all_sessions_again() {
+    let world = World::new();
+    let lifetimes = Lifetimes::new(MINUTE, HOUR);
+    let sessions = world.builder().lifetimes(lifetimes).build().unwrap();
+    let mut client = Client::new();
+    for own in [Some(Lifetimes::remember(30)), None] {
+        let sign_in = |session: &Session| {
+            session.login("ada")?;
+            session.set_lifetimes(own)
+        };
+        client.visit(&sessions, sign_in).await;
+    }
+    let request = client.request(&sessions).await;
+    let now = world.clock.now();
+    assert_eq!(request.idle_deadline(), Some(now.after(MINUTE)));
+    assert_eq!(request.absolute_deadline(), Some(now.after(HOUR)));
+    // They are not its own, either.
+    let longer = Lifetimes::new(HOUR, HOUR);
+    let sessions = world.builder().lifetimes(longer).build().unwrap();
+    client.visit(&sessions, |s| s.set("n", &1)).await;
+    world.clock.advance(2 * MINUTE);
+    assert!(client.is_known(&sessions).await);
 }
 
 #[tokio::test]
