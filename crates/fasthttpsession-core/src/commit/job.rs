@@ -38,7 +38,6 @@ pub(crate) struct Done {
     pub(crate) end: Result<End, Failure>,
     /// The log again, for whoever can still do something with it.
     pub(crate) changes: Vec<Change>,
-    pub(crate) conflicts: u32,
 }
 
 /// How a job ended that met no error.
@@ -97,7 +96,6 @@ impl Done {
         Self {
             end: Err(unknown.into()),
             changes: Vec::new(),
-            conflicts: 0,
         }
     }
 }
@@ -119,14 +117,8 @@ impl Flight {
 impl Seat {
     /// Tells the end to whom it concerns; to the holder of the turn, by returning it.
     pub(crate) fn end(self, end: Result<End, Failure>) -> Option<Done> {
-        let Job {
-            changes, conflicts, ..
-        } = *self.job;
-        let done = Done {
-            end,
-            changes,
-            conflicts,
-        };
+        let changes = self.job.changes;
+        let done = Done { end, changes };
         match self.reply {
             None => Some(done),
             Some(reply) => {
