@@ -438,15 +438,7 @@ impl Session {
     /// # Errors
     /// [`Error::Store`], [`Error::Unreadable`].
     pub async fn is_alive(&self) -> Result<bool, Error> {
-        let Some((handle, sign_in)) = self.state().identity() else {
-            return Ok(false);
-        };
-        let stored = self
-            .0
-            .manager
-            .load(handle, self.0.manager.clock.now())
-            .await?;
-        Ok(stored.is_some_and(|stored| stored.control.sign_in == sign_in))
+        Ok(self.0.current().await?.is_some())
     }
 }
 
