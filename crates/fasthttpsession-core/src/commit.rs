@@ -401,9 +401,9 @@ fn attempt(
         view,
         terms,
     )?;
-    if applied == Applied::Superseded {
+    let Some(applied) = applied else {
         return Ok(Attempt::Superseded);
-    }
+    };
     changed.extend_idle(terms, job.silent);
     if let Some(closure) = closure {
         // The logs of others are aboard, so a panic must not go off here.
