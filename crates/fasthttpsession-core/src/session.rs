@@ -378,7 +378,7 @@ impl Session {
     /// fails by an error of its own: its response is sent, and what it wrote before is not kept. A [`save`](Self::save) or a
     /// [`transact`](Self::transact) that is under way in another task commits what it took along.
     pub fn discard(&self) {
-        let log = self.state().abandon();
+        let log = self.state().discard();
         // As in `logout`.
         drop(log);
     }

@@ -108,7 +108,7 @@ impl Flight {
         };
         let (waiting, gone): (Aboard, Aboard) = self.seats.drain(..).partition(waits);
         self.seats = waiting;
-        gone.into_iter().for_each(discard);
+        gone.into_iter().for_each(drop_quietly);
         let (first, _) = self.seats.first_mut()?;
         Some((first.number, first.reply.take()?))
     }
@@ -123,7 +123,7 @@ impl Seat {
             None => Some(done),
             Some(reply) => {
                 // Whoever gave up waiting needs no answer.
-                let _ = reply.send(Reply::Done(done)).map_err(discard);
+                let _ = reply.send(Reply::Done(done)).map_err(drop_quietly);
                 None
             }
         }
@@ -132,6 +132,6 @@ impl Seat {
 
 /// Drops what a request has given up. Its closures may do anything when they are dropped: no lock is to be held, and a
 /// panic is not to go off where the logs of others are aboard.
-pub(super) fn discard<T>(given_up: T) {
+pub(super) fn drop_quietly<T>(given_up: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(given_up)));
 }

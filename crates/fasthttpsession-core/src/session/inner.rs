@@ -155,7 +155,7 @@ impl Inner {
 
     fn take_log(&self, state: &mut State) -> Vec<Change> {
         self.close(state);
-        state.abandon()
+        state.discard()
     }
 
     /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
@@ -201,7 +201,7 @@ impl Inner {
         turn.ok_or_else(|| {
             let mut state = self.state();
             let handle = state.commits_to();
-            let log = state.abandon();
+            let log = state.discard();
             drop(state);
             // As in `drop_log`.
             drop(log);
