@@ -18,7 +18,7 @@ use std::time::Duration;
 use futures_timer::Delay;
 
 pub(crate) use change::{Applied, Authority, Change, Failure, Terms};
-use job::{Aboard, Flight, Seat, Seats, Swap, discard};
+use job::{Aboard, Flight, Seat, Seats, Swap, drop_quietly};
 pub(crate) use job::{Done, End, Job};
 pub(crate) use lane::Lanes;
 use lane::{Reply, Turn};
@@ -84,7 +84,7 @@ impl Manager {
         mut own: Option<Box<Job>>,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Done {
-        let mut conflicts = 0;
+        let mut rounds = 0;
         loop {
             let mut ended = None;
             let sent = turn.flight.is_some();
@@ -106,10 +106,10 @@ impl Manager {
             }
             // After a pause, what the last conflict told is old. So each pause is for two tries: one that learns how the
             // record is by then, and one that builds on that at once.
-            if conflicts % 2 == 1 {
-                self.pause(conflicts).await;
+            if rounds % 2 == 1 {
+                self.pause(rounds).await;
             }
-            conflicts += 1;
+            rounds += 1;
         }
     }
 
@@ -148,7 +148,7 @@ impl Manager {
                 }
                 // The logs before it may not be committed, so it is judged again by a record that is there.
                 failed if working.is_some() => {
-                    discard(failed);
+                    drop_quietly(failed);
                     again.push(seat);
                 }
                 Ok(Attempt::Unchanged) => {
@@ -347,7 +347,7 @@ fn panicked(
     own: &mut Option<Box<Job>>,
 ) -> Option<Done> {
     if seats.len() > 1 {
-        discard(panic);
+        drop_quietly(panic);
         separate(turn, seats, own);
         return None;
     }
@@ -401,9 +401,9 @@ fn attempt(
         view,
         terms,
     )?;
-    if applied == Applied::Superseded {
+    let Some(applied) = applied else {
         return Ok(Attempt::Superseded);
-    }
+    };
     changed.extend_idle(terms, job.silent);
     if let Some(closure) = closure {
         // The logs of others are aboard, so a panic must not go off here.

@@ -129,9 +129,7 @@ pub use keys::{Keys, KeysError};
 pub use lifetimes::Lifetimes;
 pub use limits::Limits;
 pub use record::{Header, InvalidRecord, InvalidText, Label, Principal, Record};
-pub use session::{
-    OldValue, Outcome, Saved, Session, SessionValue, TransactError, Typed, UpdateResult,
-};
+pub use session::{OldValue, Outcome, Session, SessionValue, TransactError, Typed, UpdateResult};
 pub use sessions::{Sessions, SessionsBuilder, Snapshot};
 #[cfg(feature = "settings")]
 pub use settings::Settings;

@@ -10,18 +10,11 @@ use crate::values::Size;
     derive(serde::Deserialize),
     serde(default, deny_unknown_fields)
 )]
-#[non_exhaustive]
 pub struct Limits {
-    /// The most bytes that a session's encoded values may take, keys included; 256 to 2^30. Default 65 536.
-    pub record_bytes: usize,
-    /// The most values that a session may have. Default 1 024.
-    pub values: usize,
-    /// How often a commit that met a conflict is tried again, and how many more fresh handles are tried for a new session,
-    /// but at most 7 of them. Default 128, with pauses of at most 8 ms before every other one.
-    pub retries: u32,
-    /// How often an operation without answer is sent again: a write, to learn what became of it; a read only if its
-    /// connection was cut. Default 3.
-    pub resends: u32,
+    pub(crate) record_bytes: usize,
+    pub(crate) values: usize,
+    pub(crate) retries: u32,
+    pub(crate) resends: u32,
 }
 
 impl Default for Limits {
@@ -36,28 +29,30 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets [`record_bytes`](Self::record_bytes).
+    /// The most bytes that a session's encoded values may take, keys included; 256 to 2^30. Default 65 536.
     #[must_use]
     pub fn record_bytes(mut self, bytes: usize) -> Self {
         self.record_bytes = bytes;
         self
     }
 
-    /// Sets [`values`](Self::values).
+    /// The most values that a session may have. Default 1 024.
     #[must_use]
     pub fn values(mut self, count: usize) -> Self {
         self.values = count;
         self
     }
 
-    /// Sets [`retries`](Self::retries).
+    /// How often a commit that met a conflict is tried again, and how many more fresh handles are tried for a new session,
+    /// but at most 7 of them. Default 128, with pauses of at most 8 ms before every other one.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// Sets [`resends`](Self::resends).
+    /// How often an operation without answer is sent again: a write, to learn what became of it; a read only if its
+    /// connection was cut. Default 3.
     #[must_use]
     pub fn resends(mut self, count: u32) -> Self {
         self.resends = count;

@@ -29,7 +29,7 @@ use crate::values::{Encoded, Values, check_key, decode};
 use state::State;
 
 pub(crate) use inner::Inner;
-pub use outcome::{Outcome, Saved};
+pub use outcome::Outcome;
 pub use transact::TransactError;
 pub(crate) use transact::{raise, run};
 pub use typed::{OldValue, SessionValue, Typed};
@@ -380,15 +380,15 @@ impl Session {
     /// fails by an error of its own: its response is sent, and what it wrote before is not kept. A [`save`](Self::save) or a
     /// [`transact`](Self::transact) that is under way in another task commits what it took along.
     pub fn discard(&self) {
-        let log = self.state().abandon();
+        let log = self.state().discard();
         // As in `logout`.
         drop(log);
     }
 
     /// Commits now what was written so far, for those who need the result before the response.
     ///
-    /// `Ok` does not say that it is in the store: the [`outcome`](Saved::outcome) is `Gone` if the session ended meanwhile,
-    /// and `Superseded` if somebody signed in to it, and then nothing was written. Whoever goes on to do what depends on
+    /// `Ok` does not say that it is in the store: the [`Outcome`] is `Gone` if the session ended meanwhile, and
+    /// `Superseded` if somebody signed in to it, and then nothing was written. Whoever goes on to do what depends on
     /// it looks at that, or uses [`transact`](Self::transact), of which both are errors.
     ///
     /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If the call
@@ -402,7 +402,7 @@ impl Session {
     /// # Errors
     /// [`Error::Store`], [`Error::OutcomeUnknown`], [`Error::Contention`]; [`Error::Refused`] and those of
     /// [`set`](Self::set), when others left less room; [`Error::NoFreeHandle`], [`Error::Finished`]. [`Error`] tells of each.
-    pub async fn save(&self) -> Result<Saved, Error> {
+    pub async fn save(&self) -> Result<Outcome, Error> {
         let _turn = self.0.turn_to_commit().await?;
         self.state().writable()?;
         self.0.commit(None).await.map_err(raise)
@@ -443,15 +443,7 @@ impl Session {
     /// # Errors
     /// [`Error::Store`], [`Error::Unreadable`].
     pub async fn is_alive(&self) -> Result<bool, Error> {
-        let Some((handle, sign_in)) = self.state().identity() else {
-            return Ok(false);
-        };
-        let stored = self
-            .0
-            .manager
-            .load(handle, self.0.manager.clock.now())
-            .await?;
-        Ok(stored.is_some_and(|stored| stored.control.sign_in == sign_in))
+        Ok(self.0.current().await?.is_some())
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use builder::SessionsBuilder;
 
 use crate::codec::Codecs;
-use crate::commit::{Closure, Done, End, Failure, Job, Lanes, Met};
+use crate::commit::{Closure, End, Failure, Job, Lanes, Met};
 use crate::error::Error;
 use crate::events::{EventKind, Listeners};
 use crate::exchange::{Exchange, HeaderEdit};
@@ -20,7 +20,7 @@ use crate::record::Header;
 use crate::record::envelope::Stored;
 use crate::record::protection::Protection;
 use crate::session::state::CookieChange;
-use crate::session::{Outcome, Saved, TransactError, run};
+use crate::session::{Outcome, TransactError, run};
 use crate::store::{AnyStore, Capabilities, Store};
 use crate::time::{Clock, Timestamp};
 use crate::token::{Handle, Token};
@@ -245,7 +245,7 @@ impl Manager {
         handle: Handle,
         stored: Arc<Stored>,
         closure: &mut Closure<'_>,
-    ) -> Result<Saved, Failure> {
+    ) -> Result<Outcome, Failure> {
         let job = Box::new(Job {
             authority: None,
             changes: Vec::new(),
@@ -255,12 +255,11 @@ impl Manager {
             alone: false,
             silent: true,
         });
-        let Done { end, conflicts, .. } = self.commit(handle, job, Some(closure)).await;
-        let outcome = match end? {
+        let done = self.commit(handle, job, Some(closure)).await;
+        Ok(match done.end? {
             End::Committed { .. } => Outcome::Committed,
             End::Unchanged { .. } => Outcome::Unchanged,
             End::Superseded | End::Gone => Outcome::Gone,
-        };
-        Ok(Saved { outcome, conflicts })
+        })
     }
 }

@@ -127,7 +127,7 @@ async fn committed(session: &Session) -> Result<Json<View>, ApiError> {
 }
 
 async fn commit(session: &Session) -> Result<(), ApiError> {
-    match session.save().await?.outcome {
+    match session.save().await? {
         Outcome::Gone | Outcome::Superseded => Err(Error::Ended.into()),
         _ => Ok(()),
     }

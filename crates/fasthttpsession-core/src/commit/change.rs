@@ -100,8 +100,6 @@ pub(crate) enum Applied {
     Fully,
     /// The presented secret no longer opened the record, so only values, label and lifetimes were changed.
     ValuesOnly,
-    /// Nothing, for somebody signed in meanwhile.
-    Superseded,
 }
 
 /// Why a log could not be applied.
@@ -119,7 +117,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// Judges by what right `changes` come, and applies what that right covers.
+/// Judges by what right `changes` come, and applies what that right covers; `None` if nothing, for somebody signed in
+/// meanwhile.
 ///
 /// `view` is what the values are to be if the caller knows the outcome already, because nothing changed since it was
 /// computed; closures are then not run again.
@@ -129,11 +128,11 @@ pub(crate) fn apply(
     changes: &mut [Change],
     view: Option<Values>,
     terms: Terms,
-) -> Result<Applied, Failure> {
+) -> Result<Option<Applied>, Failure> {
     let proven = match authority {
         None => true,
         Some(authority) if authority.sign_in != stored.control.sign_in => {
-            return Ok(Applied::Superseded);
+            return Ok(None);
         }
         Some(authority) => opens(stored, authority, terms.now).is_some(),
     };
@@ -142,7 +141,7 @@ pub(crate) fn apply(
             .iter()
             .any(|change| matches!(change, Change::Login { .. }))
     {
-        return Ok(Applied::Superseded);
+        return Ok(None);
     }
     let before = stored.values.size();
     for change in changes {
@@ -153,11 +152,11 @@ pub(crate) fn apply(
         Some(view) => stored.values = view,
         None => stored.values.check_growth(before)?,
     }
-    Ok(if proven {
+    Ok(Some(if proven {
         Applied::Fully
     } else {
         Applied::ValuesOnly
-    })
+    }))
 }
 
 /// As what the secret behind `authority` opens the record.

@@ -38,7 +38,6 @@ pub(crate) struct Done {
     pub(crate) end: Result<End, Failure>,
     /// The log again, for whoever can still do something with it.
     pub(crate) changes: Vec<Change>,
-    pub(crate) conflicts: u32,
 }
 
 /// How a job ended that met no error.
@@ -97,7 +96,6 @@ impl Done {
         Self {
             end: Err(unknown.into()),
             changes: Vec::new(),
-            conflicts: 0,
         }
     }
 }
@@ -110,7 +108,7 @@ impl Flight {
         };
         let (waiting, gone): (Aboard, Aboard) = self.seats.drain(..).partition(waits);
         self.seats = waiting;
-        gone.into_iter().for_each(discard);
+        gone.into_iter().for_each(drop_quietly);
         let (first, _) = self.seats.first_mut()?;
         Some((first.number, first.reply.take()?))
     }
@@ -119,19 +117,13 @@ impl Flight {
 impl Seat {
     /// Tells the end to whom it concerns; to the holder of the turn, by returning it.
     pub(crate) fn end(self, end: Result<End, Failure>) -> Option<Done> {
-        let Job {
-            changes, conflicts, ..
-        } = *self.job;
-        let done = Done {
-            end,
-            changes,
-            conflicts,
-        };
+        let changes = self.job.changes;
+        let done = Done { end, changes };
         match self.reply {
             None => Some(done),
             Some(reply) => {
                 // Whoever gave up waiting needs no answer.
-                let _ = reply.send(Reply::Done(done)).map_err(discard);
+                let _ = reply.send(Reply::Done(done)).map_err(drop_quietly);
                 None
             }
         }
@@ -140,6 +132,6 @@ impl Seat {
 
 /// Drops what a request has given up. Its closures may do anything when they are dropped: no lock is to be held, and a
 /// panic is not to go off where the logs of others are aboard.
-pub(super) fn discard<T>(given_up: T) {
+pub(super) fn drop_quietly<T>(given_up: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(given_up)));
 }

@@ -19,7 +19,7 @@ use futures_channel::oneshot;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
-use super::job::{Done, Flight, Job, Seat, Seats, Swap, discard};
+use super::job::{Done, Flight, Job, Seat, Seats, Swap, drop_quietly};
 use crate::record::envelope::Stored;
 use crate::token::Handle;
 
@@ -248,7 +248,7 @@ impl Lanes {
             shard.lanes.remove(&handle);
         }
         drop(shard);
-        gone.into_iter().for_each(discard);
+        gone.into_iter().for_each(drop_quietly);
         first
     }
 
@@ -363,7 +363,7 @@ impl Turn {
         let lane = shard.lane_of(self.handle, self.number);
         let boarding = lane.map(|lane| lane.board(&mut gone)).unwrap_or_default();
         drop(shard);
-        gone.into_iter().for_each(discard);
+        gone.into_iter().for_each(drop_quietly);
         boarding
     }
 
@@ -407,7 +407,7 @@ impl Turn {
             Err(Reply::Turn(mut back, job)) => {
                 back.passed_on = true;
                 (self.flight, self.newest) = (back.flight.take(), back.newest.take());
-                discard(job);
+                drop_quietly(job);
                 false
             }
             Err(Reply::Done(_)) | Ok(()) => true,

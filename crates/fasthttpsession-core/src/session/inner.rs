@@ -10,7 +10,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use super::state::State;
-use super::{Outcome, Saved, raise};
+use super::{Outcome, raise};
 use crate::commit::Change;
 use crate::error::Error;
 use crate::exchange::{HeaderEdit, Presented};
@@ -155,7 +155,7 @@ impl Inner {
 
     fn take_log(&self, state: &mut State) -> Vec<Change> {
         self.close(state);
-        state.abandon()
+        state.discard()
     }
 
     /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
@@ -186,10 +186,7 @@ impl Inner {
             state.renew(&self.manager) || state.extend(&self.manager)
         };
         match self.commit(None).await.map_err(raise) {
-            Ok(Saved {
-                outcome: Outcome::Unchanged,
-                ..
-            }) => self.touch().await,
+            Ok(Outcome::Unchanged) => self.touch().await,
             Ok(_) => {}
             // A renewal, or an extension, can wait for the next request.
             Err(_) if may_fail => self.state().leave_date(),
@@ -204,7 +201,7 @@ impl Inner {
         turn.ok_or_else(|| {
             let mut state = self.state();
             let handle = state.commits_to();
-            let log = state.abandon();
+            let log = state.discard();
             drop(state);
             // As in `drop_log`.
             drop(log);

@@ -17,17 +17,21 @@ use crate::transport::Ways;
 use crate::values::Values;
 
 impl Inner {
+    /// The record as it is now; `None` if there is none any more, or it is somebody else's.
+    pub(super) async fn current(&self) -> Result<Option<Arc<Stored>>, Error> {
+        let Some((handle, sign_in)) = self.state().identity() else {
+            return Ok(None);
+        };
+        let stored = self.manager.load(handle, self.manager.clock.now()).await?;
+        Ok(stored.filter(|stored| stored.control.sign_in == sign_in))
+    }
+
     /// Reads the record again, for a task that outlives its request.
     ///
     /// # Errors
-    /// [`Error::Ended`] if there is none any more, or it is somebody else's.
+    /// [`Error::Ended`] if it is not this session's any more.
     pub(super) async fn reload(&self) -> Result<(), Error> {
-        let (handle, sign_in) = self.state().identity().ok_or(Error::Ended)?;
-        let now = self.manager.clock.now();
-        let stored = self.manager.load(handle, now).await?.ok_or(Error::Ended)?;
-        if stored.control.sign_in != sign_in {
-            return Err(Error::Ended);
-        }
+        let stored = self.current().await?.ok_or(Error::Ended)?;
         self.state().reloaded(stored);
         Ok(())
     }

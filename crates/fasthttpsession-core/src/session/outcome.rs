@@ -2,15 +2,6 @@
 
 /// What became of a commit that met no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Saved {
-    /// What happened.
-    pub outcome: Outcome,
-    /// How often another commit was first and this one was applied to what it left.
-    pub conflicts: u32,
-}
-
-/// What happened to a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// There was nothing to write.

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::MutexGuard;
 
 use super::state::{Plan, State, Target, Touch};
-use super::{Inner, Outcome, Saved};
+use super::{Inner, Outcome};
 use crate::commit::change::{Terms, apply};
 use crate::commit::{Applied, Change, Closure, Done, End, Failure, Job, Met};
 use crate::error::Error;
@@ -12,25 +12,17 @@ use crate::events::EventKind;
 use crate::record::envelope::Stored;
 use crate::store::{Store as _, Touched};
 
-impl Saved {
-    pub(crate) const UNCHANGED: Self = Self {
-        outcome: Outcome::Unchanged,
-        conflicts: 0,
-    };
-}
-
 impl Inner {
     /// Commits what was logged, and in the same step what `closure` makes of the values. Whoever calls it holds `turn`,
     /// so that a request makes one commit at a time.
-    pub(super) async fn commit(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
+    pub(super) async fn commit(
+        &self,
+        closure: Option<&mut Closure<'_>>,
+    ) -> Result<Outcome, Failure> {
         let left = self.destroy().await?;
-        let saved = self.commit_log(closure).await?;
-        Ok(match saved.outcome {
-            Outcome::Unchanged if left => Saved {
-                outcome: Outcome::Committed,
-                ..saved
-            },
-            _ => saved,
+        Ok(match self.commit_log(closure).await? {
+            Outcome::Unchanged if left => Outcome::Committed,
+            outcome => outcome,
         })
     }
 
@@ -66,11 +58,11 @@ impl Inner {
         }
     }
 
-    async fn commit_log(&self, closure: Option<&mut Closure<'_>>) -> Result<Saved, Failure> {
+    async fn commit_log(&self, closure: Option<&mut Closure<'_>>) -> Result<Outcome, Failure> {
         let (plan, target, silent) = {
             let mut state = self.state();
             if state.changes.is_empty() && closure.is_none() {
-                return Ok(Saved::UNCHANGED);
+                return Ok(Outcome::Unchanged);
             }
             // Of a finished request, only transactions commit.
             let silent = state.finished && closure.is_some();
@@ -81,13 +73,13 @@ impl Inner {
             logouts: plan.logouts,
             secret: plan.next.is_some(),
         };
-        let saved = match target {
+        let outcome = match target {
             // Boxed, so that the far more frequent swap does not go about with room for a creation.
             None => Box::pin(self.create(plan, closure)).await,
             Some(target) => self.swap(target, plan, silent, closure).await,
         };
         mem::forget(cut);
-        saved
+        outcome
     }
 
     /// The state, unless the request has logged out since it had done so `logouts` times.
@@ -100,7 +92,7 @@ impl Inner {
         &self,
         mut plan: Plan,
         mut closure: Option<&mut Closure<'_>>,
-    ) -> Result<Saved, Failure> {
+    ) -> Result<Outcome, Failure> {
         // The record gets a secret of its own.
         plan.next = None;
         let logouts = plan.logouts;
@@ -118,23 +110,18 @@ impl Inner {
                 if let Some(mut state) = self.state_since(logouts) {
                     state.still_visiting(&mut plan);
                 }
-                Ok(Saved::UNCHANGED)
+                Ok(Outcome::Unchanged)
             }
             Ok(Some((token, stored))) => {
                 let handle = token.handle;
                 let state = self.state_since(logouts);
                 let is_taken_in = state.map(|mut state| state.created(token, stored));
-                let outcome = if is_taken_in.is_some() {
-                    Outcome::Committed
-                } else {
+                if is_taken_in.is_none() {
                     // The request has logged out meanwhile.
                     self.manager.delete(handle).await?;
-                    Outcome::Gone
-                };
-                Ok(Saved {
-                    outcome,
-                    conflicts: 0,
-                })
+                    return Ok(Outcome::Gone);
+                }
+                Ok(Outcome::Committed)
             }
             Err(failure) => Err(self.failed(failure, plan)),
         }
@@ -147,7 +134,7 @@ impl Inner {
         mut plan: Plan,
         silent: bool,
         mut closure: Option<&mut Closure<'_>>,
-    ) -> Result<Saved, Failure> {
+    ) -> Result<Outcome, Failure> {
         let (handle, logouts) = (target.handle, plan.logouts);
         let sign_in = plan.changes.iter().rev().find_map(Change::sign_in);
         let job = Box::new(Job {
@@ -159,16 +146,12 @@ impl Inner {
             alone: false,
             silent,
         });
-        let Done {
-            end,
-            changes,
-            conflicts,
-        } = self
+        let Done { end, changes } = self
             .manager
             .commit(handle, job, closure.as_deref_mut())
             .await;
         plan.changes = changes;
-        let outcome = match end {
+        Ok(match end {
             Err(failure) => return Err(self.failed(failure, plan)),
             Ok(End::Committed { stored, applied }) => {
                 let state = self.state_since(logouts);
@@ -198,8 +181,7 @@ impl Inner {
                 self.manager.note(Met::Gone, handle);
                 self.lost(Outcome::Gone, logouts)
             }
-        };
-        Ok(Saved { outcome, conflicts })
+        })
     }
 
     /// A closure that wants nothing written leaves the log as it was before, if the request still has one and did not drop it

@@ -44,7 +44,7 @@ pub(crate) struct State {
     /// The session whose secret a save was to replace that nobody waited for: whether it did is not known.
     unsure: Option<Handle>,
     /// The session that the store was last asked to destroy, and may have destroyed.
-    asked: Option<Handle>,
+    destroying: Option<Handle>,
     pub(crate) cookie: CookieChange,
     /// By which transports the session came in; none for a visitor.
     pub(crate) came: Ways,
@@ -166,7 +166,7 @@ impl State {
             logouts: 0,
             drops: 0,
             unsure: None,
-            asked: None,
+            destroying: None,
             cookie: CookieChange::Keep,
             came,
             muted: false,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::resume_unwind;
 
-use super::{Outcome, Saved};
+use super::Outcome;
 use crate::commit::{Closure, Failure};
 use crate::error::Error;
 use crate::values::Values;
@@ -47,7 +47,7 @@ impl From<TransactError<Self>> for Error {
 /// Has `commit` run `change` as often as it takes, and returns what the run that was committed returned.
 pub(crate) async fn run<R, E, F>(
     mut change: F,
-    commit: impl AsyncFnOnce(&mut Closure<'_>) -> Result<Saved, Failure>,
+    commit: impl AsyncFnOnce(&mut Closure<'_>) -> Result<Outcome, Failure>,
 ) -> Result<R, TransactError<E>>
 where
     F: FnMut(&mut Values) -> Result<R, E> + Send,
@@ -61,17 +61,11 @@ where
         result = Some(last);
         kept
     };
-    let saved = commit(&mut closure).await;
-    match (saved, result) {
+    let outcome = commit(&mut closure).await;
+    match (outcome, result) {
         (Err(Failure::Aborted), Some(Err(error))) => Err(TransactError::Aborted(error)),
         (Err(failure), _) => Err(TransactError::Session(raise(failure))),
-        (
-            Ok(Saved {
-                outcome: Outcome::Unchanged | Outcome::Committed,
-                ..
-            }),
-            Some(Ok(value)),
-        ) => Ok(value),
+        (Ok(Outcome::Unchanged | Outcome::Committed), Some(Ok(value))) => Ok(value),
         (Ok(_), _) => Err(TransactError::Session(Error::Ended)),
     }
 }

@@ -178,14 +178,14 @@ async fn much_happens(world: &World) -> Vec<String> {
     tokens.push(client.token().unwrap());
     late.set("n", &4).unwrap();
     assert_eq!(
-        late.save().await.unwrap().outcome,
+        late.save().await.unwrap(),
         fasthttpsession_core::Outcome::Superseded
     );
     let later = client.request(&sessions).await;
     client.visit(&sessions, Session::logout).await;
     later.set("n", &5).unwrap();
     assert_eq!(
-        later.save().await.unwrap().outcome,
+        later.save().await.unwrap(),
         fasthttpsession_core::Outcome::Gone
     );
     let refusal = Fault::Refuse(StoreErrorKind::Unavailable);

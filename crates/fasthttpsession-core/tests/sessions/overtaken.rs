@@ -20,7 +20,7 @@ async fn held_save(
     let gate = Gate::new();
     world.store.first(op, [Fault::HoldCall(gate.clone())]);
     let session = request.session.clone();
-    let save = spawn(async move { session.save().await.map(|saved| saved.outcome) });
+    let save = spawn(async move { session.save().await });
     gate.reached().await;
     (gate, save)
 }

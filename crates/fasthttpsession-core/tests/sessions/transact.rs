@@ -378,7 +378,7 @@ async fn an_update_that_refuses_at_once_is_not_recorded() {
     assert!(matches!(refused, Err(Error::Refused { .. })));
     assert_eq!(refused.unwrap_err().status(), 409);
     assert_eq!(request.get("n").unwrap(), Some(1_u64));
-    assert_eq!(request.save().await.unwrap().outcome, Outcome::Unchanged);
+    assert_eq!(request.save().await.unwrap(), Outcome::Unchanged);
 }
 
 #[tokio::test]
@@ -478,7 +478,7 @@ async fn writes_during_a_save_belong_to_the_next_commit() {
     request.set("late", &1).unwrap();
     client.clone().visit(&sessions, |_| Ok(())).await;
     gate.open();
-    assert_eq!(save.await.unwrap().outcome, Outcome::Committed);
+    assert_eq!(save.await.unwrap(), Outcome::Committed);
     assert_eq!(client.get(&sessions, "n").await, Some(2));
     request.update("n", |n: &mut u64| *n += 100).unwrap();
     request.respond().await;

@@ -334,7 +334,7 @@ impl Task {
             }
         } else {
             expect(values::add(session, task, operation, stamp));
-            session.save().await.map(|saved| saved.outcome)
+            session.save().await
         };
         match result {
             Ok(Outcome::Committed) => {

@@ -57,7 +57,7 @@ pub(super) async fn run(
         Then::Rotate => session.rotate()?,
         Then::Clear => session.clear()?,
     }
-    let outcome = session.save().await?.outcome;
+    let outcome = session.save().await?;
     Ok(Json(json!({ "outcome": word(outcome) })))
 }
 

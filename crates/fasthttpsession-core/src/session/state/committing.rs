@@ -71,13 +71,13 @@ impl State {
     /// before.
     pub(crate) fn ask_to_destroy(&mut self) -> Option<(Handle, bool)> {
         let handle = self.left.as_ref()?.base.token.handle;
-        let before = self.asked.replace(handle) == Some(handle);
+        let before = self.destroying.replace(handle) == Some(handle);
         Some((handle, before))
     }
 
     /// Takes in that the store refused to destroy the session that it was asked to.
     pub(crate) fn not_destroyed(&mut self) {
-        self.asked = None;
+        self.destroying = None;
     }
 
     /// Takes in that the session was destroyed that the request has logged out of, if it was `found`.
@@ -217,7 +217,7 @@ impl State {
 
     /// Leaves what is logged uncommitted, and returns it. It goes from the view, too: a `transact` of a task may be about to
     /// begin with what the request saw.
-    pub(crate) fn abandon(&mut self) -> Vec<Change> {
+    pub(crate) fn discard(&mut self) -> Vec<Change> {
         self.drops += 1;
         let log = if self.left.is_some() {
             self.stay()

@@ -125,7 +125,7 @@ impl State {
             logouts: self.logouts + 1,
             drops: self.drops,
             unsure: self.unsure,
-            asked: self.asked,
+            destroying: self.destroying,
             cookie,
             came: self.came,
             is_new: self.is_new,

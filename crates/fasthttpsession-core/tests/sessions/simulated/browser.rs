@@ -190,7 +190,7 @@ impl Handling<'_> {
     async fn save(&mut self) {
         let patience = self.simulation.patience(4);
         match cut(patience, self.session.save()).await {
-            Some(Ok(saved)) => self.saved(saved.outcome),
+            Some(Ok(outcome)) => self.saved(outcome),
             Some(Err(error)) => self.failed(&error),
             None => self.in_doubt(),
         }

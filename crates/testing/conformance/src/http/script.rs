@@ -107,7 +107,7 @@ async fn at_the_store(session: &Session, step: &Step) -> Said {
         _ => session
             .save()
             .await
-            .map(|saved| json!(format!("{:?}", saved.outcome))),
+            .map(|outcome| json!(format!("{outcome:?}"))),
     };
     answer.map_err(|error| name_of(&error))
 }
