@@ -389,7 +389,8 @@ impl Session {
     ///
     /// `Ok` does not say that it is in the store: the [`Outcome`] is `Gone` if the session ended meanwhile, and
     /// `Superseded` if somebody signed in to it, and then nothing was written. Whoever goes on to do what depends on
-    /// it looks at that, or uses [`transact`](Self::transact), of which both are errors.
+    /// it looks at that, or uses [`transact`](Self::transact), of which both are errors. It is `Overtaken` if a rotation, a
+    /// re-authentication or a credential stamp came too late.
     ///
     /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If the call
     /// is cancelled (a time-out), that is lost too or was committed; a request that was to replace the secret then ends

@@ -1,4 +1,4 @@
-use fasthttpsession::{Error, Session, Users};
+use fasthttpsession::{Error, Outcome, Session, Users};
 
 pub struct User {
     pub name: String,
@@ -13,9 +13,11 @@ pub fn is_current(session: &Session, user: &User) -> bool {
 /// Once the new hash is stored. `user` has it.
 pub async fn after_change(session: &Session, user: &User, users: &Users) -> Result<(), Error> {
     session.set_credential_stamp(&user.password_hash)?;
-    session.save().await?;
-    if let Some(this) = session.handle() {
-        users.end_others(&user.name, this).await?;
-    }
+    let outcome = session.save().await?;
+    match session.handle() {
+        Some(this) if outcome == Outcome::Committed => users.end_others(&user.name, this).await?,
+        // Another request has changed the secret meanwhile, or signed out: who did that may be anybody.
+        _ => users.end_all(&user.name).await?,
+    };
     Ok(())
 }

@@ -60,6 +60,16 @@ pub(crate) enum Change {
     },
 }
 
+impl Change {
+    /// Whether the application asked for what only the secret may do that opens the session.
+    pub(crate) fn wants_proof(&self) -> bool {
+        matches!(
+            self,
+            Self::Stamp(_) | Self::Rotate { .. } | Self::Reauthenticate { .. }
+        )
+    }
+}
+
 /// Makes a value's next state from its last. Run once for each record that the change is tried on.
 pub(crate) type Updater = Box<dyn FnMut(Option<&Encoded>) -> Result<Encoded, Error> + Send>;
 

@@ -137,6 +137,7 @@ impl Inner {
     ) -> Result<Outcome, Failure> {
         let (handle, logouts) = (target.handle, plan.logouts);
         let sign_in = plan.changes.iter().rev().find_map(Change::sign_in);
+        let wants_proof = plan.changes.iter().any(Change::wants_proof);
         let job = Box::new(Job {
             authority: Some(target.authority),
             changes: plan.changes,
@@ -160,7 +161,10 @@ impl Inner {
                 if rotated {
                     self.manager.tell(EventKind::Rotated, handle);
                 }
-                Outcome::Committed
+                match applied {
+                    Applied::ValuesOnly if wants_proof => Outcome::Overtaken,
+                    _ => Outcome::Committed,
+                }
             }
             Ok(End::Unchanged { stored }) => {
                 if let Some(mut state) = self.state_since(logouts) {

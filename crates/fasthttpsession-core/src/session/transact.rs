@@ -65,7 +65,9 @@ where
     match (outcome, result) {
         (Err(Failure::Aborted), Some(Err(error))) => Err(TransactError::Aborted(error)),
         (Err(failure), _) => Err(TransactError::Session(raise(failure))),
-        (Ok(Outcome::Unchanged | Outcome::Committed), Some(Ok(value))) => Ok(value),
+        (Ok(Outcome::Unchanged | Outcome::Committed | Outcome::Overtaken), Some(Ok(value))) => {
+            Ok(value)
+        }
         (Ok(_), _) => Err(TransactError::Session(Error::Ended)),
     }
 }

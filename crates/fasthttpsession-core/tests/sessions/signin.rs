@@ -192,6 +192,37 @@ async fn after_a_rotation_in_between_values_commit_but_secrets_and_cookies_do_no
     }
 }
 
+/// What only the secret may do is not done, and whoever saves is told.
+#[tokio::test]
+async fn a_save_says_that_a_rotation_in_between_has_overtaken_it() {
+    let acts: [(fn(&Session), Outcome); 4] = [
+        (|_| (), Outcome::Committed),
+        (|s| s.rotate().unwrap(), Outcome::Overtaken),
+        (|s| s.reauthenticated().unwrap(), Outcome::Overtaken),
+        (
+            |s| s.set_credential_stamp("new").unwrap(),
+            Outcome::Overtaken,
+        ),
+    ];
+    for (act, outcome) in acts {
+        let world = World::new();
+        let sessions = world.sessions();
+        let mut client = Client::signed_in(&sessions, "ada").await;
+        let slow = client.request(&sessions).await;
+        slow.set("n", &7).unwrap();
+        act(&slow);
+        client
+            .visit(&sessions, fasthttpsession_core::Session::rotate)
+            .await;
+        assert_eq!(slow.save().await.unwrap(), outcome);
+        assert_eq!(slow.save().await.unwrap(), Outcome::Unchanged);
+        assert_eq!(slow.respond().await.cookie(), None);
+        let request = client.request(&sessions).await;
+        assert_eq!(request.get("n").unwrap(), Some(7));
+        assert!(!request.has_credential_stamp("new"));
+    }
+}
+
 #[tokio::test]
 async fn a_sign_in_with_a_secret_that_was_rotated_away_makes_a_fresh_session() {
     let world = World::new();

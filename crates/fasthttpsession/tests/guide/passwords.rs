@@ -86,3 +86,18 @@ async fn a_sign_in_under_the_old_password_that_ends_after_the_change_is_refused(
     assert!(!late.is_current(&sessions, &new).await);
     assert!(here.is_current(&sessions, &new).await);
 }
+
+/// Somebody has stolen the token, say, and makes the secret another one.
+#[tokio::test]
+async fn a_change_that_another_secret_overtakes_ends_all_sessions() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let users = sessions.users().unwrap();
+    let (old, new) = (ada("old"), ada("new"));
+    let here = Browser::signed_in(&sessions, &old).await;
+    let (_changing, session) = here.begins(&sessions).await;
+    let (stealing, stolen) = here.begins(&sessions).await;
+    stolen.rotate().unwrap();
+    stealing.finish().await.unwrap();
+    after_change(&session, &new, &users).await.unwrap();
+    assert!(users.sessions_of("ada").await.unwrap().is_empty());
+}

@@ -71,6 +71,7 @@ fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Unchanged => "unchanged",
         Outcome::Committed => "committed",
+        Outcome::Overtaken => "overtaken",
         Outcome::Superseded => "superseded",
         Outcome::Gone => "gone",
         _ => "unknown",

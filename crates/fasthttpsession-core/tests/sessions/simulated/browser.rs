@@ -340,7 +340,9 @@ impl Handling<'_> {
             ledger.end(handle);
         }
         match outcome {
-            Outcome::Committed => {
+            Outcome::Committed | Outcome::Overtaken => {
+                let is_overtaken = outcome == Outcome::Overtaken;
+                assert!(!(is_overtaken && self.is_sure), "nobody was first");
                 self.owes_secret |= self.is_sure && self.replaces_secret && !self.secret_in_doubt;
                 for (write, handle) in self.pending.drain(..) {
                     // A sign-in that came too late made a new session, without what was written before.
