@@ -58,11 +58,12 @@ impl Manager {
         } else {
             (Some(job), None)
         };
-        let (turn, own) = match self.lanes.enter(handle, queued).await {
+        let mut turn = match self.lanes.enter(handle, queued).await {
             Reply::Done(done) => return done,
-            Reply::Turn(turn, back) => (turn, kept.or(back)),
+            Reply::Turn(turn) => turn,
         };
-        self.lead(turn, own, closure).await
+        turn.own = kept.or(turn.own.take());
+        self.lead(turn, closure).await
     }
 
     /// What a commit that is made now depends on.
@@ -76,30 +77,18 @@ impl Manager {
         }
     }
 
-    /// Commits what waits in the lane, and `own` with it, until `own` has ended. Without `own`, it is part of the flight
-    /// that came with the turn.
-    async fn lead(
-        &self,
-        mut turn: Turn,
-        mut own: Option<Box<Job>>,
-        mut closure: Option<&mut Closure<'_>>,
-    ) -> Done {
+    /// Commits what waits in the lane, and the turn's own log with it, until that has ended.
+    async fn lead(&self, mut turn: Turn, mut closure: Option<&mut Closure<'_>>) -> Done {
         let mut rounds = 0;
         loop {
             let mut ended = None;
             let sent = turn.flight.is_some();
             if !sent {
-                let first = own.take().map(|job| Seat {
-                    number: 0,
-                    job,
-                    reply: None,
-                });
-                let seats = first.into_iter().chain(turn.board()).collect();
-                ended = self.take_off(&mut turn, seats, closure.as_deref_mut(), &mut own);
+                ended = self.take_off(&mut turn, closure.as_deref_mut());
             }
             if let Some(swap) = turn.swap() {
                 let landing = self.fly(turn.handle(), swap, sent).await;
-                ended = self.land(&mut turn, landing, &mut own).or(ended);
+                ended = self.land(&mut turn, landing).or(ended);
             }
             if let Some(done) = ended {
                 return done;
@@ -113,16 +102,10 @@ impl Manager {
         }
     }
 
-    /// Applies the logs of `seats` one after the other and makes a flight of those that change something. The others
+    /// Applies the logs that come aboard one after the other and makes a flight of those that change something. The others
     /// end here; returns the end of the turn's own, if it is among them.
-    fn take_off(
-        &self,
-        turn: &mut Turn,
-        seats: Seats,
-        mut closure: Option<&mut Closure<'_>>,
-        own: &mut Option<Box<Job>>,
-    ) -> Option<Done> {
-        let seats = apart(turn, seats);
+    fn take_off(&self, turn: &mut Turn, mut closure: Option<&mut Closure<'_>>) -> Option<Done> {
+        let seats = board(turn);
         let start = newest_known(&seats, turn);
         let terms = self.terms();
         let (mut working, mut aboard, mut ended) = (None, Aboard::new(), None);
@@ -170,8 +153,8 @@ impl Manager {
                     swap,
                 }));
             }
-            Ok(Err(error)) => ended = fail(turn, aboard, &error, own).or(ended),
-            Err(panic) => ended = panicked(turn, aboard, panic, own).or(ended),
+            Ok(Err(error)) => ended = fail(turn, aboard, &error).or(ended),
+            Err(panic) => ended = panicked(turn, aboard, panic).or(ended),
         }
         ended
     }
@@ -240,13 +223,8 @@ impl Manager {
     }
 
     /// Tells everybody aboard how the flight ended; returns the end of the turn's own. After a conflict there is none:
-    /// the logs wait again, and the turn's own comes back in `own`.
-    fn land(
-        &self,
-        turn: &mut Turn,
-        landing: Result<Landing, Error>,
-        own: &mut Option<Box<Job>>,
-    ) -> Option<Done> {
+    /// the logs wait again.
+    fn land(&self, turn: &mut Turn, landing: Result<Landing, Error>) -> Option<Done> {
         let flight = turn.flight.take();
         let Flight { seats, swap } = *flight.expect("who holds the turn lands the flight");
         let mut ended = None;
@@ -255,7 +233,7 @@ impl Manager {
                 self.note(Met::Conflict, turn.handle());
                 turn.fell_back = current.header.version < swap.expected;
                 turn.newest = Some(Arc::clone(&current));
-                return self.reboard(turn, seats, &current, own);
+                return self.reboard(turn, seats, &current);
             }
             Ok(Landing::Landed(since)) => {
                 self.note(Met::Committed, turn.handle());
@@ -271,20 +249,14 @@ impl Manager {
                     ended = seat.end(Ok(End::Gone)).or(ended);
                 }
             }
-            Err(error) => return fail(turn, seats, &error, own),
+            Err(error) => return fail(turn, seats, &error),
         }
         ended
     }
 
     /// Makes the jobs of a flight that met a conflict with `current` wait again, but for those that have waited long enough.
-    fn reboard(
-        &self,
-        turn: &Turn,
-        seats: Aboard,
-        current: &Arc<Stored>,
-        own: &mut Option<Box<Job>>,
-    ) -> Option<Done> {
-        let (mut again, mut ended) = (Vec::new(), None);
+    fn reboard(&self, turn: &mut Turn, seats: Aboard, current: &Arc<Stored>) -> Option<Done> {
+        let (mut again, mut ended) = (Seats::new(), None);
         for (mut seat, _) in seats {
             seat.job.conflicts += 1;
             // Also if it is older than what was known: a store may have lost its last commits.
@@ -295,8 +267,6 @@ impl Manager {
                     conflicts: seat.job.conflicts,
                 };
                 ended = seat.end(Err(gave_up.into())).or(ended);
-            } else if seat.reply.is_none() {
-                *own = Some(seat.job);
             } else {
                 again.push(seat);
             }
@@ -316,8 +286,9 @@ impl Manager {
     }
 }
 
-/// Takes the first seat only, if one of them goes without others. The rest waits for its turn.
-fn apart(turn: &Turn, mut seats: Seats) -> Seats {
+/// The logs that wait, or the first of them if one goes without others. The rest waits for its turn.
+fn board(turn: &mut Turn) -> Seats {
+    let mut seats = turn.board();
     if seats.iter().any(|seat| seat.job.alone) {
         turn.give_back(seats.drain(1..));
     }
@@ -325,11 +296,10 @@ fn apart(turn: &Turn, mut seats: Seats) -> Seats {
 }
 
 /// Ends everybody aboard with `error`. If one of them may be to blame (a value that a map codec can't encode, a record
-/// that is too large for the store), each tries again alone instead, so that one log fails and not its neighbours; the
-/// turn's own comes back in `own`.
-fn fail(turn: &Turn, seats: Aboard, error: &Error, own: &mut Option<Box<Job>>) -> Option<Done> {
+/// that is too large for the store), each tries again alone instead, so that one log fails and not its neighbours.
+fn fail(turn: &mut Turn, seats: Aboard, error: &Error) -> Option<Done> {
     if seats.len() > 1 && !error.is_retryable() {
-        separate(turn, seats, own);
+        separate(turn, seats);
         return None;
     }
     let mut ended = None;
@@ -340,15 +310,10 @@ fn fail(turn: &Turn, seats: Aboard, error: &Error, own: &mut Option<Box<Job>>) -
 }
 
 /// As [`fail`], for a panic: of one who is alone, it is that one's.
-fn panicked(
-    turn: &Turn,
-    mut seats: Aboard,
-    panic: Box<dyn Any + Send>,
-    own: &mut Option<Box<Job>>,
-) -> Option<Done> {
+fn panicked(turn: &mut Turn, mut seats: Aboard, panic: Box<dyn Any + Send>) -> Option<Done> {
     if seats.len() > 1 {
         drop_quietly(panic);
-        separate(turn, seats, own);
+        separate(turn, seats);
         return None;
     }
     let (seat, _) = seats.pop()?;
@@ -356,16 +321,11 @@ fn panicked(
 }
 
 /// Makes everybody wait again, to go alone.
-fn separate(turn: &Turn, seats: Aboard, own: &mut Option<Box<Job>>) {
-    let mut others = Vec::new();
-    for (mut seat, _) in seats {
+fn separate(turn: &mut Turn, mut seats: Aboard) {
+    for (seat, _) in &mut seats {
         seat.job.alone = true;
-        match seat.reply {
-            None => *own = Some(seat.job),
-            Some(_) => others.push(seat),
-        }
     }
-    turn.give_back(others);
+    turn.give_back(seats.into_iter().map(|(seat, _)| seat));
 }
 
 /// What applying one job made.

@@ -197,11 +197,7 @@ impl CookieWriter {
 
     /// For tokens of at most `longest` bytes.
     pub(crate) fn new(cookie: &Cookie, longest: usize) -> Result<Self, BuildError> {
-        let refuse = |reason: &str| {
-            Err(BuildError::Cookie {
-                reason: reason.to_owned(),
-            })
-        };
+        let refuse = |reason| Err(BuildError::Cookie { reason });
         let name = cookie.full_name();
         if cookie.name.is_empty() || !cookie.name.bytes().all(is_token_char) {
             return refuse(

@@ -302,7 +302,7 @@ pub enum BuildError {
     #[error("cookie: {reason}")]
     Cookie {
         /// Which field, and what is wrong with it.
-        reason: String,
+        reason: &'static str,
     },
     /// [`Users`](crate::Users) on a store that can't list sessions by principal.
     #[error(

@@ -203,7 +203,7 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// What a store can do beside the five operations. Documentation tables, builders and suites read it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(
     clippy::struct_excessive_bools,

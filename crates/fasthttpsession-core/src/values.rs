@@ -27,8 +27,7 @@ pub struct Values {
     read: Region,
     /// Sorted by key; `None` stands for a removal.
     changed: Vec<(Arc<str>, Option<Encoded>)>,
-    count: usize,
-    bytes: usize,
+    size: Size,
     rules: Rules,
 }
 
@@ -98,8 +97,9 @@ impl Values {
         let Some((_, value)) = self.find(key) else {
             return false;
         };
-        self.bytes -= region::entry_bytes(key.len(), value.len());
-        self.count -= 1;
+        let bytes = region::entry_bytes(key.len(), value.len());
+        self.size.bytes -= bytes;
+        self.size.count -= 1;
         self.write(key, None);
         true
     }
@@ -135,12 +135,12 @@ impl Values {
 
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.count
+        self.size.count
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.size.count == 0
     }
 }
 
@@ -156,12 +156,14 @@ impl Values {
     }
 
     pub(crate) fn from_region(read: Region, rules: Rules) -> Self {
-        let (count, bytes) = (read.count(), read.as_bytes().len());
+        let size = Size {
+            count: read.count(),
+            bytes: read.as_bytes().len(),
+        };
         Self {
             read,
             changed: Vec::new(),
-            count,
-            bytes,
+            size,
             rules,
         }
     }
@@ -182,7 +184,7 @@ impl Values {
     ) -> Result<(), Error> {
         check_key(key.as_ref())?;
         let size = self.size_with(key.as_ref(), &value);
-        self.rules.limits.check_growth(self.size(), size)?;
+        self.rules.limits.check_growth(self.size, size)?;
         self.place_sized(key, value, size);
         Ok(())
     }
@@ -193,26 +195,18 @@ impl Values {
         self.place_sized(key, value, size);
     }
 
-    fn place_sized(
-        &mut self,
-        key: impl AsRef<str> + Into<Arc<str>>,
-        value: Encoded,
-        Size { count, bytes }: Size,
-    ) {
-        (self.count, self.bytes) = (count, bytes);
+    fn place_sized(&mut self, key: impl AsRef<str> + Into<Arc<str>>, value: Encoded, size: Size) {
+        self.size = size;
         self.write(key, Some(value));
     }
 
     pub(crate) fn size(&self) -> Size {
-        Size {
-            count: self.count,
-            bytes: self.bytes,
-        }
+        self.size
     }
 
     /// Whether the values, which had the size `before`, still fit the limits.
     pub(crate) fn check_growth(&self, before: Size) -> Result<(), Error> {
-        self.rules.limits.check_growth(before, self.size())
+        self.rules.limits.check_growth(before, self.size)
     }
 
     fn size_with(&self, key: &str, value: &Encoded) -> Size {
@@ -221,8 +215,8 @@ impl Values {
         });
         let new_bytes = region::entry_bytes(key.len(), value.bytes.len());
         Size {
-            count: self.count + 1 - old_count,
-            bytes: self.bytes - old_bytes + new_bytes,
+            count: self.size.count + 1 - old_count,
+            bytes: self.size.bytes - old_bytes + new_bytes,
         }
     }
 
@@ -249,7 +243,7 @@ impl Values {
         &mut self,
         closure: impl FnOnce(&mut Self) -> bool,
     ) -> Result<bool, Error> {
-        let (rules, before) = (self.rules, self.size());
+        let (rules, before) = (self.rules, self.size);
         let kept = closure(self);
         self.rules = rules;
         if kept {
@@ -283,7 +277,7 @@ impl Values {
 
     /// How many bytes [`write_to`](Self::write_to) writes.
     pub(crate) fn encoded_len(&self) -> usize {
-        self.bytes
+        self.size.bytes
     }
 
     /// Writes all values as a [`Region`]. What lies between two changes is copied as it is.

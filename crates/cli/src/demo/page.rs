@@ -15,6 +15,7 @@ use fasthttpsession::tower::Session;
 use fasthttpsession::{Clock as _, SystemClock};
 use maud::{DOCTYPE, Markup, html};
 
+use super::COOKIE_NAME;
 use super::errors::ApiError;
 use super::view::View;
 
@@ -66,7 +67,8 @@ fn has_cookie(headers: &HeaderMap) -> bool {
         .filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(';'))
-        .any(|cookie| cookie.trim_start().starts_with("id="))
+        .filter_map(|cookie| cookie.trim_start().strip_prefix(COOKIE_NAME))
+        .any(|rest| rest.starts_with('='))
 }
 
 /// `no-cache`, so that the page, its style and its script are always of one build.

@@ -76,8 +76,8 @@ struct Waiting {
 
 /// What one in the queue sees.
 enum Look {
-    /// Nobody does anything: it has the turn now. And its log, if it handed one in.
-    TakesOver(Turn, Option<Box<Job>>),
+    /// Nobody does anything: it has the turn now.
+    TakesOver(Turn),
     /// The turn is not to be taken over before so long.
     Waits(Duration),
     /// Its log was taken from the queue, so that it is told what becomes of it.
@@ -86,8 +86,8 @@ enum Look {
 
 /// What one in the queue is told.
 pub(crate) enum Reply {
-    /// It is your turn. Here is your log back, unless it is part of the flight that you take over.
-    Turn(Turn, Option<Box<Job>>),
+    /// It is your turn.
+    Turn(Turn),
     /// Your log was committed with others, or failed.
     Done(Done),
 }
@@ -97,6 +97,8 @@ pub(crate) struct Turn {
     lanes: Arc<Lanes>,
     handle: Handle,
     number: u64,
+    /// The log of who has it; none for one who handed in none, and while it is part of the flight.
+    pub(crate) own: Option<Box<Job>>,
     /// What is under way; sent before, if it came with the turn.
     pub(crate) flight: Option<Box<Flight>>,
     /// The newest record that a holder of this turn has seen.
@@ -132,30 +134,29 @@ impl Lanes {
         match self.queue(handle, job) {
             // Boxed, so that who is alone does not go about with room for waiting.
             Ok((number, rest, answer)) => Box::pin(self.wait(handle, number, rest, answer)).await,
-            Err((number, job)) => Reply::Turn(self.turn(handle, number, None, None), job),
+            Err(turn) => Reply::Turn(turn),
         }
     }
 
-    /// Joins the queue, and learns when to look; or, if there is none or its turn is to be taken over, gets the job
-    /// back. And the number of who waits, or of the turn.
-    #[allow(clippy::type_complexity, reason = "it has one caller")]
+    /// Joins the queue, and learns under which number and when to look; or, if there is none or its turn is to be taken
+    /// over, gets the turn.
     fn queue(
-        &self,
+        self: &Arc<Self>,
         handle: Handle,
         job: Option<Box<Job>>,
-    ) -> Result<(u64, Duration, oneshot::Receiver<Reply>), (u64, Option<Box<Job>>)> {
+    ) -> Result<(u64, Duration, oneshot::Receiver<Reply>), Turn> {
         let mut shard = self.shard(handle);
         let number = shard.next_number();
         match shard.lanes.entry(handle) {
             Entry::Vacant(vacant) => {
                 vacant.insert(Lane::new(number));
-                Err((number, job))
+                Err(self.turn(handle, number, job))
             }
             Entry::Occupied(mut lane) => {
                 let lane = lane.get_mut();
                 let Some(rest) = lane.rest_of(self.patience) else {
                     lane.pass_to(number);
-                    return Err((number, job));
+                    return Err(self.turn(handle, number, job));
                 };
                 let (reply, answer) = oneshot::channel();
                 lane.waiting.push_back(Waiting { number, job, reply });
@@ -180,7 +181,7 @@ impl Lanes {
                 Either::Right(_) => {}
             }
             match self.look(handle, number) {
-                Look::TakesOver(turn, job) => return Reply::Turn(turn, job),
+                Look::TakesOver(turn) => return Reply::Turn(turn),
                 Look::Waits(longer) => rest = longer,
                 Look::IsAboard => {
                     rest = self.patience;
@@ -213,22 +214,17 @@ impl Lanes {
         drop(shard);
         // Its place for an answer is dropped outside of the lock, for that wakes whoever waits for one.
         let job = waiting.and_then(|waiting| waiting.job);
-        Look::TakesOver(self.turn(handle, next, None, None), job)
+        Look::TakesOver(self.turn(handle, next, job))
     }
 
-    fn turn(
-        self: &Arc<Self>,
-        handle: Handle,
-        number: u64,
-        flight: Option<Box<Flight>>,
-        newest: Option<Arc<Stored>>,
-    ) -> Turn {
+    fn turn(self: &Arc<Self>, handle: Handle, number: u64, own: Option<Box<Job>>) -> Turn {
         Turn {
             lanes: Arc::clone(self),
             handle,
             number,
-            flight,
-            newest,
+            own,
+            flight: None,
+            newest: None,
             fell_back: false,
             passed_on: false,
         }
@@ -356,37 +352,41 @@ impl Turn {
         self.flight.as_ref().map(|flight| &flight.swap)
     }
 
-    /// Takes the logs that wait. Those who wait for a turn of their own go on waiting.
-    pub(crate) fn board(&self) -> Seats {
+    /// Takes the turn's own log, and those that wait. Who waits for a turn of their own goes on waiting.
+    pub(crate) fn board(&mut self) -> Seats {
         let mut gone = Vec::new();
         let mut shard = self.lanes.shard(self.handle);
         let lane = shard.lane_of(self.handle, self.number);
         let boarding = lane.map(|lane| lane.board(&mut gone)).unwrap_or_default();
         drop(shard);
         gone.into_iter().for_each(drop_quietly);
-        boarding
+        let own = self.own.take().map(|job| Seat {
+            number: 0,
+            job,
+            reply: None,
+        });
+        own.into_iter().chain(boarding).collect()
     }
 
-    /// Puts logs back to the head of the queue, in order; of whoever has the turn, if that is somebody else.
-    pub(crate) fn give_back(
-        &self,
-        seats: impl IntoIterator<Item = Seat, IntoIter: DoubleEndedIterator>,
-    ) {
-        let mut seats = seats.into_iter().rev().peekable();
-        if seats.peek().is_none() {
+    /// Puts logs back: the turn's own to it, the others to the head of the queue, in order; of whoever has the turn, if that
+    /// is somebody else.
+    pub(crate) fn give_back(&mut self, seats: impl IntoIterator<Item = Seat>) {
+        let mut others = Vec::new();
+        for Seat { number, job, reply } in seats {
+            let job = Some(job);
+            match reply {
+                None => self.own = job,
+                Some(reply) => others.push(Waiting { number, job, reply }),
+            }
+        }
+        if others.is_empty() {
             return;
         }
         let mut shard = self.lanes.shard(self.handle);
         let lane = shard.lanes.entry(self.handle);
         let lane = lane.or_insert_with(|| Lane::new(self.number));
-        for Seat { number, job, reply } in seats {
-            if let Some(reply) = reply {
-                lane.waiting.push_front(Waiting {
-                    number,
-                    job: Some(job),
-                    reply,
-                });
-            }
+        for waiting in others.into_iter().rev() {
+            lane.waiting.push_front(waiting);
         }
     }
 
@@ -401,13 +401,13 @@ impl Turn {
 
     /// `false` if `heir` has given up meanwhile: all that is under way is then still here.
     fn hand_to(&mut self, heir: Waiting) -> bool {
-        let (flight, newest) = (self.flight.take(), self.newest.take());
-        let turn = self.lanes.turn(self.handle, self.number, flight, newest);
-        match heir.reply.send(Reply::Turn(turn, heir.job)) {
-            Err(Reply::Turn(mut back, job)) => {
+        let mut turn = self.lanes.turn(self.handle, self.number, heir.job);
+        (turn.flight, turn.newest) = (self.flight.take(), self.newest.take());
+        match heir.reply.send(Reply::Turn(turn)) {
+            Err(Reply::Turn(mut back)) => {
                 back.passed_on = true;
                 (self.flight, self.newest) = (back.flight.take(), back.newest.take());
-                drop_quietly(job);
+                drop_quietly(back);
                 false
             }
             Err(Reply::Done(_)) | Ok(()) => true,

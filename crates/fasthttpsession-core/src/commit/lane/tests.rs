@@ -36,7 +36,7 @@ fn enter(lanes: &Arc<Lanes>) -> (Entering, Option<Turn>) {
 
 fn turn(entering: &mut Entering) -> Option<Turn> {
     match entering.as_mut().now_or_never()? {
-        Reply::Turn(turn, None) => Some(turn),
+        Reply::Turn(turn) if turn.own.is_none() => Some(turn),
         _ => panic!("nobody handed in a log"),
     }
 }
@@ -102,9 +102,10 @@ async fn who_keeps_the_turn_and_is_not_polled_is_overtaken() {
     let kept = enter(&lanes).1.unwrap();
     let (second, none) = enter(&lanes);
     assert!(none.is_none());
-    let Reply::Turn(taken_over, None) = second.await else {
-        panic!("nobody handed in a log");
+    let Reply::Turn(taken_over) = second.await else {
+        panic!("nobody is aboard");
     };
+    assert!(taken_over.own.is_none());
     // What is no turn any more closes no lane.
     drop(kept);
     let turn = lanes.shard(HANDLE).lanes[&HANDLE].turn;
@@ -120,12 +121,13 @@ async fn who_waits_briefly_takes_over_what_others_have_waited_for_for_long() {
     let lanes = Arc::new(Lanes::with_patience(patience));
     let _kept = enter(&lanes).1.unwrap();
     let mut tries = 0;
-    let turn = loop {
+    let mut turn = loop {
         let (entering, turn) = enter(&lanes);
         if let Some(turn) = turn {
             break turn;
         }
-        if let Ok(Reply::Turn(turn, None)) = timeout(patience * 3 / 4, entering).await {
+        if let Ok(Reply::Turn(turn)) = timeout(patience * 3 / 4, entering).await {
+            assert!(turn.own.is_none());
             break turn;
         }
         tries += 1;
@@ -151,7 +153,7 @@ fn who_waits_for_long_in_a_lane_that_goes_on_takes_nothing_over() {
     let kept = turn(&mut second).unwrap();
     assert!(matches!(look(), Look::Waits(_)));
     lose_patience(&lanes);
-    assert!(matches!(look(), Look::TakesOver(_, None)));
+    assert!(matches!(look(), Look::TakesOver(turn) if turn.own.is_none()));
     drop(kept);
     assert!(is_empty(&lanes));
 }
@@ -183,7 +185,7 @@ fn who_inherits_what_others_have_waited_for_for_long_is_not_overtaken_at_once() 
     lose_patience(&lanes);
     assert!(matches!(
         lanes.look(HANDLE, number),
-        Look::TakesOver(_, None)
+        Look::TakesOver(turn) if turn.own.is_none()
     ));
 }
 
@@ -243,11 +245,12 @@ fn a_log_that_was_given_up_is_dropped_outside_of_the_lock() {
         let lanes = Arc::new(Lanes::new());
         let mut neighbour = [0; Handle::BYTES];
         neighbour[0] = HANDLE.as_bytes()[0];
-        for leaves in [|turn: Turn| assert!(turn.board().is_empty()), drop] {
+        for leaves in [|mut turn: Turn| assert!(turn.board().is_empty()), drop] {
             let entering = lanes.enter(Handle::from_bytes(neighbour), None);
-            let Some(Reply::Turn(held, None)) = entering.now_or_never() else {
+            let Some(Reply::Turn(held)) = entering.now_or_never() else {
                 panic!("it is alone");
             };
+            assert!(held.own.is_none());
             let turn = enter(&lanes).1.unwrap();
             let entering = lanes.enter(HANDLE, Some(job_that_holds(held)));
             assert!(entering.now_or_never().is_none());
@@ -335,7 +338,7 @@ fn stored() -> Arc<Stored> {
 #[test]
 fn when_all_gave_up_the_lane_is_closed() {
     let lanes = Arc::new(Lanes::new());
-    let first = enter(&lanes).1.unwrap();
+    let mut first = enter(&lanes).1.unwrap();
     let waiting: Vec<_> = (0..5).map(|_| enter(&lanes).0).collect();
     drop(waiting);
     assert!(first.board().is_empty());
