@@ -56,15 +56,9 @@ impl Exchange {
         RequestSession(Arc::clone(&self.0))
     }
 
-    /// Whether [`session`](Self::session) was asked for, and answered.
-    pub fn is_loaded(&self) -> bool {
-        self.0.is_loaded()
-    }
-
     /// Commits, and says which headers the response needs: none if the session was never asked for, unless the URL has a
-    /// token. To be called once,
-    /// when the handler has made its response and before the response's headers leave; a second call has nothing to
-    /// commit and nothing to say.
+    /// token. To be called once, when the handler has made its response and before the response's headers leave; a second
+    /// call has nothing to commit and nothing to say.
     ///
     /// # Errors
     /// The commit failed: the response is to be replaced by an error response (see [`Error::status`]), with the headers
@@ -73,12 +67,10 @@ impl Exchange {
     /// # Panics
     /// With the panic of an [`update`](Session::update) closure that panicked when it was run again.
     pub async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        if !self.is_loaded()
-            && let Some(edits) = self.finish_now()
-        {
-            return Ok(edits);
+        match self.finish_now() {
+            Some(edits) => Ok(edits),
+            None => self.0.finish().await,
         }
-        self.0.finish().await
     }
 
     /// Ends the request without committing what is left, and says which headers the response needs: a secret that was
@@ -139,7 +131,7 @@ async fn session(inner: &Arc<Inner>) -> Result<Session, Error> {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("loaded", &self.is_loaded())
+            .field("loaded", &self.0.is_loaded())
             .finish_non_exhaustive()
     }
 }
