@@ -111,9 +111,8 @@ impl RequestSession {
         self.0.is_loaded().then(|| Session(Arc::clone(&self.0)))
     }
 
-    /// The query part of a URL without the token that it may hold ([`Transport::query`](crate::Transport::query)): for
-    /// whoever repeats the URL.
-    pub fn without_token(&self, query: &str) -> String {
+    /// The query part of a URL without the token that it may hold.
+    pub(crate) fn without_token(&self, query: &str) -> String {
         self.0.manager().transports.without_token(query)
     }
 

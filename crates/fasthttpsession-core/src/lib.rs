@@ -110,6 +110,7 @@ mod session;
 mod sessions;
 #[cfg(feature = "settings")]
 mod settings;
+mod sign_in_page;
 mod stamp;
 mod store;
 mod time;
@@ -135,6 +136,7 @@ pub use session::{
 pub use sessions::{Sessions, SessionsBuilder, Snapshot};
 #[cfg(feature = "settings")]
 pub use settings::Settings;
+pub use sign_in_page::SignInPage;
 pub use store::{
     AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError,
     StoreErrorKind, Touched, TwoStores,
