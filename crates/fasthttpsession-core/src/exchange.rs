@@ -56,15 +56,9 @@ impl Exchange {
         RequestSession(Arc::clone(&self.0))
     }
 
-    /// Whether [`session`](Self::session) was asked for, and answered.
-    pub fn is_loaded(&self) -> bool {
-        self.0.is_loaded()
-    }
-
     /// Commits, and says which headers the response needs: none if the session was never asked for, unless the URL has a
-    /// token. To be called once,
-    /// when the handler has made its response and before the response's headers leave; a second call has nothing to
-    /// commit and nothing to say.
+    /// token. To be called once, when the handler has made its response and before the response's headers leave; a second
+    /// call has nothing to commit and nothing to say.
     ///
     /// # Errors
     /// The commit failed: the response is to be replaced by an error response (see [`Error::status`]), with the headers
@@ -73,12 +67,10 @@ impl Exchange {
     /// # Panics
     /// With the panic of an [`update`](Session::update) closure that panicked when it was run again.
     pub async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
-        if !self.is_loaded()
-            && let Some(edits) = self.finish_now()
-        {
-            return Ok(edits);
+        match self.finish_now() {
+            Some(edits) => Ok(edits),
+            None => self.0.finish().await,
         }
-        self.0.finish().await
     }
 
     /// Ends the request without committing what is left, and says which headers the response needs: a secret that was
@@ -119,9 +111,8 @@ impl RequestSession {
         self.0.is_loaded().then(|| Session(Arc::clone(&self.0)))
     }
 
-    /// The query part of a URL without the token that it may hold ([`Transport::query`](crate::Transport::query)): for
-    /// whoever repeats the URL.
-    pub fn without_token(&self, query: &str) -> String {
+    /// The query part of a URL without the token that it may hold.
+    pub(crate) fn without_token(&self, query: &str) -> String {
         self.0.manager().transports.without_token(query)
     }
 
@@ -139,7 +130,7 @@ async fn session(inner: &Arc<Inner>) -> Result<Session, Error> {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("loaded", &self.is_loaded())
+            .field("loaded", &self.0.is_loaded())
             .finish_non_exhaustive()
     }
 }
@@ -155,7 +146,7 @@ impl fmt::Debug for RequestSession {
 /// A change to a response's headers.
 #[derive(Clone, PartialEq, Eq)]
 pub enum HeaderEdit {
-    /// Append `Set-Cookie: {value}`, in place of any other that the response has for the cookie `name`.
+    /// Append `Set-Cookie: {value}`, in place of any other that the response has [for the cookie](Self::replaces) `name`.
     SetCookie {
         /// The cookie's name.
         name: String,
@@ -170,7 +161,7 @@ pub enum HeaderEdit {
         /// to be logged.
         value: String,
     },
-    /// Append this header, unless the response has it with that value already.
+    /// Append this header, unless the response [has it with that value](Self::is_listed_in) already.
     Append {
         /// Lower-case name.
         name: &'static str,
@@ -186,7 +177,27 @@ pub enum HeaderEdit {
     },
 }
 
+/// What of the headers that a response has already gives way, and what stays.
 impl HeaderEdit {
+    /// For [`SetCookie`](Self::SetCookie): whether this other `Set-Cookie` of the response is for the same cookie. Then it
+    /// goes: a browser takes the last of two, and RFC 6265bis forbids sending two.
+    pub fn replaces(&self, set_cookie: &[u8]) -> bool {
+        // Browsers end a cookie's name there.
+        let end = |byte: &u8| matches!(byte, b'=' | b';');
+        let found = set_cookie.split(end).next().unwrap_or_default();
+        matches!(self, Self::SetCookie { name, .. } if found.trim_ascii() == name.as_bytes())
+    }
+
+    /// For [`Append`](Self::Append): whether this line that the response has of that header names the value already, or all
+    /// with `*`. If no line does, the value is best added to one that is there, for some that read a list know no other line.
+    pub fn is_listed_in(&self, line: &[u8]) -> bool {
+        let Self::Append { value, .. } = self else {
+            return false;
+        };
+        let mut entries = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        entries.any(|entry| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes()))
+    }
+
     /// For [`Default`](Self::Default): whether the value that the response has for that header may stay. Each may, but for
     /// a `Cache-Control` with neither `private` nor `no-store` (RFC 9111, section 5.2.2): a cache may give the response, and
     /// the token in it, to others.
@@ -201,6 +212,13 @@ impl HeaderEdit {
                 .iter()
                 .any(|kept| directive.eq_ignore_ascii_case(kept))
         })
+    }
+
+    /// Whether it tells the client about a token, also of one in the address of the page: then it goes into whatever is
+    /// answered in place of the response, too.
+    pub fn is_about_a_token(&self) -> bool {
+        matches!(self, Self::SetCookie { .. } | Self::SetHeader { .. })
+            || *self == Self::SAME_ORIGIN
     }
 
     /// What a response with a token says to caches.
@@ -224,6 +242,61 @@ impl fmt::Debug for HeaderEdit {
             Self::SetHeader { name, .. } => write!(f, "{name}: …"),
             Self::Append { name, value } => write!(f, "{name}: {value}"),
             Self::Default { name, value } => write!(f, "{name}: {value}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookie() -> HeaderEdit {
+        HeaderEdit::SetCookie {
+            name: "id".into(),
+            value: "id=new".into(),
+        }
+    }
+
+    fn vary() -> HeaderEdit {
+        HeaderEdit::Append {
+            name: "vary",
+            value: "Cookie".into(),
+        }
+    }
+
+    #[test]
+    fn a_cookie_replaces_the_one_of_exactly_its_name() {
+        for same in ["id=old; Path=/", " id =old", "id", "id; a=b"] {
+            assert!(cookie().replaces(same.as_bytes()), "{same}");
+        }
+        for other in ["idle=1", "ID=x", "a=id", "", "=id", "i d=1"] {
+            assert!(!cookie().replaces(other.as_bytes()), "{other}");
+        }
+        assert!(!vary().replaces(b"id=old"));
+    }
+
+    #[test]
+    fn an_entry_is_listed_whatever_its_case_and_by_a_star() {
+        for line in ["cookie", "Accept, COOKIE", "*", "accept ,cookie ,b"] {
+            assert!(vary().is_listed_in(line.as_bytes()), "{line}");
+        }
+        for line in ["", "accept, cookie-consent", "a*", "accept cookie"] {
+            assert!(!vary().is_listed_in(line.as_bytes()), "{line}");
+        }
+        assert!(!cookie().is_listed_in(b"id=new"));
+    }
+
+    #[test]
+    fn what_tells_of_a_token_is_told_from_what_tells_caches() {
+        let header = HeaderEdit::SetHeader {
+            name: "x-session".into(),
+            value: String::new(),
+        };
+        for edit in [cookie(), header, HeaderEdit::SAME_ORIGIN] {
+            assert!(edit.is_about_a_token(), "{edit:?}");
+        }
+        for edit in [vary(), HeaderEdit::NO_STORE] {
+            assert!(!edit.is_about_a_token(), "{edit:?}");
         }
     }
 }

@@ -110,6 +110,7 @@ mod session;
 mod sessions;
 #[cfg(feature = "settings")]
 mod settings;
+mod sign_in_page;
 mod stamp;
 mod store;
 mod time;
@@ -133,6 +134,7 @@ pub use session::{OldValue, Outcome, Session, SessionValue, TransactError, Typed
 pub use sessions::{Sessions, SessionsBuilder, Snapshot};
 #[cfg(feature = "settings")]
 pub use settings::Settings;
+pub use sign_in_page::SignInPage;
 pub use store::{
     AnyStore, Capabilities, Created, Cursor, Deleted, Page, Replaced, Store, StoreError,
     StoreErrorKind, Touched, TwoStores,

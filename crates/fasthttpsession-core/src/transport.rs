@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 use crate::cookie::{CookieWriter, Dated, is_token_char};
 use crate::error::BuildError;
 use crate::exchange::{HeaderEdit, Presented};
@@ -348,33 +350,12 @@ impl Header {
 }
 
 /// The values of the parameters called `name`, byte for byte; their `%` sequences are decoded, for clients may encode what
-/// needs no encoding.
+/// needs no encoding. What is no sequence stays as it is, and so is no token.
 fn parameters<'a>(name: &'a str, query: &'a str) -> impl Iterator<Item = Cow<'a, [u8]>> {
     query.split('&').filter_map(move |pair| {
         let value = pair.strip_prefix(name)?.strip_prefix('=')?;
-        Some(percent_decoded(value.as_bytes()))
+        Some(percent_decode_str(value).into())
     })
-}
-
-/// What is no sequence stays as it is, and so is no token.
-fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'%') {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, after @ ..] = rest {
-        let sequence = after
-            .split_first_chunk::<2>()
-            .filter(|_| *first == b'%')
-            .and_then(|([high, low], after)| {
-                Some((hex_digit(*high)? << 4 | hex_digit(*low)?, after))
-            });
-        let (byte, after) = sequence.unwrap_or((*first, after));
-        decoded.push(byte);
-        rest = after;
-    }
-    Cow::Owned(decoded)
 }
 
 /// The value of a hexadecimal digit.

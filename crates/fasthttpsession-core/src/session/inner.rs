@@ -158,8 +158,8 @@ impl Inner {
         state.discard()
     }
 
-    /// Commits what is left, makes the touch that is due, and says what the response needs. To be called once the session is
-    /// loaded.
+    /// Commits what is left, makes the touch that is due, and says what the response needs. To be called when
+    /// [`finish_now`](Self::finish_now) could not do it.
     pub(crate) async fn finish(&self) -> Result<Vec<HeaderEdit>, Error> {
         let Some(_turn) = self.turn_in_time().await else {
             let state = self.state();
@@ -172,9 +172,6 @@ impl Inner {
             let mut state = self.state();
             if !self.close(&mut state) {
                 return Ok(Vec::new());
-            }
-            if state.is_settled(&self.manager) {
-                return self.header_edits(&mut state);
             }
             if let Some(handle) = state.in_doubt() {
                 self.drop_log(state);

@@ -73,7 +73,7 @@ async fn a_store_that_is_down_is_an_error_and_a_retry_finds_the_session() {
     let error = exchange.session().await.unwrap_err();
     assert!(error.is_retryable());
     assert_eq!(error.status(), 503);
-    assert!(!exchange.is_loaded());
+    assert!(exchange.request_session().loaded().is_none());
     assert!(!exchange.session().await.unwrap().is_new());
 }
 

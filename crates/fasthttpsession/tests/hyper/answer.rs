@@ -21,7 +21,7 @@ pub(crate) async fn finished<B: Default>(
         }
     }
     for edit in edits {
-        apply(edit, response.headers_mut());
+        apply(&edit, response.headers_mut());
     }
     response
 }
@@ -30,7 +30,7 @@ pub(crate) async fn finished<B: Default>(
 pub(crate) fn abandoned<B: Default>(exchanges: &[&Exchange], error: &Error) -> Response<B> {
     let mut response = failed(error);
     for edit in exchanges.iter().flat_map(|exchange| exchange.abandon()) {
-        apply(edit, response.headers_mut());
+        apply(&edit, response.headers_mut());
     }
     response
 }
@@ -45,12 +45,13 @@ fn failed<B: Default>(error: &Error) -> Response<B> {
     response
 }
 
-fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
+fn apply(edit: &HeaderEdit, headers: &mut HeaderMap) {
     match edit {
-        HeaderEdit::SetCookie { name, value } => {
+        HeaderEdit::SetCookie { value, .. } => {
             let others: Vec<_> = headers.get_all(SET_COOKIE).iter().cloned().collect();
             headers.remove(SET_COOKIE);
-            for other in others.into_iter().filter(|other| !is_named(other, &name)) {
+            let kept = |other: &HeaderValue| !edit.replaces(other.as_bytes());
+            for other in others.into_iter().filter(kept) {
                 headers.append(SET_COOKIE, other);
             }
             let value = HeaderValue::try_from(value).expect("core makes cookies of visible ASCII");
@@ -62,32 +63,23 @@ fn apply(edit: HeaderEdit, headers: &mut HeaderMap) {
             headers.insert(name, value);
         }
         HeaderEdit::Append { name, value } => {
-            let lines = headers.get_all(name).into_iter();
-            let mut listed = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-            if !listed.any(|entry| entry.trim_ascii().eq_ignore_ascii_case(value.as_bytes())) {
-                let line = headers.get(name).map(HeaderValue::as_bytes);
-                let line = line.map_or_else(Vec::new, |line| [line, b", "].concat());
-                let longer = HeaderValue::try_from([&line[..], value.as_bytes()].concat());
-                let longer = longer.expect("core appends visible ASCII");
-                // One line for all, where that is possible: some that read a list know the first one alone.
-                match headers.entry(name) {
-                    Entry::Occupied(mut lines) => *lines.get_mut() = longer,
-                    Entry::Vacant(place) => _ = place.insert(longer),
+            let value = HeaderValue::try_from(&**value).expect("core appends visible ASCII");
+            match headers.entry(*name) {
+                Entry::Vacant(place) => _ = place.insert(value),
+                Entry::Occupied(mut lines) => {
+                    if !lines.iter().any(|line| edit.is_listed_in(line.as_bytes())) {
+                        let longer = [lines.get().as_bytes(), b", ", value.as_bytes()].concat();
+                        let longer = HeaderValue::try_from(longer).expect("two values are one");
+                        *lines.get_mut() = longer;
+                    }
                 }
             }
         }
-        ref edit @ HeaderEdit::Default { name, value } => {
-            let present = headers.get_all(name).into_iter();
-            let mut kept = present.filter(|present| edit.leaves(present.as_bytes()));
-            if kept.next().is_none() {
-                headers.insert(name, HeaderValue::from_static(value));
+        HeaderEdit::Default { name, value } => {
+            let leaves = |present: &HeaderValue| edit.leaves(present.as_bytes());
+            if !headers.get_all(*name).iter().any(leaves) {
+                headers.insert(*name, HeaderValue::from_static(value));
             }
         }
     }
-}
-
-fn is_named(set_cookie: &HeaderValue, name: &str) -> bool {
-    let pair = set_cookie.as_bytes().split(|byte| *byte == b';').next();
-    let found = pair.and_then(|pair| pair.split(|byte| *byte == b'=').next());
-    found.is_some_and(|found| found.trim_ascii() == name.as_bytes())
 }

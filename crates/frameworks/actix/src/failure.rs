@@ -224,22 +224,38 @@ struct Failure;
 
 /// Whether the handler failed for a session: then no middleware commits.
 pub(crate) fn is_told_by<B>(response: &HttpResponse<B>) -> bool {
-    let shown = |error| is_veiled(error) || boxed(error).is_some();
-    response.extensions().contains::<Failure>() || response.error().is_some_and(shown)
+    response.extensions().contains::<Failure>()
+}
+
+/// Has the response tell of a failure that only its error's type shows: middleware around this one may have another marker,
+/// and not know the type.
+pub(crate) fn note<M: 'static, B>(response: &mut HttpResponse<B>) {
+    let shown = |error| is_veiled::<M>(error) || boxed(error).is_some();
+    if response.error().is_some_and(shown) {
+        response.extensions_mut().insert(Failure);
+    }
 }
 
 /// Whether the type of the error shows that other middleware failed for a session, or hides it.
 pub(crate) fn may_be_of<M: 'static>(error: &actix_web::Error) -> bool {
     let own = is_a::<SessionFailed<M>>(error) || is_a::<NotSignedIn<M>>(error);
-    own || is_a::<Explained>(error) || is_veiled(error) || boxed(error).is_some()
+    own || is_a::<Explained>(error) || may_be_veiled::<M>(error) || boxed(error).is_some()
 }
 
 /// Whether it is a session's error under a status, as `actix_web::error::ErrorInternalServerError` makes it. actix lets
 /// nobody see what is inside.
-fn is_veiled(error: &actix_web::Error) -> bool {
+fn is_veiled<M: 'static>(error: &actix_web::Error) -> bool {
     is_a::<InternalError<Error>>(error)
         || is_a::<InternalError<TransactError<Error>>>(error)
         || is_a::<InternalError<SessionFailed>>(error)
+        || is_a::<InternalError<SessionFailed<M>>>(error)
+}
+
+/// The same, or a visitor under a status.
+fn may_be_veiled<M: 'static>(error: &actix_web::Error) -> bool {
+    is_veiled::<M>(error)
+        || is_a::<InternalError<NotSignedIn>>(error)
+        || is_a::<InternalError<NotSignedIn<M>>>(error)
 }
 
 /// The session's error in a `Box<dyn Error>`, of which actix makes an error too; also as what caused the one in the box.
@@ -255,8 +271,8 @@ fn is_a<T: ResponseError + 'static>(error: &actix_web::Error) -> bool {
 
 /// Whether the response that it made says what only logs may say. A response that was given to it is another: it gives
 /// that one once, and an empty one from then on.
-pub(crate) fn blabs(error: &actix_web::Error) -> bool {
-    is_veiled(error) && !error.error_response().body().size().is_eof()
+pub(crate) fn blabs<M: 'static>(error: &actix_web::Error) -> bool {
+    may_be_veiled::<M>(error) && !error.error_response().body().size().is_eof()
 }
 
 /// The same without its body.

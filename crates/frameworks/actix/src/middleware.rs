@@ -202,6 +202,7 @@ async fn finish<B, M: 'static>(
     exchange: &Exchange,
     on_error: &OnError,
 ) -> ServiceResponse<EitherBody<B>> {
+    failure::note::<M, B>(response.response_mut());
     let ended = if failure::is_told_by(response.response()) {
         let failed = SessionFailed::<M>::taken_from(response.response_mut());
         let failed = failed.or_else(|| failure::boxed(response.response().error()?));
@@ -212,7 +213,7 @@ async fn finish<B, M: 'static>(
     match ended {
         Ok(edits) => {
             headers::tell(edits, response.response_mut());
-            if response.response().error().is_some_and(failure::blabs) {
+            if response.response().error().is_some_and(failure::blabs::<M>) {
                 let (request, response) = response.into_parts();
                 let response = failure::silenced(response);
                 return ServiceResponse::new(request, response).map_into_right_body();
@@ -244,7 +245,7 @@ fn explained<M: 'static>(
         let cause = SessionFailed::<M>::taken_from(&mut response);
         if let Some(cause) = cause.or_else(|| failure::boxed(error)) {
             response = error_response(&*on_error, &cause, &mut response);
-        } else if failure::blabs(error) {
+        } else if failure::blabs::<M>(error) {
             response = failure::silenced(response);
         }
         headers::tell(edits.clone(), &mut response);

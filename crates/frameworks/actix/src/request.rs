@@ -42,7 +42,7 @@ use crate::failure::SessionFailed;
 /// with [`SessionFailed::no_middleware`] when there is none; of that, `Option<RequestSession>` makes `None`. It loads
 /// nothing, so the store being down is told by [`session`](Self::session) alone.
 pub struct RequestSession<M = ()> {
-    found: core::RequestSession,
+    pub(crate) found: core::RequestSession,
     marker: PhantomData<fn() -> M>,
 }
 
@@ -64,10 +64,6 @@ impl<M> RequestSession<M> {
     /// that can't wait. Asks nothing of the store.
     pub fn loaded(&self) -> Option<Session> {
         self.found.loaded()
-    }
-
-    pub(crate) fn without_token(&self, query: &str) -> String {
-        self.found.without_token(query)
     }
 
     pub(crate) fn belongs_to(&self, sessions: &Sessions) -> bool {

@@ -14,7 +14,7 @@ struct Told(Vec<HeaderEdit>);
 /// Applies `edits`, and keeps them with the response if they are about a token.
 pub(crate) fn tell<B>(edits: Vec<HeaderEdit>, response: &mut Response<B>) {
     apply(&edits, response.headers_mut());
-    if !edits.iter().any(is_about_a_token) {
+    if !edits.iter().any(HeaderEdit::is_about_a_token) {
         return;
     }
     let extensions = response.extensions_mut();
@@ -31,36 +31,20 @@ pub(crate) fn tell_again<B>(mut replaced: Response<B>, response: &mut Response<B
     }
 }
 
-/// Also of one in the address of the page, which is the same whoever answers.
-fn is_about_a_token(edit: &HeaderEdit) -> bool {
-    matches!(
-        edit,
-        HeaderEdit::SetCookie { .. }
-            | HeaderEdit::SetHeader { .. }
-            | HeaderEdit::Default {
-                name: "referrer-policy",
-                ..
-            }
-    )
-}
-
 fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
     for edit in edits {
         match edit {
-            HeaderEdit::SetCookie { name, value } => set_cookie(headers, name, value),
-            HeaderEdit::SetHeader { name, value } => set_header(headers, name, value),
-            HeaderEdit::Append {
-                name,
-                value: Cow::Borrowed(value),
-            } => append(headers, name, HeaderValue::from_static(value)),
-            HeaderEdit::Append {
-                name,
-                value: Cow::Owned(value),
-            } => append(
-                headers,
-                name,
-                value.parse().expect("core appends visible ASCII"),
-            ),
+            HeaderEdit::SetCookie { value, .. } => {
+                if headers.contains_key(SET_COOKIE) {
+                    remove_replaced(edit, headers);
+                }
+                headers.append(SET_COOKIE, secret(value));
+            }
+            HeaderEdit::SetHeader { name, value } => {
+                let name = name.parse::<HeaderName>();
+                headers.insert(name.expect("core checks names of headers"), secret(value));
+            }
+            HeaderEdit::Append { name, value } => append(edit, name, value, headers),
             HeaderEdit::Default { name, value } => {
                 let leaves = |present: &HeaderValue| edit.leaves(present.as_bytes());
                 if !headers.get_all(*name).iter().any(leaves) {
@@ -71,18 +55,13 @@ fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
     }
 }
 
-/// A browser takes the last of two cookies of one name, and RFC 6265bis forbids sending two: ours replaces the
-/// handler's.
-fn set_cookie(headers: &mut HeaderMap, name: &str, value: &str) {
-    if headers.contains_key(SET_COOKIE) {
-        remove_cookie(headers, name);
+fn remove_replaced(edit: &HeaderEdit, headers: &mut HeaderMap) {
+    let all: Vec<_> = headers.get_all(SET_COOKIE).into_iter().cloned().collect();
+    headers.remove(SET_COOKIE);
+    let kept = |other: &HeaderValue| !edit.replaces(other.as_bytes());
+    for other in all.into_iter().filter(kept) {
+        headers.append(SET_COOKIE, other);
     }
-    headers.append(SET_COOKIE, secret(value));
-}
-
-fn set_header(headers: &mut HeaderMap, name: &str, value: &str) {
-    let name = HeaderName::from_bytes(name.as_bytes()).expect("core checks names of headers");
-    headers.insert(name, secret(value));
 }
 
 /// A value that is printed as "Sensitive", and never put into a compression table.
@@ -90,30 +69,6 @@ fn secret(value: &str) -> HeaderValue {
     let mut value = HeaderValue::from_str(value).expect("core makes values of visible ASCII");
     value.set_sensitive(true);
     value
-}
-
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let all: Vec<_> = headers.get_all(SET_COOKIE).into_iter().cloned().collect();
-    headers.remove(SET_COOKIE);
-    for other in all
-        .into_iter()
-        .filter(|other| cookie_name(other) != name.as_bytes())
-    {
-        headers.append(SET_COOKIE, other);
-    }
-}
-
-/// What stands before the first `=`, which is where browsers end a cookie's name.
-fn cookie_name(set_cookie: &HeaderValue) -> &[u8] {
-    let pair = set_cookie
-        .as_bytes()
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default();
-    pair.split(|byte| *byte == b'=')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii()
 }
 
 /// The constant, which costs no look-up, for the two names that most responses need; or the name made anew.
@@ -125,21 +80,21 @@ fn known(name: &'static str) -> HeaderName {
     }
 }
 
-/// Appends to a header that is a list (`Vary`), unless the list has the entry, or `*` for all, already. To a line that is
-/// there, for some that read it know no other.
-fn append(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
+fn append(
+    edit: &HeaderEdit,
+    name: &'static str,
+    value: &Cow<'static, str>,
+    headers: &mut HeaderMap,
+) {
     match headers.entry(known(name)) {
         Entry::Vacant(vacant) => {
-            vacant.insert(value);
+            vacant.insert(match value {
+                Cow::Borrowed(value) => HeaderValue::from_static(value),
+                Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
+            });
         }
         Entry::Occupied(mut lines) => {
-            let listed =
-                |entry: &[u8]| entry == b"*" || entry.eq_ignore_ascii_case(value.as_bytes());
-            let present = lines
-                .iter()
-                .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-                .any(|entry| listed(entry.trim_ascii()));
-            if !present {
+            if !lines.iter().any(|line| edit.is_listed_in(line.as_bytes())) {
                 let line = lines.get_mut();
                 let longer = [line.as_bytes(), b", ", value.as_bytes()].concat();
                 *line = HeaderValue::from_bytes(&longer).expect("two values are one with a comma");

@@ -25,7 +25,7 @@ use fasthttpsession_core::{Error, Exchange, Session, Sessions};
 ///
 /// `M` is the marker of the layer, see [`SessionLayer::marked`](crate::SessionLayer::marked).
 pub struct RequestSession<M = ()> {
-    found: core::RequestSession,
+    pub(crate) found: core::RequestSession,
     marker: PhantomData<fn() -> M>,
 }
 
@@ -47,11 +47,6 @@ impl<M> RequestSession<M> {
     /// the store.
     pub fn loaded(&self) -> Option<Session> {
         self.found.loaded()
-    }
-
-    #[cfg(feature = "axum")]
-    pub(crate) fn without_token(&self, query: &str) -> String {
-        self.found.without_token(query)
     }
 
     pub(crate) fn belongs_to(&self, sessions: &Sessions) -> bool {

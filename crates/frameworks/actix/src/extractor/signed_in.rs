@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{LOCATION, WWW_AUTHENTICATE};
+use actix_web::http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use fasthttpsession_core::Principal;
 
@@ -57,8 +57,8 @@ pub struct SignedIn<M = ()> {
 
 /// Why there is no [`SignedIn`]: the answer to the client.
 pub enum NotSignedIn<M = ()> {
-    /// Nobody is signed in: 303 to the page of [`SignInAt`], or 401 if there is none.
-    Visitor(Option<SignInAt<M>>),
+    /// Nobody is signed in: 303 with this `Location`, which is the page of [`SignInAt`], or 401 if there is none.
+    Visitor(Option<HeaderValue>),
     /// The session can't be loaded, or there is no middleware with the marker `M`.
     Failed(SessionFailed<M>),
 }
@@ -69,8 +69,8 @@ impl<M: 'static> FromRequest for SignedIn<M> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = RequestSession::<M>::of(request);
-        let page = found.as_ref().ok();
-        let page = page.and_then(|found| SignInAt::of(request, found));
+        let location = found.as_ref().ok();
+        let location = location.and_then(|found| SignInAt::of(request, found));
         Box::pin(async move {
             let session = found.map_err(NotSignedIn::Failed)?.session().await;
             let session = session.map_err(|error| NotSignedIn::Failed(error.into()))?;
@@ -79,7 +79,7 @@ impl<M: 'static> FromRequest for SignedIn<M> {
                     principal,
                     marker: PhantomData,
                 }),
-                None => Err(NotSignedIn::Visitor(page)),
+                None => Err(NotSignedIn::Visitor(location)),
             }
         })
     }
@@ -120,7 +120,7 @@ impl<M: 'static> ResponseError for NotSignedIn<M> {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         match self {
-            Self::Visitor(Some(page)) => response.insert_header((LOCATION, page.page())).finish(),
+            Self::Visitor(Some(location)) => response.insert_header((LOCATION, location)).finish(),
             Self::Visitor(None) => response
                 .insert_header((WWW_AUTHENTICATE, "Session"))
                 .finish(),
@@ -132,7 +132,7 @@ impl<M: 'static> ResponseError for NotSignedIn<M> {
 impl<M> fmt::Debug for NotSignedIn<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Visitor(page) => f.debug_tuple("Visitor").field(page).finish(),
+            Self::Visitor(location) => f.debug_tuple("Visitor").field(location).finish(),
             Self::Failed(failed) => f.debug_tuple("Failed").field(failed).finish(),
         }
     }

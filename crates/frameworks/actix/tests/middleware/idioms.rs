@@ -4,19 +4,21 @@ use std::error::Error as StdError;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::{ErrorForbidden, ErrorInternalServerError, InternalError};
+use actix_web::error::{
+    ErrorForbidden, ErrorInternalServerError, ErrorUnauthorized, InternalError,
+};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{call_service, read_body};
 use actix_web::{App, HttpResponse, web};
-use fasthttpsession_actix::{Session, SessionMiddleware};
+use fasthttpsession_actix::{NotSignedIn, Session, SessionFailed, SessionMiddleware, SignedIn};
 use fasthttpsession_core::{Error, Sessions};
 use fasthttpsession_memory::MemoryStore;
 
 use crate::support::{
-    answer_to, apologetic, apologises, ask, caching, request, served, token_in, token_of_a_session,
-    value,
+    answer_to, apologetic, apologises, ask, broken, caching, request, served, token_in,
+    token_of_a_session, value,
 };
 
 #[actix_web::test]
@@ -59,6 +61,68 @@ async fn a_session_error_under_a_status_of_actix_commits_nothing_and_says_nothin
         assert_eq!(read_body(response).await, "");
         assert_eq!(value(&sessions, &token).await, Some(1));
     }
+}
+
+#[actix_web::test]
+async fn a_marked_session_error_under_a_status_of_actix_commits_nothing_and_says_nothing_to_the_client()
+ {
+    enum Admin {}
+    async fn fails(session: Session<Admin>) -> Result<String, actix_web::Error> {
+        session.set("a", &2).unwrap();
+        let failed = SessionFailed::<Admin>::from(Error::Finished);
+        Err(ErrorForbidden(failed))
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let app = App::new()
+        .wrap(SessionMiddleware::new(sessions.clone()).marked::<Admin>())
+        .route("/", web::get().to(fails));
+    let response = ask(app, request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(caching(&response), ["no-store"]);
+    assert_eq!(read_body(response).await, "");
+    assert_eq!(value(&sessions, &token).await, Some(1));
+}
+
+#[actix_web::test]
+async fn who_is_not_signed_in_under_a_status_of_actix_learns_nothing_of_a_store_that_is_down() {
+    enum Admin {}
+    async fn greet<M: 'static>(
+        user: Result<SignedIn<M>, NotSignedIn<M>>,
+    ) -> actix_web::Result<String> {
+        Ok(user.map_err(ErrorUnauthorized)?.to_string())
+    }
+    let (sessions, token) = broken().await;
+    let users = SessionMiddleware::new(sessions);
+    let admins = users.clone().marked::<Admin>();
+    let users = App::new()
+        .wrap(users)
+        .route("/", web::get().to(greet::<()>));
+    let admins = App::new()
+        .wrap(admins)
+        .route("/", web::get().to(greet::<Admin>));
+    let users = ask(users, request(&token)).await.unwrap();
+    let admins = ask(admins, request(&token)).await.unwrap();
+    for response in [users.map_into_boxed_body(), admins.map_into_boxed_body()] {
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(caching(&response), ["no-store"]);
+        let kept = response.response().error().unwrap().to_string();
+        assert!(kept.contains("could not load"), "{kept}");
+        assert_eq!(read_body(response).await, "");
+    }
+}
+
+#[actix_web::test]
+async fn what_was_written_for_a_visitor_under_a_status_of_actix_is_committed() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: Session, user: Result<SignedIn, NotSignedIn>| {
+        session.set("a", &2).unwrap();
+        user.map(|user| user.to_string()).map_err(ErrorUnauthorized)
+    };
+    let response = call_service(&served(&sessions, handler).await, request(&token)).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(value(&sessions, &token).await, Some(2));
 }
 
 #[actix_web::test]
@@ -106,6 +170,27 @@ async fn other_middleware_with_a_session_error_under_a_status_of_actix_says_noth
     assert_eq!(error.to_string(), Error::Finished.to_string());
     let response = answer_to(error);
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(caching(&response), ["no-store"]);
+    assert_eq!(read_body(response).await, "");
+}
+
+#[actix_web::test]
+async fn other_middleware_for_those_who_are_signed_in_tells_nothing_of_a_store_that_is_down() {
+    async fn members_only(
+        user: Result<SignedIn, NotSignedIn>,
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+        user.map_err(ErrorUnauthorized)?;
+        next.call(request).await
+    }
+    let (sessions, token) = broken().await;
+    let app = App::new()
+        .wrap(from_fn(members_only))
+        .wrap(SessionMiddleware::new(sessions));
+    let error = ask(app, request(&token)).await.err().unwrap();
+    let response = answer_to(error);
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(caching(&response), ["no-store"]);
     assert_eq!(read_body(response).await, "");
 }

@@ -4,6 +4,7 @@ use std::future::ready;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorForbidden;
 use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::middleware::{Next, from_fn};
@@ -135,6 +136,28 @@ async fn a_handler_that_failed_for_one_commits_nothing_under_another() {
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(value(&sessions, &token).await, Some(1));
     }
+}
+
+#[actix_web::test]
+async fn a_handler_that_failed_for_the_inner_one_under_a_status_of_actix_commits_nothing_under_the_outer()
+ {
+    enum Admin {}
+    let handler = async |session: Session| -> Result<String, actix_web::Error> {
+        session.set("a", &2).unwrap();
+        let failed = SessionFailed::<Admin>::from(Error::Finished);
+        Err(ErrorForbidden(failed))
+    };
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let admins = sessions_named("admin", MemoryStore::new());
+    let app = App::new()
+        .wrap(SessionMiddleware::new(admins).marked::<Admin>())
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .route("/", web::get().to(handler));
+    let response = ask(app, request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(read_body(response).await, "");
+    assert_eq!(value(&sessions, &token).await, Some(1));
 }
 
 #[actix_web::test]

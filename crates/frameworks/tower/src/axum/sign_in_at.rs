@@ -2,23 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use axum::extract::OriginalUri;
-use http::Method;
+use fasthttpsession_core::SignInPage;
 use http::header::HeaderValue;
 use http::request::Parts;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::request::RequestSession;
-
-/// All but what means nothing in a query.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/');
 
 /// The page where visitors sign in. Routes that have it as an extension redirect (303) there from what needs a
 /// [`SignedIn`](super::SignedIn); others answer 401, as suits an API.
@@ -37,8 +27,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// # async fn profile(user: SignedIn) -> String { user.to_string() }
 /// ```
 pub struct SignInAt<M = ()> {
-    page: HeaderValue,
-    next: Option<Arc<str>>,
+    page: SignInPage,
     marker: PhantomData<fn() -> M>,
 }
 
@@ -48,11 +37,8 @@ impl SignInAt {
     /// # Panics
     /// If `page` has characters other than visible ASCII, of which all URLs are made.
     pub fn new(page: &str) -> Self {
-        let visible = page.bytes().all(|byte| byte.is_ascii_graphic());
-        assert!(visible, "the page's URL is visible ASCII");
         Self {
-            page: HeaderValue::from_str(page).expect("visible ASCII is a header's value"),
-            next: None,
+            page: SignInPage::new(page),
             marker: PhantomData,
         }
     }
@@ -62,81 +48,40 @@ impl SignInAt {
     pub fn marked<Marker>(self) -> SignInAt<Marker> {
         SignInAt {
             page: self.page,
-            next: self.next,
             marker: PhantomData,
         }
     }
 }
 
 impl<M> SignInAt<M> {
-    /// The same, with where the visitor wanted to go in a parameter of this `name`: `/login?next=/orders/5%3Ftab%3D2`. That is
-    /// the path and the query of the request as it came to the application, percent-encoded, without the token that a query may
-    /// hold. Of a request that is neither GET nor HEAD nothing is said, for a redirect does not repeat it.
-    ///
-    /// Whoever makes a link to the page says what stands there. After the sign-in it is followed only if it begins with
-    /// one `/`, for `//` and `/\` lead to other sites, and is visible ASCII, for browsers skip tabs:
-    ///
-    /// ```
-    /// fn is_of_this_site(next: &str) -> bool {
-    ///     let elsewhere = next.starts_with("//") || next.starts_with("/\\");
-    ///     next.starts_with('/') && !elsewhere && next.bytes().all(|byte| byte.is_ascii_graphic())
-    /// }
-    /// # assert!(is_of_this_site("/orders/5?tab=2") && is_of_this_site("/"));
-    /// # assert!(!["", "//a.b", "/\\a.b", "/\t/a.b", "https://a.b"].into_iter().any(is_of_this_site));
-    /// ```
+    /// The same, with where the visitor wanted to go in a parameter of this `name`: `/login?next=/orders/5%3Ftab%3D2`. See
+    /// [`SignInPage::with_next`] for what it is told, and **what is to be checked before it is followed**.
     ///
     /// # Panics
     /// If `name` has characters other than ASCII letters, digits, `-` and `_`.
     #[must_use]
     pub fn with_next(self, name: &str) -> Self {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        assert!(
-            !name.is_empty() && name.bytes().all(plain),
-            "the parameter's name is made of ASCII letters, digits, `-` and `_`"
-        );
         Self {
-            next: Some(name.into()),
+            page: self.page.with_next(name),
             ..self
         }
-    }
-
-    pub(super) fn page(&self) -> HeaderValue {
-        self.page.clone()
-    }
-
-    /// The same page, told what the visitor wanted if it asks for that.
-    fn with(self, wanted: &str) -> Self {
-        let (Some(name), Ok(page)) = (&self.next, self.page.to_str()) else {
-            return self;
-        };
-        // A fragment stays behind the query, for browsers keep it to themselves.
-        let (page, fragment) = page.split_at(page.find('#').unwrap_or(page.len()));
-        let mark = if page.contains('?') { '&' } else { '?' };
-        let wanted = utf8_percent_encode(wanted, ENCODED);
-        let page = format!("{page}{mark}{name}={wanted}{fragment}");
-        let mut page = HeaderValue::from_str(&page).expect("what is encoded is visible ASCII");
-        // It is not printed, for a query may hold secrets.
-        page.set_sensitive(true);
-        Self { page, ..self }
     }
 }
 
 impl<M: 'static> SignInAt<M> {
-    /// The page for the visitor who made this request.
-    pub(super) fn of(request: &Parts, found: &RequestSession<M>) -> Option<Self> {
-        let page = request.extensions.get::<Self>()?.clone();
+    /// The `Location` for the visitor who made this request.
+    pub(super) fn of(request: &Parts, session: &RequestSession<M>) -> Option<HeaderValue> {
+        let Self { page, .. } = request.extensions.get()?;
         let uri = match request.extensions.get() {
             Some(OriginalUri(uri)) => uri,
             None => &request.uri,
         };
-        if !matches!(request.method, Method::GET | Method::HEAD) {
-            return Some(page);
-        }
-        let path = uri.path();
-        Some(match found.without_token(uri.query().unwrap_or_default()) {
-            query if query.is_empty() => page.with(path),
-            query => page.with(&format!("{path}?{query}")),
-        })
+        let method = request.method.as_str();
+        let location = page.location(&session.found, method, uri.path(), uri.query());
+        let mut location = HeaderValue::from_str(&location).expect("a location is visible ASCII");
+        // It is not printed, for a query may hold secrets.
+        location.set_sensitive(true);
+        Some(location)
     }
 }
 
@@ -144,7 +89,6 @@ impl<M> Clone for SignInAt<M> {
     fn clone(&self) -> Self {
         Self {
             page: self.page.clone(),
-            next: self.next.clone(),
             marker: PhantomData,
         }
     }

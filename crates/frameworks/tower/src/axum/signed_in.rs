@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Response};
 use fasthttpsession_core::Principal;
 use http::StatusCode;
-use http::header::{LOCATION, WWW_AUTHENTICATE};
+use http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 
 use super::found;
@@ -52,8 +52,8 @@ pub struct SignedIn<M = ()> {
 
 /// Why there is no [`SignedIn`]: the answer to the client.
 pub enum NotSignedIn<M = ()> {
-    /// Nobody is signed in: 303 to the page of [`SignInAt`], or 401 if there is none.
-    Visitor(Option<SignInAt<M>>),
+    /// Nobody is signed in: 303 with this `Location`, which is the page of [`SignInAt`], or 401 if there is none.
+    Visitor(Option<HeaderValue>),
     /// The session can't be loaded, or there is no layer with the marker `M`.
     Failed(SessionFailed<M>),
 }
@@ -116,8 +116,8 @@ impl<M> fmt::Debug for SignedIn<M> {
 impl<M: 'static> IntoResponse for NotSignedIn<M> {
     fn into_response(self) -> Response {
         match self {
-            Self::Visitor(Some(page)) => {
-                (StatusCode::SEE_OTHER, [(LOCATION, page.page())]).into_response()
+            Self::Visitor(Some(location)) => {
+                (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
             }
             Self::Visitor(None) => {
                 (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Session")]).into_response()
@@ -130,7 +130,7 @@ impl<M: 'static> IntoResponse for NotSignedIn<M> {
 impl<M> fmt::Debug for NotSignedIn<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Visitor(page) => f.debug_tuple("Visitor").field(page).finish(),
+            Self::Visitor(location) => f.debug_tuple("Visitor").field(location).finish(),
             Self::Failed(failed) => f.debug_tuple("Failed").field(failed).finish(),
         }
     }
