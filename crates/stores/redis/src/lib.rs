@@ -296,7 +296,7 @@
 //! | --- | --- |
 //! | `redis://user:password@host:6379/0` | one server; all but the host may be left out |
 //! | `rediss://…` | the same with TLS, checked against the authorities of the system or those in `ca_file` |
-//! | `redis+unix:///run/redis.sock?database=0`, or `unix:…` | one server, by its socket |
+//! | `redis+unix:///run/redis.sock?database=0` | one server, by its socket |
 //! | `redis+cluster://user:password@a,b:7001,[::1]:7002` | a Cluster, by some of its nodes |
 //! | `redis+sentinel://user:password@a,b,c:26379/name/0` | the primary that the sentinels name; user and password are the primary's, those of the sentinels are settings |
 //! | `rediss+cluster://…`, `rediss+sentinel://…` | the same with TLS, to sentinels too; certificates have to hold the names or addresses by which servers know each other |

@@ -70,7 +70,10 @@ fn what_is_not_said_has_its_default() {
     for (short, long) in [
         ("redis+cluster://a", "redis+cluster://a:6379"),
         ("redis+sentinel://a/name", "redis+sentinel://a:26379/name/"),
-        ("unix:///run/redis.sock", "redis+unix:///run/redis%2Esock"),
+        (
+            "redis+unix:///run/redis.sock",
+            "redis+unix:///run/redis%2Esock",
+        ),
     ] {
         assert_eq!(config(short), config(long));
     }
@@ -103,7 +106,8 @@ fn what_can_not_be_read_is_refused_and_not_shown() {
         "redis://web:12?s3cret@localhost",
         "redis+unix://web:s3cret/run/redis.sock",
         "redis+unix://web:s3c@s3cret/run/redis.sock",
-        "unix://:s3cret%2Frun%2Fredis.sock",
+        "redis+unix://:s3cret%2Frun%2Fredis.sock",
+        "unix:///run/redis.sock",
         "redis+cluster://a,",
         "redis+cluster://a/0",
         "redis+sentinel://a,b",
