@@ -13,7 +13,8 @@
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
 //! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
-//! * [`in_runtime`]: an error in place of a panic outside of tokio, and without its timers.
+//! * [`in_runtime`] and [`in_runtime_with_io`]: an error in place of a panic outside of tokio, and without its timers or
+//!   its I/O.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
@@ -47,7 +48,7 @@ pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
-pub use runtime::in_runtime;
+pub use runtime::{in_runtime, in_runtime_with_io};
 pub use runtime_pool::{Pooled, Room, RuntimePool, Taken};
 pub use settle::settle;
 pub use table::TableName;

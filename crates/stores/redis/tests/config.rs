@@ -125,13 +125,15 @@ fn what_can_not_be_read_is_refused_and_not_shown() {
 }
 
 #[test]
-fn without_timers_there_is_an_error_and_no_panic() {
-    let without = tokio::runtime::Builder::new_current_thread().build();
-    let without = without.expect("a runtime starts");
-    let error = without.block_on(config("redis://127.0.0.1:1").open());
-    let error = error.expect_err("there are no timers");
-    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
-    assert!(error.to_string().contains("enable_all"), "{error}");
+fn without_timers_or_sockets_there_is_an_error_and_no_panic() {
+    let builder = tokio::runtime::Builder::new_current_thread;
+    for without in [builder().build(), builder().enable_time().build()] {
+        let without = without.expect("a runtime starts");
+        let error = without.block_on(config("redis://127.0.0.1:1").open());
+        let error = error.expect_err("there are no timers, or no sockets");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("enable_all"), "{error}");
+    }
 }
 
 /// Connecting would fail at every certificate, and say that it is the server's fault.
