@@ -49,7 +49,7 @@
 //! Commands are pipelined on [a connection](RedisConfig::connections) to each server. Each tokio runtime that uses the store
 //! has its own, because what one drives for another goes from thread to thread and back: in actix-web each worker, and the
 //! one in which the store was opened. They end with their runtimes. A connection that was lost is opened again when it is
-//! needed, after pauses that grow from 50 ms to 1 s as long as that fails; meanwhile nobody waits. One on which nothing was
+//! needed, after pauses that grow from 50 ms to 1 s as long as that fails, each shortened at random by up to half; meanwhile nobody waits. One on which nothing was
 //! said for 30 s is asked by the system whether the server is still there (TCP keepalive). After a time-out it is
 //! given up, so that an answer that comes too late is nobody's. Nothing is sent twice but what a server has refused:
 //! whoever gets an error that [may have been applied](#errors) sends the same again, and it counts once.
