@@ -6,7 +6,6 @@
 //! * [`Purging`]: removes what has expired, in the background, as long as the store is there.
 //! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
 //! * [`Grouped`]: calls that wait for each other anyway, made together.
-//! * [`Gathering`]: a connection that writes once what many tasks have to say.
 //! * [`PerRuntime`]: what each runtime has of its own, like connections.
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
@@ -21,7 +20,6 @@
 mod bytes;
 mod cursor;
 mod error;
-mod gathering;
 mod grouped;
 mod hidden;
 mod key;
@@ -41,7 +39,6 @@ mod within;
 pub use bytes::record_bytes;
 pub use cursor::{cursor_at, handle_at};
 pub use error::misconfigured;
-pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
 pub use hidden::Hidden;
 pub use key::record_key;

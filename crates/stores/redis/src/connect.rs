@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
-use fasthttpsession_store_common::{Calls, Gathering, misconfigured};
+use fasthttpsession_store_common::misconfigured;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value, cmd};
 use socket2::{SockRef, TcpKeepalive};
@@ -17,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::error::{connect_error, unreachable};
+use crate::gathering::{Calls, Gathering};
 use crate::place::{Address, Login};
 
 /// How often a silent connection is asked whether the other side is still there.

@@ -352,6 +352,7 @@ mod cluster;
 mod config;
 mod connect;
 mod error;
+mod gathering;
 mod index;
 mod keys;
 mod lines;
