@@ -10,7 +10,7 @@
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
-//! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles.
+//! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles; [`foreign_cursor`]: that it can't.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
 //! * [`in_runtime`] and [`in_runtime_with_io`]: an error in place of a panic outside of tokio, and without its timers or
 //!   its I/O.
@@ -37,7 +37,7 @@ mod url;
 mod within;
 
 pub use bytes::record_bytes;
-pub use cursor::{cursor_at, handle_at};
+pub use cursor::{cursor_at, foreign_cursor, handle_at};
 pub use error::misconfigured;
 pub use grouped::{Group, GroupLimits, Grouped};
 pub use hidden::Hidden;
