@@ -280,7 +280,8 @@ pub enum Deleted {
     Gone,
 }
 
-/// Where a [`Store::scan`] goes on: bytes that only the store which made them understands.
+/// Where a [`Store::scan`] goes on: bytes that only the store which made them understands. What another has made is an
+/// error of kind [`Internal`](StoreErrorKind::Internal).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub bytes::Bytes);
 

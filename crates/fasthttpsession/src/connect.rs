@@ -243,6 +243,9 @@ mod tests {
         use std::pin::pin;
         use std::task::{Context, Poll, Waker};
 
+        use fasthttpsession_core::StoreErrorKind::Misconfigured;
+
+        let runtime = || tokio::runtime::Builder::new_current_thread();
         for url in [
             "postgres://127.0.0.1:1",
             "mysql://127.0.0.1:1",
@@ -254,6 +257,15 @@ mod tests {
                 panic!("{url} is opened");
             };
             assert!(error.to_string().contains("tokio"), "{error}");
+            for without in [runtime().build(), runtime().enable_time().build()] {
+                let opened = without.expect("a runtime starts").block_on(connect(url));
+                let error = opened.expect_err("there are no timers, or no sockets");
+                assert!(
+                    matches!(&error, ConnectError::Store(error) if error.kind() == Misconfigured),
+                    "{error}"
+                );
+                assert!(error.to_string().contains("enable_all"), "{error}");
+            }
         }
     }
 

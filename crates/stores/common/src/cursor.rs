@@ -13,11 +13,14 @@ pub fn handle_at(after: Option<&Cursor>) -> Result<Option<Handle>, StoreError> {
     let Some(Cursor(bytes)) = after else {
         return Ok(None);
     };
-    let bytes = <[u8; Handle::BYTES]>::try_from(&bytes[..]).map_err(|_| {
-        let sentence = "scanning sessions: the cursor was not made by this store";
-        StoreError::new(StoreErrorKind::Internal, sentence).not_applied()
-    })?;
+    let bytes = <[u8; Handle::BYTES]>::try_from(&bytes[..]).map_err(|_| foreign_cursor())?;
     Ok(Some(Handle::from_bytes(bytes)))
+}
+
+/// The error about a cursor of another store.
+pub fn foreign_cursor() -> StoreError {
+    let sentence = "scanning sessions: the cursor was not made by this store";
+    StoreError::new(StoreErrorKind::Internal, sentence).not_applied()
 }
 
 #[cfg(test)]

@@ -6,21 +6,20 @@
 //! * [`Purging`]: removes what has expired, in the background, as long as the store is there.
 //! * [`Pace`]: whether a disk is quick enough to be asked without a thread.
 //! * [`Grouped`]: calls that wait for each other anyway, made together.
-//! * [`Gathering`]: a connection that writes once what many tasks have to say.
 //! * [`PerRuntime`]: what each runtime has of its own, like connections.
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
-//! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles.
+//! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles; [`foreign_cursor`]: that it can't.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
-//! * [`in_runtime`]: an error in place of a panic outside of tokio, and without its timers.
+//! * [`in_runtime`] and [`in_runtime_with_io`]: an error in place of a panic outside of tokio, and without its timers or
+//!   its I/O.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
 mod bytes;
 mod cursor;
 mod error;
-mod gathering;
 mod grouped;
 mod hidden;
 mod key;
@@ -38,16 +37,15 @@ mod url;
 mod within;
 
 pub use bytes::record_bytes;
-pub use cursor::{cursor_at, handle_at};
+pub use cursor::{cursor_at, foreign_cursor, handle_at};
 pub use error::misconfigured;
-pub use gathering::{Calls, Gathering, UnderWay};
 pub use grouped::{Group, GroupLimits, Grouped};
 pub use hidden::Hidden;
 pub use key::record_key;
 pub use pace::Pace;
 pub use per_runtime::PerRuntime;
 pub use purging::{PurgeTask, Purging};
-pub use runtime::in_runtime;
+pub use runtime::{in_runtime, in_runtime_with_io};
 pub use runtime_pool::{Pooled, Room, RuntimePool, Taken};
 pub use settle::settle;
 pub use table::TableName;

@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::Split;
 
-use form_urlencoded::Parse;
+use percent_encoding::percent_decode_str;
 use serde::de::value::CowStrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer as _, MapAccess, Unexpected,
@@ -14,19 +15,15 @@ use serde::forward_to_deserialize_any;
 
 /// What stands behind the `?` of a URL, for a struct.
 pub(crate) struct Settings<'a> {
-    rest: Parse<'a>,
+    rest: Split<'a, char>,
     /// Those that the struct has.
     known: &'static [&'static str],
-    /// The one whose name was read last.
-    value: Option<Value<'a>>,
+    /// That of the setting whose name was read last, as it stands in the URL, and this name, if the struct has it.
+    value: Option<(&'a str, Option<&'static str>)>,
 }
 
 /// The text of one setting.
-struct Value<'a> {
-    /// Its name, if the struct has it.
-    name: Option<&'static str>,
-    text: Cow<'a, str>,
-}
+struct Value<'a>(Cow<'a, str>);
 
 /// What is wrong with a setting.
 pub(crate) enum Wrong {
@@ -41,7 +38,7 @@ pub(crate) enum Wrong {
 impl<'a> Settings<'a> {
     pub(crate) fn of(query: &'a str) -> Self {
         Self {
-            rest: form_urlencoded::parse(query.as_bytes()),
+            rest: query.split('&'),
             known: &[],
             value: None,
         }
@@ -77,28 +74,38 @@ impl<'de> MapAccess<'de> for Settings<'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Wrong> {
-        let Some((key, text)) = self.rest.next() else {
+        let Some(setting) = self.rest.find(|setting| !setting.is_empty()) else {
             return Ok(None);
         };
+        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+        let key = decoded(key).ok_or(Wrong::Unknown(self.known))?;
         let name = self.known.iter().copied().find(|known| *known == key);
-        self.value = Some(Value { name, text });
+        self.value = Some((value, name));
         let key: CowStrDeserializer<'_, Wrong> = key.into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
         let value = self.value.take();
-        let value = value.ok_or_else(|| Wrong::custom("its name is to be read first"))?;
-        let name = value.name;
-        seed.deserialize(value).map_err(|wrong| wrong.of(name))
+        let (value, name) = value.ok_or_else(|| Wrong::custom("its name is to be read first"))?;
+        let read = match decoded(value) {
+            Some(text) => seed.deserialize(Value(text)),
+            None => Err(Wrong::custom("it is not UTF-8 once it is percent-decoded")),
+        };
+        read.map_err(|wrong| wrong.of(name))
     }
+}
+
+/// As before the `?`: a `+` is a plus, in a password above all. `None` if it is not UTF-8.
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(text).decode_utf8().ok()
 }
 
 /// `deserialize_u16` and the like.
 macro_rules! numbers {
     ($($method:ident $visit:ident $number:ty)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-            let number = self.text.parse().map_err(|_| {
+            let number = self.0.parse().map_err(|_| {
                 Wrong::custom(format_args!("it is a number from {} to {}", <$number>::MIN, <$number>::MAX))
             })?;
             visitor.$visit(number)
@@ -123,7 +130,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let is = self.text.parse();
+        let is = self.0.parse();
         visitor.visit_bool(is.map_err(|_| Wrong::custom("it is true or false"))?)
     }
 
@@ -145,12 +152,12 @@ impl<'de> Deserializer<'de> for Value<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
-        let text: CowStrDeserializer<'_, Wrong> = self.text.into_deserializer();
+        let text: CowStrDeserializer<'_, Wrong> = self.0.into_deserializer();
         visitor.visit_enum(text)
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self.text {
+        match self.0 {
             Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
             Cow::Owned(text) => visitor.visit_string(text),
         }

@@ -30,7 +30,7 @@ pub struct StoreUrl<'a> {
 }
 
 impl<'a> StoreUrl<'a> {
-    /// Splits `url` at its first `?`.
+    /// Splits `url` at its first `?`. All of it is percent-encoded: a space is `%20`, and a `+` is a plus.
     pub fn of(url: &'a str) -> Self {
         let (place, query) = url.split_once('?').unwrap_or((url, ""));
         Self { place, query }
@@ -135,6 +135,11 @@ mod tests {
             ("migrate=true&migrate=false", twice),
             ("password=a&s3cret", unknown),
             ("password=a&s3cret=1", unknown),
+            (
+                "password=s3cret%ff",
+                "password: it is not UTF-8 once it is percent-decoded",
+            ),
+            ("s3cret%ff=1", unknown),
         ] {
             let url = format!("mysql://db.example?{query}");
             let error = StoreUrl::of(&url).read::<Config>("mysql").expect_err(query);
@@ -149,5 +154,14 @@ mod tests {
         let url = StoreUrl::of("redis://cache?prefix=a@b:&migrate=true");
         let config: Config = url.read("redis").expect("nothing is wrong with it");
         assert!(config.migrate && config.prefix == "a@b:");
+    }
+
+    #[test]
+    fn a_plus_is_a_plus() {
+        for (written, prefix) in [("a+b", "a+b"), ("a%2Bb", "a+b"), ("a%20b", "a b")] {
+            let url = format!("redis://cache?&pre%66ix={written}&");
+            let config: Config = StoreUrl::of(&url).read("redis").expect(written);
+            assert_eq!(config.prefix, prefix);
+        }
     }
 }

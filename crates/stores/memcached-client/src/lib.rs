@@ -55,7 +55,8 @@
 //!   [`TooLarge`](ErrorKind::TooLarge) before it is sent.
 //! * **A server that hangs** costs each request its time and no more: [`Timeout`](ErrorKind::Timeout). If nothing comes
 //!   at all for that long, or for twice as long no answer to a request, whatever else comes, the connection is closed and
-//!   another is made.
+//!   another is made. On a connection that is silent for 30 s the system asks whether the server is still there (TCP
+//!   keepalive).
 //! * **Errors say whether the request may have been carried out**: [`Error::may_have_applied`].
 //! * **Whatever a server sends**, memory stays bounded and nothing panics.
 //!

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -15,6 +16,9 @@ use crate::config::{ClientConfig, Credentials};
 use crate::error::{Error, ErrorKind};
 use crate::reply::{Parser, Refusal, Reply};
 use crate::tls::Tls;
+
+/// How often a silent connection is asked whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A connection that is ready for requests.
 pub(crate) struct Connected {
@@ -92,6 +96,8 @@ impl Connector {
         };
         let stream = TcpStream::connect((host.as_str(), port)).await?;
         stream.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         match &self.tls {
             None => Ok(Box::new(stream)),
             Some(tls) => tls.connect(host, stream).await,

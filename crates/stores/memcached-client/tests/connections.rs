@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fasthttpsession_memcached_client::{Client, Error, ErrorKind, Expiry, Item};
-use fasthttpsession_servers::{Memcached, MemcachedServer};
+use fasthttpsession_servers::{Memcached, MemcachedServer, keepalives};
 use support::{Fake, LONG, add, client, config, until_it_answers, value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, yield_now};
@@ -483,4 +483,20 @@ fn hostile(seed: u64) -> String {
     }
     random.shuffle(&mut words);
     words.concat()
+}
+
+/// One that a firewall has forgotten, or whose server has lost its power, would be taken for good until somebody waits on it.
+#[tokio::test]
+async fn a_silent_connection_is_soon_asked_whether_the_server_is_there() {
+    let server = Memcached::start();
+    let client = client(&server);
+    add(&client, "key", "value").await;
+    let soon = Duration::from_secs(30);
+    let asked = timeout(2 * LONG, async {
+        // A moment after the last answer, for until then there is data under way.
+        while !keepalives().iter().any(|left| *left <= soon) {
+            yield_now().await;
+        }
+    });
+    asked.await.expect("it is asked");
 }

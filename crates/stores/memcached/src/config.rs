@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError};
 use fasthttpsession_memcached_client::{Client, ClientConfig, TlsConfig};
-use fasthttpsession_store_common::{Hidden, StoreUrl, in_runtime, millis, misconfigured};
+use fasthttpsession_store_common::{Hidden, StoreUrl, in_runtime_with_io, millis, misconfigured};
 use serde::Deserialize;
 
 use crate::error::store_error;
@@ -152,7 +152,7 @@ impl MemcachedConfig {
     /// [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable) or
     /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout) if no server can be reached.
     pub async fn open(self) -> Result<MemcachedStore, StoreError> {
-        in_runtime("memcached")?;
+        in_runtime_with_io("memcached")?;
         let client = self.client()?;
         let (prefix, limit) = (&self.prefix, self.max_record_bytes);
         // Zero counts as a millisecond, as with the client.

@@ -139,8 +139,8 @@
 //! | [`response_timeout_ms`](MemcachedConfig::response_timeout) | 2000 | of a request; an operation takes at most a few |
 //! | [`max_record_bytes`](MemcachedConfig::max_record_bytes) | 1048576 | and what the server holds |
 //!
-//! A connection has at most 4096 requests without answer, of at most 32 MiB; one more is an error of kind
-//! `Unavailable`.
+//! Of a connection that is silent for 30 s the system asks whether the server is still there (TCP keepalive). It has at
+//! most 4096 requests without answer, of at most 32 MiB; one more is an error of kind `Unavailable`.
 //!
 //! # Servers
 //!

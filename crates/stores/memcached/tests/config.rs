@@ -44,6 +44,20 @@ fn a_url_a_file_and_a_program_say_the_same() {
     assert_eq!(file, program);
 }
 
+/// As tools make them that write random bytes in Base64.
+#[test]
+fn a_password_with_a_plus_is_the_same_before_and_behind_the_question_mark() {
+    let program = MemcachedConfig::new("localhost").expect("it is an address");
+    let program = program.username("web").password("a+b c");
+    for url in [
+        "memcached://web:a+b%20c@localhost",
+        "memcached://localhost?username=web&password=a+b%20c",
+        "memcached://localhost?username=web&password=a%2Bb%20c",
+    ] {
+        assert_eq!(MemcachedConfig::from_url(url).expect(url), program);
+    }
+}
+
 #[test]
 fn what_is_not_said_has_its_default() {
     let program = MemcachedConfig::new("localhost").expect("it is an address");
@@ -88,6 +102,7 @@ fn what_can_not_be_read_is_refused() {
         "memcached://localhost?unknown=1",
         "memcached://localhost?connections=many",
         "memcached://localhost?servers=others",
+        "memcached://localhost?prefix=%ff",
     ] {
         let error = MemcachedConfig::from_url(url).expect_err(url);
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{url:?}");

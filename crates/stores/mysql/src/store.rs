@@ -9,7 +9,7 @@ use fasthttpsession_core::{
     StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    Grouped, PurgeTask, Purging, TableName, in_runtime, misconfigured, within,
+    Grouped, PurgeTask, Purging, TableName, in_runtime_with_io, misconfigured, within,
 };
 
 use crate::config::MysqlConfig;
@@ -41,7 +41,7 @@ pub struct MysqlStore {
 
 impl MysqlStore {
     pub(crate) async fn open(config: MysqlConfig, link: Link) -> Result<Self, StoreError> {
-        in_runtime("MySQL")?;
+        in_runtime_with_io("MySQL")?;
         let largest_body = largest_body(&link, &config.table).await?;
         let schema = Schema::new(&link, &config.table);
         if config.migrate {

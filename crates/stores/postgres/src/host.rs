@@ -1,5 +1,7 @@
 //! Where servers are.
 
+use std::net::Ipv6Addr;
+
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::misconfigured;
 use serde::{Deserialize, Deserializer, de};
@@ -96,18 +98,28 @@ pub(crate) fn place(config: &tokio_postgres::Config) -> String {
 }
 
 fn host(text: &str) -> Option<(String, Option<u16>)> {
-    let (name, port) = if let Some(bracketed) = text.strip_prefix('[') {
-        let (name, rest) = bracketed.split_once(']')?;
-        (name, rest.strip_prefix(':'))
+    let (name, rest) = if let Some(bracketed) = text.strip_prefix('[') {
+        bracketed.split_once(']')?
+    } else if text.parse::<Ipv6Addr>().is_ok() {
+        (text, "")
     } else {
-        match text.split_once(':') {
-            Some((name, port)) if !port.contains(':') => (name, Some(port)),
-            _ => (text, None),
-        }
+        text.split_at(text.find(':').unwrap_or(text.len()))
     };
-    let port = port.map(str::parse).transpose().ok()?;
-    let is_odd = name.is_empty() || name.contains('@') || name.find('/').is_some_and(|at| at > 0);
-    (!is_odd).then(|| (name.to_owned(), port))
+    let port = match rest.strip_prefix(':') {
+        Some(digits) => Some(port_of(digits)?),
+        None if rest.is_empty() => None,
+        None => return None,
+    };
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/?".contains(c);
+    let is_folder = name.starts_with('/');
+    let is_wrong = name.is_empty() || name.contains('@') || !is_folder && name.contains(is_odd);
+    (!is_wrong).then(|| (name.to_owned(), port))
+}
+
+/// The port that `digits` write.
+fn port_of(digits: &str) -> Option<u16> {
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|port| all_digits && *port > 0)
 }
 
 #[cfg(test)]
@@ -116,13 +128,15 @@ mod tests {
 
     #[test]
     fn a_server_is_a_name_an_address_or_a_folder_and_may_have_its_own_port() {
-        let hosts = Hosts::parse("db1,db2:5433,[::1]:5434,::1,/run/postgresql").unwrap();
+        let hosts =
+            Hosts::parse("db1,db2:5433,[::1]:5434,::1,/run/postgresql,/run/my db:5435").unwrap();
         let want = [
             ("db1", None),
             ("db2", Some(5433)),
             ("::1", Some(5434)),
             ("::1", None),
             ("/run/postgresql", None),
+            ("/run/my db", Some(5435)),
         ];
         assert_eq!(hosts.0, want.map(|(host, port)| (host.to_owned(), port)));
     }
@@ -137,7 +151,21 @@ mod tests {
             ":5432",
             "[::1",
             "db1:70000",
+            "db1:0",
+            "db1:+5432",
+            "db1: 5432",
+            "db1:",
+            "db1:5432:5433",
+            "db 1",
+            " db1",
+            "db1, db2",
+            "db1\n",
+            "db1?",
+            "[]:5432",
+            "[::1]5432",
+            "[::1]:",
             "web@db1",
+            "web@/run/postgresql",
             "web/run/postgresql",
         ] {
             assert_eq!(

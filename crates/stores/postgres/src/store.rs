@@ -10,8 +10,8 @@ use fasthttpsession_core::{
     StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    GroupLimits, Grouped, PurgeTask, Purging, TableName, cursor_at, handle_at, in_runtime, settle,
-    within,
+    GroupLimits, Grouped, PurgeTask, Purging, TableName, cursor_at, handle_at, in_runtime_with_io,
+    settle, within,
 };
 use tokio_postgres::Row;
 
@@ -59,7 +59,7 @@ impl PostgresStore {
         config: PostgresConfig,
         connections: Connections,
     ) -> Result<Self, StoreError> {
-        in_runtime("postgres")?;
+        in_runtime_with_io("postgres")?;
         let schema = Schema::of(&connections, &config.table);
         if config.migrate {
             schema.migrate().await?;

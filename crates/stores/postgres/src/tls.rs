@@ -95,10 +95,12 @@ mod rustls_client {
     /// Trusts the authorities in `file`, or those that the operating system trusts.
     pub(super) fn trusting(file: Option<&Path>) -> Result<ClientConfig, StoreError> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(match file {
-            Some(file) => certificates_in(file)?,
-            None => rustls_native_certs::load_native_certs().certs,
-        });
+        if let Some(file) = file {
+            add_all_in(file, &mut roots)?;
+        } else {
+            // One of the operating system's that is not understood does no harm.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
         if roots.is_empty() {
             return Err(misconfigured(
                 "sslmode=verify-full trusts nobody: there is no certificate of an authority, neither in sslrootcert \
@@ -119,15 +121,18 @@ mod rustls_client {
             .with_no_client_auth())
     }
 
-    fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
+    /// One that was passed over would be missed at the servers that it vouches for.
+    fn add_all_in(file: &Path, roots: &mut RootCertStore) -> Result<(), StoreError> {
+        let unreadable = |error: &dyn std::error::Error| {
+            let (file, cause) = (file.display(), cause(error));
+            misconfigured(format!("sslrootcert {file} can't be read: {cause}"))
+        };
         let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-        read.map_err(|error| {
-            let cause = cause(&error);
-            misconfigured(format!(
-                "sslrootcert {} can't be read: {cause}",
-                file.display()
-            ))
-        })
+        let certificates: Vec<_> = read.map_err(|error| unreadable(&error))?;
+        for certificate in certificates {
+            roots.add(certificate).map_err(|error| unreadable(&error))?;
+        }
+        Ok(())
     }
 
     fn provider() -> CryptoProvider {

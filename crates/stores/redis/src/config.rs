@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fasthttpsession_core::{Handle, StoreError};
 use fasthttpsession_store_common::{
-    Hidden, StoreUrl, in_runtime, millis, misconfigured, record_key,
+    Hidden, StoreUrl, in_runtime, in_runtime_with_io, millis, misconfigured, record_key,
 };
 use redis::aio::ConnectionLike;
 use serde::Deserialize;
@@ -184,6 +184,7 @@ impl RedisConfig {
     /// [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable) or
     /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout) if they can't be reached, or what is reached is a replica.
     pub async fn open(self) -> Result<RedisStore, StoreError> {
+        in_runtime_with_io("Redis")?;
         let place = self
             .place
             .as_ref()
@@ -209,6 +210,7 @@ impl RedisConfig {
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
+        in_runtime("Redis")?;
         let own = |limit| Path::Own(Own::new(connection.clone()), limit);
         let mut backend = Backend::new(own(self.response_timeout));
         if let Some(replicas) = self.replicas() {
@@ -219,7 +221,6 @@ impl RedisConfig {
     }
 
     async fn checked(self, backend: Backend) -> Result<RedisStore, StoreError> {
-        in_runtime("Redis")?;
         backend.ping().await.map_err(StoreError::not_applied)?;
         // Random handles are another.
         let no_session = record_key(&self.prefix, Handle::from_bytes([0; Handle::BYTES]));

@@ -49,9 +49,11 @@
 //! Commands are pipelined on [a connection](RedisConfig::connections) to each server. Each tokio runtime that uses the store
 //! has its own, because what one drives for another goes from thread to thread and back: in actix-web each worker, and the
 //! one in which the store was opened. They end with their runtimes. A connection that was lost is opened again when it is
-//! needed, after pauses that grow from 50 ms to 1 s as long as that fails; meanwhile nobody waits. After a time-out it is
-//! given up, so that an answer that comes too late is nobody's. Nothing is sent twice but what a server has refused:
-//! whoever gets an error that [may have been applied](#errors) sends the same again, and it counts once.
+//! needed, after pauses that grow from 50 ms to 1 s as long as that fails, each shortened at random by up to half;
+//! meanwhile nobody waits. After a time-out it is given up, so that an answer that comes too late is nobody's. Of one that
+//! is silent for 30 s the system asks whether the server is still there (TCP keepalive). Nothing is sent twice but what a
+//! server has refused: whoever gets an error that [may have been applied](#errors) sends the same again, and it counts
+//! once.
 //!
 //! # How a logout can be undone
 //!
@@ -296,7 +298,7 @@
 //! | --- | --- |
 //! | `redis://user:password@host:6379/0` | one server; all but the host may be left out |
 //! | `rediss://…` | the same with TLS, checked against the authorities of the system or those in `ca_file` |
-//! | `redis+unix:///run/redis.sock?database=0`, or `unix:…` | one server, by its socket |
+//! | `redis+unix:///run/redis.sock?database=0` | one server, by its socket |
 //! | `redis+cluster://user:password@a,b:7001,[::1]:7002` | a Cluster, by some of its nodes |
 //! | `redis+sentinel://user:password@a,b,c:26379/name/0` | the primary that the sentinels name; user and password are the primary's, those of the sentinels are settings |
 //! | `rediss+cluster://…`, `rediss+sentinel://…` | the same with TLS, to sentinels too; certificates have to hold the names or addresses by which servers know each other |
@@ -351,6 +353,7 @@ mod cluster;
 mod config;
 mod connect;
 mod error;
+mod gathering;
 mod index;
 mod keys;
 mod lines;

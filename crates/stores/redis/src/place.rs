@@ -88,7 +88,7 @@ impl Place {
         };
         let (servers, database) = match scheme {
             "redis" | "rediss" => one(rest)?,
-            "redis+unix" | "unix" => (Servers::One(socket(rest)?), None),
+            "redis+unix" => (Servers::One(socket(rest)?), None),
             "redis+cluster" | "rediss+cluster" => cluster(rest)?,
             "redis+sentinel" | "rediss+sentinel" => sentinels(rest)?,
             _ => return Err(no_scheme()),

@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use fasthttpsession_core::{Cursor, Handle, Page, Record, StoreError, StoreErrorKind, Timestamp};
+use fasthttpsession_core::{Cursor, Handle, Page, Record, StoreError, Timestamp};
+use fasthttpsession_store_common::foreign_cursor;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{Value, cmd};
 
@@ -179,10 +180,7 @@ impl Position {
                 heirs: parts.map(heir).collect::<Option<_>>()?,
             })
         };
-        read().ok_or_else(|| {
-            let message = "a cursor is not one that this store has made";
-            StoreError::new(StoreErrorKind::Internal, message)
-        })
+        read().ok_or_else(foreign_cursor)
     }
 }
 

@@ -70,7 +70,10 @@ fn what_is_not_said_has_its_default() {
     for (short, long) in [
         ("redis+cluster://a", "redis+cluster://a:6379"),
         ("redis+sentinel://a/name", "redis+sentinel://a:26379/name/"),
-        ("unix:///run/redis.sock", "redis+unix:///run/redis%2Esock"),
+        (
+            "redis+unix:///run/redis.sock",
+            "redis+unix:///run/redis%2Esock",
+        ),
     ] {
         assert_eq!(config(short), config(long));
     }
@@ -103,7 +106,8 @@ fn what_can_not_be_read_is_refused_and_not_shown() {
         "redis://web:12?s3cret@localhost",
         "redis+unix://web:s3cret/run/redis.sock",
         "redis+unix://web:s3c@s3cret/run/redis.sock",
-        "unix://:s3cret%2Frun%2Fredis.sock",
+        "redis+unix://:s3cret%2Frun%2Fredis.sock",
+        "unix:///run/redis.sock",
         "redis+cluster://a,",
         "redis+cluster://a/0",
         "redis+sentinel://a,b",
@@ -121,13 +125,15 @@ fn what_can_not_be_read_is_refused_and_not_shown() {
 }
 
 #[test]
-fn without_timers_there_is_an_error_and_no_panic() {
-    let without = tokio::runtime::Builder::new_current_thread().build();
-    let without = without.expect("a runtime starts");
-    let error = without.block_on(config("redis://127.0.0.1:1").open());
-    let error = error.expect_err("there are no timers");
-    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
-    assert!(error.to_string().contains("enable_all"), "{error}");
+fn without_timers_or_sockets_there_is_an_error_and_no_panic() {
+    let builder = tokio::runtime::Builder::new_current_thread;
+    for without in [builder().build(), builder().enable_time().build()] {
+        let without = without.expect("a runtime starts");
+        let error = without.block_on(config("redis://127.0.0.1:1").open());
+        let error = error.expect_err("there are no timers, or no sockets");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("enable_all"), "{error}");
+    }
 }
 
 /// Connecting would fail at every certificate, and say that it is the server's fault.

@@ -96,6 +96,7 @@ macro_rules! __with_store_checks {
             G13 scan a_page_is_bounded;
             store scan a_scan_passes_over_the_expired;
             store scan a_scan_misses_nothing_that_lives_throughout;
+            store scan a_cursor_of_another_store_is_refused;
             G7 scan a_count_counts_the_live;
 
             G10 purge a_purge_removes_what_has_expired_alone;

@@ -52,6 +52,8 @@ caught_by! {
     existing_is_listed: ExistingIsListed, what_was_refused_binds_nobody;
     expired_is_replaced: ExpiredIsReplaced, at_its_idle_deadline_a_record_is_absent;
     expired_is_touched: ExpiredIsTouched, at_its_idle_deadline_a_record_is_absent;
+    foreign_cursor_begins_anew: ForeignCursorBeginsAnew, a_cursor_of_another_store_is_refused;
+    foreign_cursor_may_have_applied: ForeignCursorMayHaveApplied, a_cursor_of_another_store_is_refused;
     handles_ignore_last_byte: HandlesIgnoreLastByte, similar_handles_are_different_sessions;
     hides_scan_it_has: HidesScanItHas, capabilities_are_as_declared;
     idle_deadline_ignored: IdleDeadlineIgnored, at_its_idle_deadline_a_record_is_absent;

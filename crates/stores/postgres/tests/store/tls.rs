@@ -129,6 +129,24 @@ async fn without_verifying_connections_are_encrypted_all_the_same() {
     assert_eq!(encrypted(&place).await, 0);
 }
 
+/// Passed over, it would be missed at the server that it stands for, which would be taken for a stranger.
+#[tokio::test]
+async fn a_file_with_a_certificate_that_can_not_be_read_is_refused() {
+    let place = Place::new().await;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let good = std::fs::read_to_string(place.database.server().ca_certificate());
+    let good = good.expect("the authority has a certificate");
+    let broken =
+        "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n";
+    let file = folder.path().join("both.pem");
+    std::fs::write(&file, good + broken).expect("a file can be made");
+    let config = place.config().sslmode(SslMode::VerifyFull);
+    let error = config.sslrootcert(&file).open().await;
+    let error = error.expect_err("one of them is no certificate");
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("both.pem"), "{error}");
+}
+
 #[tokio::test]
 async fn a_file_without_certificates_is_refused() {
     let place = Place::new().await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{Handle, Sessions, Store as _, StoreError, StoreErrorKind};
 use fasthttpsession_redis::{RedisConfig, RedisStore};
-use fasthttpsession_servers::{Redis, RedisServer};
+use fasthttpsession_servers::{Redis, RedisServer, keepalives};
 use tokio::net::TcpListener;
 
 use crate::support::browser::Browser;
@@ -17,6 +17,9 @@ use crate::support::{config, open, open_with, until_it_answers, within};
 
 /// Short, and yet enough for a server that answers.
 const SHORT: Duration = Duration::from_secs(1);
+
+/// After how long a silent connection is asked whether the server is there.
+const SOON: Duration = Duration::from_secs(30);
 
 /// A store on `server` that waits no longer.
 pub(crate) async fn open_impatient(server: &RedisServer) -> RedisStore {
@@ -282,4 +285,18 @@ async fn a_logout_on_a_dead_server_is_an_error() {
     let error = exchange.finish().await;
     let error = error.expect_err("nobody knows of the logout");
     assert!(error.is_retryable(), "{error}");
+}
+
+/// One that a firewall has forgotten, or whose server has lost its power, would be taken for good until somebody waits on it.
+#[tokio::test]
+async fn a_silent_connection_is_soon_asked_whether_the_server_is_there() {
+    let server = Redis::shared();
+    let _store = open(&server).await;
+    within(async {
+        // A moment after the last answer, for until then there is data under way.
+        while !keepalives().iter().any(|left| *left <= SOON) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fasthttpsession_core::{Cursor, Handle, Record, Store, Timestamp};
+use fasthttpsession_core::{Cursor, Handle, Record, Store, StoreErrorKind, Timestamp};
 
 use super::capabilities::{lacks_count, lacks_scan};
 use super::failure::{Failure, Outcome, ensure};
@@ -114,6 +114,30 @@ pub async fn a_scan_misses_nothing_that_lives_throughout<S: Store>(
             "a scan in pages of {limit} missed {missed} of 40 sessions that lived throughout"
         );
         crowd.leave(subject).await?;
+    }
+    Ok(())
+}
+
+/// A cursor that the store did not make is an error of kind `Internal`, and nothing was done.
+pub async fn a_cursor_of_another_store_is_refused<S: Store>(subject: &Subject<S>) -> Outcome {
+    if !subject.store().capabilities().scan {
+        return lacks_scan(subject).await;
+    }
+    subject.create(&sample::record(subject.now())).await?;
+    for foreign in ["", "another store", "a cursor that another store made"] {
+        let cursor = Cursor(foreign.as_bytes().into());
+        let store = subject.store();
+        let Err(error) = store.scan(Some(&cursor), 10, subject.now()).await else {
+            return Err(Failure::new(format!(
+                "a scan went on at {foreign:?}, which is no cursor of this store"
+            )));
+        };
+        let kind = error.kind();
+        ensure!(
+            kind == StoreErrorKind::Internal && !error.may_have_applied(),
+            "a scan from a cursor of another store answered {kind:?}, it should be an error of kind Internal that was not \
+             applied: {error}"
+        );
     }
     Ok(())
 }

@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     ExistingIsListed,
     ExpiredIsReplaced,
     ExpiredIsTouched,
+    ForeignCursorBeginsAnew,
+    ForeignCursorMayHaveApplied,
     HandlesIgnoreLastByte,
     HidesScanItHas,
     IdleDeadlineIgnored,

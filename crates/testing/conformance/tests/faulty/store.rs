@@ -187,6 +187,7 @@ impl Store for Faulty {
         }
         self.travel().await;
         self.countable(limit)?;
+        self.made_here(after)?;
         Ok(self.page(after, limit, now))
     }
 
@@ -215,6 +216,20 @@ impl Faulty {
         } else {
             Err(error)
         }
+    }
+
+    fn made_here(&self, after: Option<&Cursor>) -> Result<(), StoreError> {
+        let is_foreign = after.is_some_and(|Cursor(bytes)| bytes.len() != Handle::BYTES);
+        // A position is no handle.
+        let takes_any = self.is(Fault::ForeignCursorBeginsAnew) || self.is(Fault::ScanByPosition);
+        if !is_foreign || takes_any {
+            return Ok(());
+        }
+        let error = StoreError::new(StoreErrorKind::Internal, "a cursor of another store");
+        if self.is(Fault::ForeignCursorMayHaveApplied) {
+            return Err(error);
+        }
+        Err(error.not_applied())
     }
 
     fn countable(&self, limit: usize) -> Result<(), StoreError> {

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 ///
 /// [`tokio_util::codec`]: https://docs.rs/tokio-util/latest/tokio_util/codec/
 #[derive(Debug)]
-pub struct Gathering<S> {
+pub(crate) struct Gathering<S> {
     stream: S,
     calls: Calls,
     /// Whether it has waited since the last flush.
@@ -28,15 +28,15 @@ pub struct Gathering<S> {
 
 /// How many calls are under way on a connection.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<AtomicUsize>);
+pub(crate) struct Calls(Arc<AtomicUsize>);
 
 /// A call that is under way until this is dropped.
 #[derive(Debug)]
-pub struct UnderWay<'a>(&'a AtomicUsize);
+pub(crate) struct UnderWay<'a>(&'a AtomicUsize);
 
 impl<S> Gathering<S> {
     /// Writes to `stream`, for `calls`.
-    pub fn new(stream: S, calls: Calls) -> Self {
+    pub(crate) fn new(stream: S, calls: Calls) -> Self {
         Self {
             stream,
             calls,
@@ -47,7 +47,7 @@ impl<S> Gathering<S> {
 
 impl Calls {
     /// One more. It has to last until whoever made it goes on: those that were just answered are about to call again.
-    pub fn begin(&self) -> UnderWay<'_> {
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         UnderWay(&self.0)
     }
