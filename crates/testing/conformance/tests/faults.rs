@@ -80,6 +80,7 @@ caught_by! {
     purge_unbounded: PurgeUnbounded, a_purge_is_bounded;
     purged_stays_counted: PurgedStaysCounted, a_purge_removes_what_has_expired_alone;
     purged_stays_listed: PurgedStaysListed, a_purge_removes_what_has_expired_alone;
+    purges_damage_at_once: PurgesDamageAtOnce, a_purge_passes_bytes_that_are_no_record;
     purges_a_second_early: PurgesASecondEarly, a_purge_removes_what_has_expired_alone;
     repeated_replace_succeeds: RepeatedReplaceSucceeds, a_repeated_replacement_lands_once;
     replace_ignores_version: ReplaceIgnoresVersion, a_conflict_answers_with_the_current_record;
@@ -122,6 +123,16 @@ async fn a_time_out_is_told_from_a_catch() {
     let failure = check.expect("it is a check").run(&subject).await;
     let failure = failure.expect_err("nobody gives back the lock");
     assert!(is_time_out(&failure), "{failure}");
+}
+
+/// SQL stores purge by a column, and what is in the others does not matter.
+#[tokio::test]
+async fn damage_may_be_purged_by_a_deadline_that_is_kept_beside_it() {
+    let mut checks = fasthttpsession_conformance::store::checks().into_iter();
+    let check = checks.find(|check| check.name == "a_purge_passes_bytes_that_are_no_record");
+    let subject = subject(Some(Fault::PurgesDamageWhenDue), false);
+    let outcome = check.expect("it is a check").run(&subject).await;
+    assert_eq!(outcome, Ok(()));
 }
 
 /// No luck is needed where the end of a page is deleted each time.

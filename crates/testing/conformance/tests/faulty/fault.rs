@@ -67,6 +67,9 @@ pub(crate) enum Fault {
     PurgedStaysListed,
     PurgesASecondEarly,
     RepeatedReplaceSucceeds,
+    PurgesDamageAtOnce,
+    /// No fault: deadlines lie beside the records, and a purge goes by them.
+    PurgesDamageWhenDue,
     ReplaceIgnoresVersion,
     ReplaceKeepsPrincipal,
     ReplaceLeavesListDeadline,
