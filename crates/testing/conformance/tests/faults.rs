@@ -101,6 +101,7 @@ caught_by! {
     second_client_remembers: SecondClientRemembers, a_second_client_works_on_the_same_records;
     server_clock_ends_listing: ServerClockEndsListing, the_server_clock_follows_the_deadline;
     server_clock_ignores_touch: ServerClockIgnoresTouch, the_server_clock_follows_the_deadline;
+    swaps_never_answer: SwapsNeverAnswer, a_replacement_writes_the_whole_record;
     too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
     too_large_removes_old: TooLargeRemovesOld, a_record_over_the_limit_is_refused_whole;
     touch_bumps_version: TouchBumpsVersion, a_touch_moves_the_idle_deadline_alone;
@@ -123,6 +124,29 @@ async fn a_time_out_is_told_from_a_catch() {
     let failure = check.expect("it is a check").run(&subject).await;
     let failure = failure.expect_err("nobody gives back the lock");
     assert!(is_time_out(&failure), "{failure}");
+}
+
+/// Whatever the check is about: also where failed calls are noted and others follow.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_never_answers_is_named() {
+    let named = [
+        "a_replacement_writes_the_whole_record",
+        "a_conflict_answers_with_the_current_record",
+        "of_many_replacements_at_once_one_wins",
+        "a_dropped_replacement_happened_or_not",
+        "calls_on_one_session_have_an_order",
+    ];
+    for check in fasthttpsession_conformance::store::checks() {
+        if named.contains(&check.name) {
+            let subject = subject(Some(Fault::SwapsNeverAnswer), false).patience(PATIENCE);
+            let failure = check.run(&subject).await.expect_err(check.name).to_string();
+            assert!(
+                failure.contains("replace did not answer within 300ms"),
+                "{}: {failure}",
+                check.name
+            );
+        }
+    }
 }
 
 /// SQL stores purge by a column, and what is in the others does not matter.
@@ -171,11 +195,12 @@ async fn a_record_that_was_not_written_whole_is_told_by_its_fields() {
 const TRIES: usize = 25;
 
 /// The wrong stores that answer late or never. Of all others a time-out says nothing: the machine may be busy.
-const NEVER_ANSWER: [Fault; 4] = [
+const NEVER_ANSWER: [Fault; 5] = [
     Fault::DropKeepsConnection,
     Fault::DropKeepsLock,
     Fault::LatestRuntimeAnswers,
     Fault::OneCallAtATime,
+    Fault::SwapsNeverAnswer,
 ];
 
 /// The wrong stores whose server has a clock of its own.

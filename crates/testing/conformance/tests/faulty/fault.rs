@@ -90,6 +90,7 @@ pub(crate) enum Fault {
     ServerClockIgnoresTouch,
     /// No fault: each call takes a while, as far away as the data may be.
     Slow,
+    SwapsNeverAnswer,
     TooLargeIsKept,
     TooLargeRemovesOld,
     TouchBumpsVersion,

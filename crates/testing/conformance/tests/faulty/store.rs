@@ -93,6 +93,9 @@ impl Store for Faulty {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
+        if self.is(Fault::SwapsNeverAnswer) {
+            std::future::pending::<()>().await;
+        }
         self.travel().await;
         self.lock().await;
         if let Err(error) = self.unplanted(handle) {
