@@ -49,6 +49,7 @@ caught_by! {
     drop_keeps_connection: DropKeepsConnection, many_dropped_calls_leave_the_store_answering;
     drop_keeps_lock: DropKeepsLock, a_dropped_load_leaves_nothing_behind;
     dropped_create_lands_twice: DroppedCreateLandsTwice, dropped_calls_happened_or_not;
+    dropped_swap_lands_late: DroppedSwapLandsLate, dropped_calls_happened_or_not;
     existing_is_listed: ExistingIsListed, what_was_refused_binds_nobody;
     expired_is_replaced: ExpiredIsReplaced, at_its_idle_deadline_a_record_is_absent;
     expired_is_touched: ExpiredIsTouched, at_its_idle_deadline_a_record_is_absent;

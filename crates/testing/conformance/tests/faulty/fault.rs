@@ -31,6 +31,7 @@ pub(crate) enum Fault {
     DropKeepsConnection,
     DropKeepsLock,
     DroppedCreateLandsTwice,
+    DroppedSwapLandsLate,
     ExistingIsListed,
     ExpiredIsReplaced,
     ExpiredIsTouched,
