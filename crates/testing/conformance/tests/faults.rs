@@ -45,6 +45,7 @@ caught_by! {
     delete_needs_first_version: DeleteNeedsFirstVersion, a_deletion_removes_the_record;
     delete_of_expired_answers_deleted: DeleteOfExpiredAnswersDeleted, at_its_idle_deadline_a_record_is_absent;
     delete_of_nothing_answers_deleted: DeleteOfNothingAnswersDeleted, a_deletion_of_nothing_is_gone;
+    deleted_damage_stays_counted: DeletedDamageStaysCounted, bytes_that_are_no_record_hide_no_neighbours;
     deleted_stays_listed: DeletedStaysListed, an_ended_session_is_listed_no_more;
     drop_keeps_connection: DropKeepsConnection, many_dropped_calls_leave_the_store_answering;
     drop_keeps_lock: DropKeepsLock, a_dropped_load_leaves_nothing_behind;
@@ -148,6 +149,18 @@ async fn an_operation_that_never_answers_is_named() {
             );
         }
     }
+}
+
+/// What is said of records that are damaged is not said of those that were.
+#[tokio::test]
+async fn a_count_after_the_deletion_of_damaged_records_is_told_as_such() {
+    let mut checks = fasthttpsession_conformance::store::checks().into_iter();
+    let check = checks.find(|check| check.name == "bytes_that_are_no_record_hide_no_neighbours");
+    let subject = subject(Some(Fault::DeletedDamageStaysCounted), false);
+    let failure = check.expect("it is a check").run(&subject).await;
+    let failure = failure.expect_err("they are counted").to_string();
+    let told = failure.starts_with("after the deletion of 3 damaged records there are 21,");
+    assert!(told, "{failure}");
 }
 
 /// SQL stores purge by a column, and what is in the others does not matter.

@@ -65,14 +65,17 @@ pub async fn bytes_that_are_no_record_hide_no_neighbours<S: Store>(
             whole.insert(handle, record);
         }
     }
-    lists_others(subject, &principal, &whole, damaged.len()).await?;
+    let count = damaged.len();
+    let beside = format!("beside {count} damaged records");
+    lists_others(subject, &principal, &whole, count, &beside).await?;
     for handle in damaged {
         let answer = subject.store().delete(handle, now).await;
         if !matches!(answer, Ok(Deleted::Deleted)) {
             return corrupt("a deletion", DAMAGE, answer);
         }
     }
-    lists_others(subject, &principal, &whole, 0).await
+    let after = format!("after the deletion of {count} damaged records");
+    lists_others(subject, &principal, &whole, 0, &after).await
 }
 
 /// A purge removes all that has expired beside bytes that are no record, and leaves these where they are: however late
@@ -152,22 +155,23 @@ async fn damage(raw: &Raw, handle: Handle) -> Outcome {
 }
 
 /// Lists, scans and counts are right about those that are `whole`, or `Corrupt` as long as some are `damaged`, which
-/// may be counted.
+/// may be counted. `when` says where that is so.
 async fn lists_others<S: Store>(
     subject: &Subject<S>,
     principal: &Principal,
     whole: &BTreeMap<Handle, Record>,
     damaged: usize,
+    when: &str,
 ) -> Outcome {
     let (can, now) = (subject.store().capabilities(), subject.now());
     for store in subject.clients() {
         if can.sessions_of {
             let listed = store.sessions_of(principal, now).await;
             let listed = listed.map(|sessions| sessions.into_iter().collect());
-            has_others("a list", listed, whole, damaged)?;
+            has_others("a list", listed, whole, damaged, when)?;
         }
         if can.scan {
-            has_others("a scan", scanned(&**store, now).await, whole, damaged)?;
+            has_others("a scan", scanned(&**store, now).await, whole, damaged, when)?;
         }
         if can.count {
             match store.count(now).await {
@@ -176,7 +180,7 @@ async fn lists_others<S: Store>(
                     let (count, most) = (answer?, whole.len() + damaged);
                     ensure!(
                         (whole.len() as u64..=most as u64).contains(&count),
-                        "beside {damaged} damaged records there are {}, count answered {count}",
+                        "{when} there are {}, count answered {count}",
                         whole.len()
                     );
                 }
@@ -191,6 +195,7 @@ fn has_others(
     answer: Result<BTreeMap<Handle, Record>, StoreError>,
     whole: &BTreeMap<Handle, Record>,
     damaged: usize,
+    when: &str,
 ) -> Outcome {
     match answer {
         Err(error) if damaged > 0 => corrupt(what, DAMAGE, Err::<(), _>(error)),
@@ -199,7 +204,7 @@ fn has_others(
             let count = found.len();
             ensure!(
                 &found == whole,
-                "beside {damaged} damaged records {what} had {count} sessions, not the {want} there are"
+                "{when} {what} had {count} sessions, not the {want} there are"
             );
             Ok(())
         }

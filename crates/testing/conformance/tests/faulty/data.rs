@@ -25,6 +25,8 @@ pub(super) struct Data {
     pub(super) purged: BTreeMap<Handle, Record>,
     /// How many deletions saw a record that another one removed.
     pub(super) seen_in_vain: u64,
+    /// How many damaged records were deleted.
+    pub(super) damage_deleted: u64,
     pub(super) locked: bool,
     /// Whether records also go when they are due by the real clock.
     pub(super) server_clock: bool,
