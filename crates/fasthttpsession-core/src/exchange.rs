@@ -170,7 +170,8 @@ pub enum HeaderEdit {
         /// to be logged.
         value: String,
     },
-    /// Append this header, unless the response has it with that value already.
+    /// Add this value to a header that is a list, unless one of its lines has it, whatever its case, or `*`, which stands
+    /// for all. It goes behind a comma in a line that is there: some that read a list know the first line alone.
     Append {
         /// Lower-case name.
         name: &'static str,
