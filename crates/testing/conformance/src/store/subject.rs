@@ -167,8 +167,8 @@ impl<S: Store> Subject<S> {
         self
     }
 
-    /// How long a single answer may take before it counts as never coming; 10 s. A whole check may take twelve
-    /// times as long.
+    /// How long a single answer may take before it counts as never coming, which the check then says of the operation;
+    /// 10 s. A whole check may take twelve times as long.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
