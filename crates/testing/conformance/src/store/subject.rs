@@ -172,8 +172,8 @@ impl<S: Store> Subject<S> {
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
-        for client in &mut self.clients {
-            let client = Arc::get_mut(client).expect("no check has it yet");
+        // No check has any of them yet.
+        for client in self.clients.iter_mut().filter_map(Arc::get_mut) {
             client.patience = patience;
         }
         self
