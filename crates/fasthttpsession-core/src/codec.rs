@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
+pub(crate) use depth::fits_a_map;
 pub(crate) use json::has_large_integer;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
@@ -57,8 +58,9 @@ impl Codec {
     /// into each record, so that it finds its function again; a process that was not given the codec of that name can't
     /// read the record.
     ///
-    /// Values may be nested 127 deep, so the map is up to 128. [`Limits`](crate::Limits) count the values as JSON, and
-    /// not what `encode` makes of them; more than 1 GiB is [`Error::TooLarge`](crate::Error::TooLarge).
+    /// The map is nested 127 deep at most, as deep as `serde_json` reads, so a value 126: a commit to a session that has a
+    /// deeper one fails with [`Error::Decode`](crate::Error::Decode), too. [`Limits`](crate::Limits) count the values as
+    /// JSON, and not what `encode` makes of them; more than 1 GiB is [`Error::TooLarge`](crate::Error::TooLarge).
     pub fn map<E: Into<Box<dyn StdError + Send + Sync>>>(
         name: &str,
         encode: impl Fn(&Map<String, Value>) -> Result<Vec<u8>, E> + Send + Sync + 'static,

@@ -161,7 +161,8 @@ pub enum HeaderEdit {
         /// to be logged.
         value: String,
     },
-    /// Append this header, unless the response [has it with that value](Self::is_listed_in) already.
+    /// Add this value to a header that is a list, unless one of its lines [has it](Self::is_listed_in). It goes behind a comma
+    /// in a line that is there: some that read a list know the first line alone.
     Append {
         /// Lower-case name.
         name: &'static str,

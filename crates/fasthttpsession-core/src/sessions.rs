@@ -86,8 +86,8 @@ impl Sessions {
 
 /// Requests.
 impl Sessions {
-    /// Begins the exchange of one request from its headers (any `HeaderMap` will do) and the query part of its URL.
-    /// Costs no store call.
+    /// Begins the exchange of one request from its headers (any iterator of names and values; `http::HeaderMap` is one)
+    /// and the query part of its URL. Costs no store call.
     pub fn begin<N: AsRef<str>, V: AsRef<[u8]>>(
         &self,
         headers: impl IntoIterator<Item = (N, V)>,

@@ -36,8 +36,8 @@ use crate::token::Handle;
 /// * **Never revives.** Only [`create`](Store::create) makes a record. What was deleted or has expired stays so
 ///   whatever `replace` or `touch` was under way.
 /// * **Corrupt bytes stay.** What is not a record is an error of kind [`Corrupt`](StoreErrorKind::Corrupt) to whatever
-///   reads or would change it. Only `delete` may remove it, and a `purge` by a deadline that is kept beside it. A purge
-///   passes it by; whoever lists gets all others, or the error.
+///   reads or would change it. Only `delete` may remove it and, where a deadline is kept beside it, a `purge` once that has
+///   passed. Any other purge passes it by; whoever lists gets all others, or the error.
 /// * **Durable as documented.** Once an operation has answered, its effect lasts as the store's page promises.
 /// * **Bounded.** Every wait of an operation has a limit; past it the answer is a [`StoreError`].
 /// * **Does not block.** A future waits by giving its thread back. What blocks for more than a moment, such as a

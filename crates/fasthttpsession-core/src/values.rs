@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use region::{Malformed, Region};
 
-use crate::codec::{Format, has_large_integer};
+use crate::codec::{Format, fits_a_map, has_large_integer};
 use crate::error::Error;
 use crate::key::ValueKey;
 use crate::limits::{Limits, MAX_KEY_BYTES};
@@ -255,22 +255,23 @@ impl Values {
     /// All values as one map for a codec.
     ///
     /// # Errors
-    /// [`Error::Decode`] for the first that JSON can't express, or that would lose digits in it.
+    /// [`Error::Decode`] for the first that JSON can't express, that would lose digits in it, or that is nested too deep
+    /// for most that read the map.
     pub(crate) fn to_map(&self) -> Result<Map<String, Value>, Error> {
         self.merged()
             .map(|entry| {
                 let key = entry.name();
                 if entry.format == Format::Json && has_large_integer(entry.value) {
-                    return Err(Error::Decode {
-                        key: key.into(),
-                        expected: "a value of a map codec",
-                        source: Box::<dyn StdError + Send + Sync>::from(
-                            "it has an integer of more than 64 bits",
-                        )
-                        .into(),
-                    });
+                    return Err(unfit_for_a_map(
+                        key,
+                        "it has an integer of more than 64 bits",
+                    ));
                 }
-                Ok((key.to_owned(), decode(key, entry.format, entry.value)?))
+                let value = decode(key, entry.format, entry.value)?;
+                if !fits_a_map(&value) {
+                    return Err(unfit_for_a_map(key, "it is nested more than 126 deep"));
+                }
+                Ok((key.to_owned(), value))
             })
             .collect()
     }
@@ -369,6 +370,14 @@ pub(crate) fn decode<T: DeserializeOwned>(
         expected: std::any::type_name::<T>(),
         source: source.into(),
     })
+}
+
+fn unfit_for_a_map(key: &str, why: &'static str) -> Error {
+    Error::Decode {
+        key: key.into(),
+        expected: "a value of a map codec",
+        source: Box::<dyn StdError + Send + Sync>::from(why).into(),
+    }
 }
 
 pub(crate) fn check_key(key: &str) -> Result<(), Error> {

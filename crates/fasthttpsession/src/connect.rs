@@ -45,12 +45,13 @@ pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
         family if family.starts_with("redis+") || family.starts_with("rediss+") => redis(url).await,
         _ => Err(ConnectError::UnknownScheme {
             scheme: scheme.to_owned(),
+            own: Vec::new(),
         }),
     }
 }
 
 /// As RFC 3986 has it, section 3.1. What is none is no part of a URL, and may be a password.
-fn is_scheme(text: &str) -> bool {
+pub(crate) fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text
             .bytes()
@@ -68,6 +69,8 @@ pub enum ConnectError {
     UnknownScheme {
         /// What stands before the colon.
         scheme: String,
+        /// The schemes of the application's own stores, where the URL was given to [`Stores`](crate::Stores).
+        own: Vec<String>,
     },
     /// The store was not compiled in.
     FeatureOff {
@@ -97,11 +100,11 @@ impl fmt::Display for ConnectError {
             Self::NoScheme => {
                 f.write_str("a store's URL begins with a scheme, like memory: or sqlite:")
             }
-            Self::UnknownScheme { scheme } => write!(
-                f,
-                "no store has the scheme {scheme:?}; there are memory:, sqlite:, file:, postgres:, mysql:, redis: and \
-                 memcached:"
-            ),
+            Self::UnknownScheme { scheme, own } => {
+                write!(f, "no store has the scheme {scheme:?}; there are ")?;
+                own.iter().try_for_each(|own| write!(f, "{own}:, "))?;
+                f.write_str("memory:, sqlite:, file:, postgres:, mysql:, redis: and memcached:")
+            }
             Self::FeatureOff { feature } => write!(
                 f,
                 "the store {feature}: was not compiled in; turn on the feature {feature:?}"

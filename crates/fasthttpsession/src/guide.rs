@@ -16,6 +16,10 @@
 //! | [`from_peers`] | for those who come from tower-sessions, `axum_session` or actix-session |
 
 #[doc = include_str!("../guide/getting_started.md")]
+///
+/// ```
+#[doc = include_str!("../guide/codec.rs")]
+/// ```
 pub mod getting_started {}
 #[doc = include_str!("../guide/choosing_a_store.md")]
 pub mod choosing_a_store {}

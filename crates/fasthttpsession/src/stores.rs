@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use fasthttpsession_core::AnyStore;
 
-use crate::connect::{ConnectError, connect};
+use crate::connect::{ConnectError, connect, is_scheme};
 
 type Opening = Pin<Box<dyn Future<Output = Result<AnyStore, Box<dyn Error + Send + Sync>>> + Send>>;
 type Open = dyn Fn(String) -> Opening + Send + Sync;
@@ -41,6 +41,9 @@ impl Stores {
 
     /// Has `open` open the URLs that begin with `scheme` and a colon; it gets the whole URL. A scheme that is there already
     /// is replaced, so that an application may also open `redis:` in a way of its own.
+    ///
+    /// # Panics
+    /// If `scheme` is none in lower case (RFC 3986, section 3.1): a letter, and then letters, digits, `+`, `-` and `.`.
     #[must_use]
     pub fn register<E: Into<Box<dyn Error + Send + Sync>>, F>(
         mut self,
@@ -50,6 +53,10 @@ impl Stores {
     where
         F: Future<Output = Result<AnyStore, E>> + Send + 'static,
     {
+        assert!(
+            is_scheme(scheme) && scheme == scheme.to_ascii_lowercase(),
+            "{scheme:?} is no scheme in lower case, without its colon: no URL would be opened by it"
+        );
         let open = move |url| -> Opening {
             let opening = open(url);
             Box::pin(async { opening.await.map_err(Into::into) })
@@ -67,7 +74,7 @@ impl Stores {
             .split_once(':')
             .and_then(|(scheme, _)| self.own.get_key_value(scheme));
         let Some((scheme, open)) = own else {
-            return connect(url).await;
+            return connect(url).await.map_err(|error| self.tell(error));
         };
         open(url.to_owned())
             .await
@@ -75,6 +82,17 @@ impl Stores {
                 scheme: scheme.clone(),
                 source: source.into(),
             })
+    }
+
+    /// An unknown scheme is told with all that are known.
+    fn tell(&self, error: ConnectError) -> ConnectError {
+        match error {
+            ConnectError::UnknownScheme { scheme, .. } => ConnectError::UnknownScheme {
+                scheme,
+                own: self.own.keys().cloned().collect(),
+            },
+            other => other,
+        }
     }
 }
 

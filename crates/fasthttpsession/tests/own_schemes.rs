@@ -46,3 +46,29 @@ async fn those_that_were_compiled_in_stay() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_scheme_that_nobody_registered_is_told_with_those_that_somebody_did() {
+    let error = stores().connect("mime:").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no store has the scheme \"mime\"; there are broken:, mine:, memory:, sqlite:, file:, postgres:, mysql:, redis: \
+         and memcached:"
+    );
+}
+
+#[test]
+fn what_is_no_scheme_is_not_registered() {
+    for scheme in ["redb:", "REDB", "", "re db", "4db", "rédb", "redb://"] {
+        let registering = || {
+            Stores::new().register(scheme, async |_| {
+                Ok::<_, StoreError>(AnyStore::new(MemoryStore::new()))
+            })
+        };
+        assert!(std::panic::catch_unwind(registering).is_err(), "{scheme:?}");
+    }
+    for scheme in ["redb", "redb+tls", "x-4.db"] {
+        let opens = async |_| Ok::<_, StoreError>(AnyStore::new(MemoryStore::new()));
+        let _ = Stores::new().register(scheme, opens);
+    }
+}

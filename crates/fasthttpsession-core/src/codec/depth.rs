@@ -3,6 +3,7 @@
 
 #[cfg(any(feature = "messagepack", feature = "cbor"))]
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 /// As deep as `serde_json` reads.
 pub(super) const MAX: u8 = 127;
@@ -10,6 +11,20 @@ pub(super) const MAX: u8 = 127;
 #[derive(Debug, thiserror::Error)]
 #[error("it is nested more than {MAX} deep")]
 pub(super) struct TooDeep;
+
+/// Whether a map of values, which is a level itself, can be read with this one in it.
+pub(crate) fn fits_a_map(value: &Value) -> bool {
+    fits(value, MAX - 1)
+}
+
+fn fits(value: &Value, levels: u8) -> bool {
+    let within = |value| levels > 0 && fits(value, levels - 1);
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(within),
+        Value::Object(fields) => levels > 0 && fields.values().all(within),
+        _ => true,
+    }
+}
 
 #[cfg(feature = "messagepack")]
 pub(super) fn of_message_pack(bytes: &[u8]) -> Result<(), TooDeep> {

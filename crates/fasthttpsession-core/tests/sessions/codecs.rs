@@ -355,6 +355,32 @@ async fn what_is_nested_too_deep_to_be_read_is_not_written() {
     }
 }
 
+/// A map is a level itself, and what reads JSON knows 127.
+#[tokio::test]
+async fn what_is_nested_too_deep_to_be_read_in_a_map_is_not_written_as_one() {
+    let world = World::new();
+    let codec = Codec::map("json", serde_json::to_vec, |bytes| {
+        serde_json::from_slice(bytes)
+    });
+    let writing = world.builder().codec(codec).build().unwrap();
+    let mut client = Client::new();
+    client
+        .visit(&writing, |s| s.set("deep", &Nested::new(126)))
+        .await;
+    let before = world.record(&client).await;
+    let request = client.request(&writing).await;
+    assert_eq!(request.get("deep").unwrap(), Some(Nested::new(126)));
+    request.set("deeper", &Nested::new(127)).unwrap();
+    let error = request.finish().await.err().unwrap();
+    assert!(
+        matches!(&error, Error::Decode { key, .. } if &**key == "deeper"),
+        "{error:?}"
+    );
+    assert_eq!(world.record(&client).await, before);
+    let request = client.request(&writing).await;
+    assert_eq!(request.keys(), ["deep"]);
+}
+
 struct Unencodable;
 
 impl Serialize for Unencodable {

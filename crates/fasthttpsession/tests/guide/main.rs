@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 mod browser;
+mod codec;
 mod forms;
 mod passwords;
 mod unreadable;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 mod answer;
+mod spawning;
 mod stores;
 
 use std::convert::Infallible;
@@ -27,16 +28,23 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 impl Adapter for Plain {
     async fn serve(&self, site: Site) -> Served {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(connection(stream, site.clone()));
-            }
-        });
-        Served::new(address, move || server.abort())
+        served(site, connection).await
     }
+}
+
+async fn served<F: Future<Output = ()> + Send + 'static>(
+    site: Site,
+    connection: fn(TcpStream, Site) -> F,
+) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(connection(stream, site.clone()));
+        }
+    });
+    Served::new(address, move || server.abort())
 }
 
 async fn connection(stream: TcpStream, site: Site) {

@@ -11,6 +11,7 @@ pub mod hostile;
 pub mod limits;
 pub mod linearizable;
 pub mod logs;
+mod patient;
 pub mod purge;
 pub mod replace;
 pub mod runtimes;
@@ -222,5 +223,10 @@ pub fn run<S: Store>(
 }
 
 async fn in_time<S: Store>(subject: &Subject<S>, check: impl Future<Output = Outcome>) -> Outcome {
-    tasks::within(subject.patience_each() * 12, "the check as a whole", check).await?
+    let limit = subject.patience_each() * 12;
+    tokio::select! {
+        biased;
+        hung = subject.hung() => Err(hung),
+        outcome = tasks::within(limit, "the check as a whole", check) => outcome?,
+    }
 }

@@ -45,10 +45,12 @@ caught_by! {
     delete_needs_first_version: DeleteNeedsFirstVersion, a_deletion_removes_the_record;
     delete_of_expired_answers_deleted: DeleteOfExpiredAnswersDeleted, at_its_idle_deadline_a_record_is_absent;
     delete_of_nothing_answers_deleted: DeleteOfNothingAnswersDeleted, a_deletion_of_nothing_is_gone;
+    deleted_damage_stays_counted: DeletedDamageStaysCounted, bytes_that_are_no_record_hide_no_neighbours;
     deleted_stays_listed: DeletedStaysListed, an_ended_session_is_listed_no_more;
     drop_keeps_connection: DropKeepsConnection, many_dropped_calls_leave_the_store_answering;
     drop_keeps_lock: DropKeepsLock, a_dropped_load_leaves_nothing_behind;
     dropped_create_lands_twice: DroppedCreateLandsTwice, dropped_calls_happened_or_not;
+    dropped_swap_lands_late: DroppedSwapLandsLate, dropped_calls_happened_or_not;
     existing_is_listed: ExistingIsListed, what_was_refused_binds_nobody;
     expired_is_replaced: ExpiredIsReplaced, at_its_idle_deadline_a_record_is_absent;
     expired_is_touched: ExpiredIsTouched, at_its_idle_deadline_a_record_is_absent;
@@ -82,6 +84,7 @@ caught_by! {
     purge_unbounded: PurgeUnbounded, a_purge_is_bounded;
     purged_stays_counted: PurgedStaysCounted, a_purge_removes_what_has_expired_alone;
     purged_stays_listed: PurgedStaysListed, a_purge_removes_what_has_expired_alone;
+    purges_damage_at_once: PurgesDamageAtOnce, a_purge_passes_bytes_that_are_no_record;
     purges_a_second_early: PurgesASecondEarly, a_purge_removes_what_has_expired_alone;
     repeated_replace_succeeds: RepeatedReplaceSucceeds, a_repeated_replacement_lands_once;
     replace_ignores_version: ReplaceIgnoresVersion, a_conflict_answers_with_the_current_record;
@@ -102,6 +105,7 @@ caught_by! {
     second_client_remembers: SecondClientRemembers, a_second_client_works_on_the_same_records;
     server_clock_ends_listing: ServerClockEndsListing, the_server_clock_follows_the_deadline;
     server_clock_ignores_touch: ServerClockIgnoresTouch, the_server_clock_follows_the_deadline;
+    swaps_never_answer: SwapsNeverAnswer, a_replacement_writes_the_whole_record;
     too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
     too_large_removes_old: TooLargeRemovesOld, a_record_over_the_limit_is_refused_whole;
     touch_bumps_version: TouchBumpsVersion, a_touch_moves_the_idle_deadline_alone;
@@ -124,6 +128,51 @@ async fn a_time_out_is_told_from_a_catch() {
     let failure = check.expect("it is a check").run(&subject).await;
     let failure = failure.expect_err("nobody gives back the lock");
     assert!(is_time_out(&failure), "{failure}");
+}
+
+/// Whatever the check is about: also where failed calls are noted and others follow.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_never_answers_is_named() {
+    let named = [
+        "a_replacement_writes_the_whole_record",
+        "a_conflict_answers_with_the_current_record",
+        "of_many_replacements_at_once_one_wins",
+        "a_dropped_replacement_happened_or_not",
+        "calls_on_one_session_have_an_order",
+    ];
+    for check in fasthttpsession_conformance::store::checks() {
+        if named.contains(&check.name) {
+            let subject = subject(Some(Fault::SwapsNeverAnswer), false).patience(PATIENCE);
+            let failure = check.run(&subject).await.expect_err(check.name).to_string();
+            assert!(
+                failure.contains("replace did not answer within 300ms"),
+                "{}: {failure}",
+                check.name
+            );
+        }
+    }
+}
+
+/// What is said of records that are damaged is not said of those that were.
+#[tokio::test]
+async fn a_count_after_the_deletion_of_damaged_records_is_told_as_such() {
+    let mut checks = fasthttpsession_conformance::store::checks().into_iter();
+    let check = checks.find(|check| check.name == "bytes_that_are_no_record_hide_no_neighbours");
+    let subject = subject(Some(Fault::DeletedDamageStaysCounted), false);
+    let failure = check.expect("it is a check").run(&subject).await;
+    let failure = failure.expect_err("they are counted").to_string();
+    let told = failure.starts_with("after the deletion of 3 damaged records there are 21,");
+    assert!(told, "{failure}");
+}
+
+/// SQL stores purge by a column, and what is in the others does not matter.
+#[tokio::test]
+async fn damage_may_be_purged_by_a_deadline_that_is_kept_beside_it() {
+    let mut checks = fasthttpsession_conformance::store::checks().into_iter();
+    let check = checks.find(|check| check.name == "a_purge_passes_bytes_that_are_no_record");
+    let subject = subject(Some(Fault::PurgesDamageWhenDue), false);
+    let outcome = check.expect("it is a check").run(&subject).await;
+    assert_eq!(outcome, Ok(()));
 }
 
 /// No luck is needed where the end of a page is deleted each time.
@@ -162,11 +211,12 @@ async fn a_record_that_was_not_written_whole_is_told_by_its_fields() {
 const TRIES: usize = 25;
 
 /// The wrong stores that answer late or never. Of all others a time-out says nothing: the machine may be busy.
-const NEVER_ANSWER: [Fault; 4] = [
+const NEVER_ANSWER: [Fault; 5] = [
     Fault::DropKeepsConnection,
     Fault::DropKeepsLock,
     Fault::LatestRuntimeAnswers,
     Fault::OneCallAtATime,
+    Fault::SwapsNeverAnswer,
 ];
 
 /// The wrong stores whose server has a clock of its own.

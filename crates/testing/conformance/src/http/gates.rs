@@ -2,8 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::store::{Failure, Outcome};
+
+/// How long a server may take to notice that a client went, and to drop its handler. The closed connection tells it.
+const NOTICED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Gates by name; one exists as soon as it is named.
 #[derive(Clone, Default)]
@@ -47,9 +54,15 @@ impl Gate {
         taken(&self.arrivals, count).await;
     }
 
-    /// Until `count` more handlers have left the gate, because it was opened or because they were dropped.
-    pub(crate) async fn left(&self, count: u32) {
-        taken(&self.departures, count).await;
+    /// Until one more handler was dropped at the gate, whose client went.
+    pub(crate) async fn dropped(&self) -> Outcome {
+        let left = timeout(NOTICED_WITHIN, taken(&self.departures, 1)).await;
+        left.map_err(|_| {
+            Failure::new(format!(
+                "the handler was not dropped within {NOTICED_WITHIN:?} when its client went; if the framework never does \
+                 that, say so by Adapter::keeps_handlers"
+            ))
+        })
     }
 
     /// Lets everybody pass, now and later.
@@ -72,4 +85,16 @@ async fn taken(semaphore: &Semaphore, count: u32) {
         .await
         .expect("only `shut` is ever closed")
         .forget();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_runs_on_is_told_as_such() {
+        let failure = Gate::default().dropped().await.unwrap_err().to_string();
+        let told = "the handler was not dropped within 20s when its client went";
+        assert!(failure.starts_with(told), "{failure}");
+    }
 }

@@ -28,6 +28,12 @@ use super::script::{self, Reply, Step};
 pub trait Adapter: Send + Sync + 'static {
     /// Serves `site` on a free port of 127.0.0.1 until the [`Served`] is dropped.
     fn serve(&self, site: Site) -> impl Future<Output = Served> + Send;
+
+    /// Why a handler runs to its end although its client went, if this framework has it so: then it commits, as of any
+    /// request. The checks of requests that are cut print it and look no further. By default handlers are dropped.
+    fn keeps_handlers(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A server that runs.

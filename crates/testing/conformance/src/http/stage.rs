@@ -32,6 +32,15 @@ impl<A: Adapter> Stage<A> {
         Self { adapter, store }
     }
 
+    /// Whether the adapter says that handlers outlive their clients. Says in the output why.
+    pub(crate) fn keeps_handlers(&self) -> bool {
+        let why = self.adapter.keeps_handlers();
+        if let Some(why) = why {
+            println!("the adapter keeps the handlers of clients that went, it says: {why}");
+        }
+        why.is_some()
+    }
+
     /// A site with all defaults but the clock.
     pub(crate) async fn start(&self) -> Live {
         self.start_with(|builder| builder).await

@@ -65,18 +65,22 @@ pub async fn bytes_that_are_no_record_hide_no_neighbours<S: Store>(
             whole.insert(handle, record);
         }
     }
-    lists_others(subject, &principal, &whole, damaged.len()).await?;
+    let count = damaged.len();
+    let beside = format!("beside {count} damaged records");
+    lists_others(subject, &principal, &whole, count, &beside).await?;
     for handle in damaged {
         let answer = subject.store().delete(handle, now).await;
         if !matches!(answer, Ok(Deleted::Deleted)) {
             return corrupt("a deletion", DAMAGE, answer);
         }
     }
-    lists_others(subject, &principal, &whole, 0).await
+    let after = format!("after the deletion of {count} damaged records");
+    lists_others(subject, &principal, &whole, 0, &after).await
 }
 
-/// A purge leaves bytes that are no record where they are, however late it is, and removes all that has expired beside
-/// them.
+/// A purge removes all that has expired beside bytes that are no record, and leaves these where they are: however late
+/// it is, if nothing else was ever written there, and until a deadline has passed that the store keeps beside what was
+/// a record.
 pub async fn a_purge_passes_bytes_that_are_no_record<S: Store>(subject: &Subject<S>) -> Outcome {
     let Some(raw) = subject.raw_access()? else {
         return Ok(());
@@ -85,30 +89,59 @@ pub async fn a_purge_passes_bytes_that_are_no_record<S: Store>(subject: &Subject
     if !store.capabilities().purge {
         return lacks_purge(subject).await;
     }
-    let (mut damaged, mut expired) = (vec![sample::handle()], Vec::new());
+    let (never_written, mut damaged, mut expired) = (sample::handle(), Vec::new(), Vec::new());
     for _ in 0..6 {
         let record = sample::record_until(later, now);
         damaged.push(subject.create(&record).await?);
         expired.push(subject.create(&record).await?);
     }
-    for handle in &damaged {
+    for handle in damaged.iter().chain([&never_written]) {
         damage(raw, *handle).await?;
     }
-    for want in [2, 2, 2, 0] {
-        let removed = store.purge(2, later).await?;
-        ensure!(
-            removed == want,
-            "beside damaged records {want} were due, a purge of at most 2 removed {removed}"
-        );
+    let early = store.purge(100, now).await?;
+    ensure!(early == 0, "where none was due, a purge removed {early}");
+    for handle in &damaged {
+        stays(raw, *handle, DAMAGE, "a purge before its deadline").await?;
     }
+    let removed = purge_by_two(store, later).await?;
     for handle in expired {
         subject.holds_at(handle, None, now).await?;
     }
+    let purged = 6 + went(raw, &damaged).await?;
+    ensure!(
+        removed == purged,
+        "purges removed {purged}, damaged records among them, and answered {removed} in all"
+    );
     store.purge(100, now.after(100 * 366 * 24 * HOUR)).await?;
-    for handle in damaged {
-        stays(raw, handle, DAMAGE, "purges").await?;
+    went(raw, &damaged).await?;
+    stays(raw, never_written, DAMAGE, "purges").await
+}
+
+/// How many purges of at most two removed, up to the first that found fewer.
+async fn purge_by_two(store: &impl Store, now: Timestamp) -> Result<u64, Failure> {
+    let mut removed = 0;
+    loop {
+        let some = store.purge(2, now).await?;
+        ensure!(some <= 2, "a purge of at most 2 removed {some}");
+        removed += some;
+        // Twelve are all there were.
+        if some < 2 || removed > 12 {
+            return Ok(removed);
+        }
     }
-    Ok(())
+}
+
+/// How many of the damaged are no longer there. What is, is as it was.
+async fn went(raw: &Raw, damaged: &[Handle]) -> Result<u64, Failure> {
+    let mut gone = 0;
+    for handle in damaged {
+        if (raw.read)(*handle).await.is_none() {
+            gone += 1;
+        } else {
+            stays(raw, *handle, DAMAGE, "purges").await?;
+        }
+    }
+    Ok(gone)
 }
 
 async fn damage(raw: &Raw, handle: Handle) -> Outcome {
@@ -122,22 +155,23 @@ async fn damage(raw: &Raw, handle: Handle) -> Outcome {
 }
 
 /// Lists, scans and counts are right about those that are `whole`, or `Corrupt` as long as some are `damaged`, which
-/// may be counted.
+/// may be counted. `when` says where that is so.
 async fn lists_others<S: Store>(
     subject: &Subject<S>,
     principal: &Principal,
     whole: &BTreeMap<Handle, Record>,
     damaged: usize,
+    when: &str,
 ) -> Outcome {
     let (can, now) = (subject.store().capabilities(), subject.now());
     for store in subject.clients() {
         if can.sessions_of {
             let listed = store.sessions_of(principal, now).await;
             let listed = listed.map(|sessions| sessions.into_iter().collect());
-            has_others("a list", listed, whole, damaged)?;
+            has_others("a list", listed, whole, damaged, when)?;
         }
         if can.scan {
-            has_others("a scan", scanned(&**store, now).await, whole, damaged)?;
+            has_others("a scan", scanned(&**store, now).await, whole, damaged, when)?;
         }
         if can.count {
             match store.count(now).await {
@@ -146,7 +180,7 @@ async fn lists_others<S: Store>(
                     let (count, most) = (answer?, whole.len() + damaged);
                     ensure!(
                         (whole.len() as u64..=most as u64).contains(&count),
-                        "beside {damaged} damaged records there are {}, count answered {count}",
+                        "{when} there are {}, count answered {count}",
                         whole.len()
                     );
                 }
@@ -161,6 +195,7 @@ fn has_others(
     answer: Result<BTreeMap<Handle, Record>, StoreError>,
     whole: &BTreeMap<Handle, Record>,
     damaged: usize,
+    when: &str,
 ) -> Outcome {
     match answer {
         Err(error) if damaged > 0 => corrupt(what, DAMAGE, Err::<(), _>(error)),
@@ -169,7 +204,7 @@ fn has_others(
             let count = found.len();
             ensure!(
                 &found == whole,
-                "beside {damaged} damaged records {what} had {count} sessions, not the {want} there are"
+                "{when} {what} had {count} sessions, not the {want} there are"
             );
             Ok(())
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fasthttpsession_core::{Clock, Created, Handle, Record, Store, SystemClock, Timestamp};
 
 use super::failure::{Failure, Outcome, ensure};
+use super::patient::{Hung, Patient};
 use super::sample;
 
 type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -21,7 +22,8 @@ type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// ([`expires_by_server_clock`](Self::expires_by_server_clock)). A check that needs one of them and was not told
 /// fails and says what to write.
 pub struct Subject<S> {
-    clients: Vec<Arc<S>>,
+    clients: Vec<Arc<Patient<S>>>,
+    hung: Arc<Hung>,
     second: Told<()>,
     raw: Told<Raw>,
     body_limit: Told<BodyLimit>,
@@ -57,8 +59,10 @@ pub(crate) struct Raw {
 impl<S: Store> Subject<S> {
     /// A store that was just opened and has no records, also none of another test.
     pub fn new(store: S) -> Self {
+        let (patience, hung) = (Duration::from_secs(10), Arc::new(Hung::default()));
         Self {
-            clients: vec![Arc::new(store)],
+            clients: vec![Arc::new(Patient::new(store, patience, &hung))],
+            hung,
             second: Told::Unsaid,
             raw: Told::Unsaid,
             body_limit: Told::Unsaid,
@@ -67,7 +71,7 @@ impl<S: Store> Subject<S> {
             seed: seed(),
             tasks: 8,
             rounds: 20,
-            patience: Duration::from_secs(10),
+            patience,
             kept: Vec::new(),
         }
     }
@@ -82,7 +86,8 @@ impl<S: Store> Subject<S> {
     /// An independent client of the same data, as another process would have: its own connections, its own caches.
     #[must_use]
     pub fn second_client(mut self, store: S) -> Self {
-        self.clients.push(Arc::new(store));
+        let client = Patient::new(store, self.patience, &self.hung);
+        self.clients.push(Arc::new(client));
         self.second = Told::Has(());
         self
     }
@@ -162,11 +167,15 @@ impl<S: Store> Subject<S> {
         self
     }
 
-    /// How long a single answer may take before it counts as never coming; 10 s. A whole check may take twelve
-    /// times as long.
+    /// How long a single answer may take before it counts as never coming, which the check then says of the operation;
+    /// 10 s. A whole check may take twelve times as long.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        // No check has any of them yet.
+        for client in self.clients.iter_mut().filter_map(Arc::get_mut) {
+            client.patience = patience;
+        }
         self
     }
 
@@ -178,16 +187,16 @@ impl<S: Store> Subject<S> {
 
 /// What checks ask.
 impl<S: Store> Subject<S> {
-    pub(crate) fn store(&self) -> &S {
+    pub(crate) fn store(&self) -> &Patient<S> {
         &self.clients[0]
     }
 
     /// The client that the task of this number uses: tasks alternate between the clients there are.
-    pub(crate) fn client(&self, task: usize) -> Arc<S> {
+    pub(crate) fn client(&self, task: usize) -> Arc<Patient<S>> {
         Arc::clone(&self.clients[task % self.clients.len()])
     }
 
-    pub(crate) fn clients(&self) -> &[Arc<S>] {
+    pub(crate) fn clients(&self) -> &[Arc<Patient<S>>] {
         &self.clients
     }
 
@@ -206,6 +215,14 @@ impl<S: Store> Subject<S> {
 
     pub(crate) fn patience_each(&self) -> Duration {
         self.patience
+    }
+
+    /// Waits until a call of any client has not answered.
+    pub(crate) async fn hung(&self) -> Failure {
+        let mut hung = self.hung.subscribe();
+        let told = hung.wait_for(Option::is_some).await;
+        let told = told.expect("the subject keeps the sender");
+        told.clone().expect("it was waited for")
     }
 
     /// Whether there is a second client. Says in the output why not.

@@ -40,6 +40,8 @@ pub struct Recorded {
     pub histories: Vec<Vec<Entry>>,
     /// Calls that failed. One that may have been applied is in its history as a call without answer.
     pub errors: Vec<StoreError>,
+    traffic: Traffic,
+    street: Arc<Street>,
 }
 
 impl Traffic {
@@ -58,15 +60,36 @@ impl Traffic {
         let mut recorded = Recorded {
             histories: vec![Vec::new(); self.sessions],
             errors: Vec::new(),
+            traffic: self,
+            street: Arc::clone(&street),
         };
         for log in logs.await {
-            let log = log?;
-            recorded.errors.extend(log.errors);
-            for (session, entry) in log.entries {
-                recorded.histories[session].push(entry);
-            }
+            recorded.add(log?);
         }
         Ok(recorded)
+    }
+}
+
+impl Recorded {
+    /// Has each client load every session once more, after all that was recorded.
+    pub(crate) async fn look_again<S: Store>(&mut self, clients: &[Arc<S>]) -> Result<(), Failure> {
+        for (task, client) in clients.iter().enumerate() {
+            let client = Arc::clone(client);
+            let mut caller = Caller::new(self.traffic, task, client, &self.street);
+            for session in 0..self.traffic.sessions {
+                let now = self.street.now();
+                caller.make(Deed::Load, session, now, usize::MAX).await?;
+            }
+            self.add(caller.log);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, log: Log) {
+        self.errors.extend(log.errors);
+        for (session, entry) in log.entries {
+            self.histories[session].push(entry);
+        }
     }
 }
 
@@ -159,6 +182,17 @@ impl<S: Store> Caller<S> {
         let now = self.street.now();
         let deed = self.choose(session, now);
         let polls = self.patience();
+        self.make(deed, session, now, polls).await
+    }
+
+    /// Makes a call, polls it so often at most, and notes what came of it.
+    async fn make(
+        &mut self,
+        deed: Deed,
+        session: usize,
+        now: Timestamp,
+        polls: usize,
+    ) -> Result<(), Failure> {
         let called = self.street.ticket();
         let answer = polled(
             deed.perform(&*self.store, self.street.handles[session], now),

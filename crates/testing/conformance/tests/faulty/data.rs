@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fasthttpsession_core::{Handle, Principal, Record, Timestamp};
 use tokio::task::yield_now;
@@ -24,6 +25,8 @@ pub(super) struct Data {
     pub(super) purged: BTreeMap<Handle, Record>,
     /// How many deletions saw a record that another one removed.
     pub(super) seen_in_vain: u64,
+    /// How many damaged records were deleted.
+    pub(super) damage_deleted: u64,
     pub(super) locked: bool,
     /// Whether records also go when they are due by the real clock.
     pub(super) server_clock: bool,
@@ -90,5 +93,28 @@ impl Drop for Retry {
         if let Some(record) = self.record.take() {
             create_again_later(&self.data, self.handle, record);
         }
+    }
+}
+
+/// Writes when it was dropped a while ago, unless its record was taken: whatever is there by then.
+pub(super) struct LateSwap {
+    pub(super) data: Arc<Mutex<Data>>,
+    pub(super) handle: Handle,
+    pub(super) record: Option<Record>,
+}
+
+impl Drop for LateSwap {
+    fn drop(&mut self) {
+        let Some(record) = self.record.take() else {
+            return;
+        };
+        let (data, handle) = (Arc::clone(&self.data), self.handle);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let mut data = data.lock().unwrap();
+            if data.records.contains_key(&handle) {
+                data.write(handle, record);
+            }
+        });
     }
 }

@@ -125,6 +125,7 @@ impl Faulty {
         let (count, data) = (sessions.len() as u64, self.data());
         match self.fault {
             Some(Fault::CountOfDeletionsSeen) => count.saturating_sub(data.seen_in_vain),
+            Some(Fault::DeletedDamageStaysCounted) => count + data.damage_deleted,
             Some(Fault::PurgedStaysCounted) => count + data.purged.len() as u64,
             _ => count,
         }

@@ -34,6 +34,9 @@ impl Faulty {
             let still_due = looks_first || self.is_due(&data, handle, now);
             let gone = still_due.then(|| data.records.remove(&handle)).flatten();
             removed += u64::from(gone.is_some() || reports_first);
+            if self.purges_damage() {
+                data.planted.remove(&handle);
+            }
             data.purged.extend(gone.map(|record| (handle, record)));
         }
         if removed < limit as u64 {
@@ -58,6 +61,9 @@ impl Faulty {
     fn due(&self, data: &Data, limit: usize, now: Timestamp) -> Vec<Handle> {
         let due = data.records.keys().copied();
         let due = due.filter(|handle| self.is_due(data, *handle, now));
+        if self.purges_damage() {
+            return due.take(limit).collect();
+        }
         let whole = |handle: &Handle| !data.planted.contains_key(handle);
         if self.is(Fault::PurgeStopsAtCorrupt) {
             return due.take_while(whole).take(limit).collect();
@@ -65,9 +71,14 @@ impl Faulty {
         due.filter(whole).take(limit).collect()
     }
 
+    fn purges_damage(&self) -> bool {
+        self.is(Fault::PurgesDamageAtOnce) || self.is(Fault::PurgesDamageWhenDue)
+    }
+
     fn is_due(&self, data: &Data, handle: Handle, now: Timestamp) -> bool {
         let end = |record: &Record| record.header.expires_at();
         match self.fault {
+            Some(Fault::PurgesDamageAtOnce) if data.planted.contains_key(&handle) => true,
             Some(Fault::PurgesASecondEarly) => {
                 data.due[&handle] <= now.after(Duration::from_secs(1))
             }

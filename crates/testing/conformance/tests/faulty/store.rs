@@ -8,7 +8,7 @@ use fasthttpsession_core::{
 };
 use tokio::task::yield_now;
 
-use super::data::{Retry, create_again_later};
+use super::data::{LateSwap, Retry, create_again_later};
 use super::{Fault, Faulty};
 
 impl Store for Faulty {
@@ -93,6 +93,9 @@ impl Store for Faulty {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
+        if self.is(Fault::SwapsNeverAnswer) {
+            std::future::pending::<()>().await;
+        }
         self.travel().await;
         self.lock().await;
         if let Err(error) = self.unplanted(handle) {
@@ -103,8 +106,16 @@ impl Store for Faulty {
             log::debug!("replacing by {:?}", &record.body[..]);
         }
         let handle = self.key(handle);
+        let mut late = self.is(Fault::DroppedSwapLandsLate).then(|| LateSwap {
+            data: Arc::clone(&self.data),
+            handle,
+            record: Some(record.clone()),
+        });
         let answer = self.swap(handle, expected, record, now);
         self.travel().await;
+        if let Some(late) = &mut late {
+            late.record = None;
+        }
         let later = matches!(
             self.fault,
             Some(Fault::ReplaceLooksThenWrites | Fault::ReplaceWritesInTwoSteps)

@@ -53,6 +53,7 @@ impl Faulty {
             let mut data = self.data();
             data.planted.remove(&handle);
             data.records.remove(&handle);
+            data.damage_deleted += 1;
         }
         Deleted::Deleted
     }
