@@ -46,7 +46,7 @@ fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
                 let name = name.parse::<HeaderName>();
                 headers.insert(name.expect("core checks names of headers"), secret(value));
             }
-            HeaderEdit::Append { name, value } => append(edit, name, value, headers),
+            HeaderEdit::Append { name, value } => append(edit, name, value.clone(), headers),
             HeaderEdit::Default { name, value } => {
                 let leaves = |present: &HeaderValue| edit.leaves(present.as_bytes());
                 if !headers.get_all(*name).any(leaves) {
@@ -71,7 +71,7 @@ fn secret(value: &str) -> HeaderValue {
 fn append(
     edit: &HeaderEdit,
     name: &'static str,
-    value: &Cow<'static, str>,
+    value: Cow<'static, str>,
     headers: &mut HeaderMap,
 ) {
     let listed = |line: &HeaderValue| edit.is_listed_in(line.as_bytes());
@@ -84,7 +84,7 @@ fn append(
     } else {
         let value = match value {
             Cow::Borrowed(value) => HeaderValue::from_static(value),
-            Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
+            Cow::Owned(value) => HeaderValue::try_from(value).expect("core appends visible ASCII"),
         };
         headers.append(HeaderName::from_static(name), value);
     }

@@ -44,7 +44,7 @@ fn apply(edits: &[HeaderEdit], headers: &mut HeaderMap) {
                 let name = name.parse::<HeaderName>();
                 headers.insert(name.expect("core checks names of headers"), secret(value));
             }
-            HeaderEdit::Append { name, value } => append(edit, name, value, headers),
+            HeaderEdit::Append { name, value } => append(edit, name, value.clone(), headers),
             HeaderEdit::Default { name, value } => {
                 let leaves = |present: &HeaderValue| edit.leaves(present.as_bytes());
                 if !headers.get_all(*name).iter().any(leaves) {
@@ -83,14 +83,16 @@ fn known(name: &'static str) -> HeaderName {
 fn append(
     edit: &HeaderEdit,
     name: &'static str,
-    value: &Cow<'static, str>,
+    value: Cow<'static, str>,
     headers: &mut HeaderMap,
 ) {
     match headers.entry(known(name)) {
         Entry::Vacant(vacant) => {
             vacant.insert(match value {
                 Cow::Borrowed(value) => HeaderValue::from_static(value),
-                Cow::Owned(value) => value.parse().expect("core appends visible ASCII"),
+                Cow::Owned(value) => {
+                    HeaderValue::try_from(value).expect("core appends visible ASCII")
+                }
             });
         }
         Entry::Occupied(mut lines) => {
