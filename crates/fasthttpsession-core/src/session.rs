@@ -59,9 +59,13 @@ const MOST_REMOVED: usize = 1024;
 /// Values.
 impl Session {
     /// The value of `key`; `None` when there is none. [`Error::Decode`] when there is one of another type.
-    /// Deserializing `T` must not use this session: it would deadlock.
     pub fn get<T: DeserializeOwned>(&self, key: impl ValueKey<T>) -> Result<Option<T>, Error> {
-        self.state().values().get(key)
+        let key = key.name();
+        // Decoded outside the lock, for `T` may do anything, even read this session.
+        let stored = self.state().values().encoded(key);
+        stored
+            .map(|Encoded { format, bytes }| decode(key, format, &bytes))
+            .transpose()
     }
 
     /// Sets `key` to `value`. Requests that set the same key at once: the last one to commit wins, for that key alone.
@@ -193,7 +197,9 @@ impl Session {
     /// All values with their keys, sorted by key, each decoded as `T`. `serde_json::Value` takes what JSON can express:
     /// the bytes that `MessagePack` and CBOR may hold are [`Error::Decode`].
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, Error> {
-        self.state().values().entries()
+        // As in `get`; the copy shares the bytes.
+        let values = self.state().values().clone();
+        values.entries()
     }
 
     /// Removes every value.

@@ -262,9 +262,9 @@ impl Inner {
             .state
             .get()
             .expect("a session is handed out once it is loaded");
-        // No closure of a handler runs under this lock, and no change leaves it half-way. What decodes a value, encodes a
-        // token, makes random bytes or tells the time does, also where the application gave it: if it used the session of
-        // the request, it would hang.
+        // No closure of a handler runs under this lock, nor does what decodes a value, and no change leaves it half-way.
+        // What encodes a token, makes random bytes or tells the time does, also where the application gave it: if it used
+        // the session of the request, it would hang.
         state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

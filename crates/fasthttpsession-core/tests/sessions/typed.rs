@@ -1,9 +1,13 @@
 //! One value as a type of the application: changed by closures, and read as what it is today whatever was stored.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use fasthttpsession_core::{Error, Key, OldValue, Session, SessionValue, TransactError};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::support::{Client, World};
 
@@ -333,4 +337,44 @@ async fn an_old_value_is_not_printed() {
         client.request(&sessions).await.typed::<Shown>().unwrap().n,
         0
     );
+}
+
+thread_local! {
+    static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+}
+
+/// Its own value, and how many there were when it was read.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct Curious(u64, usize);
+
+impl<'de> Deserialize<'de> for Curious {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (value, _) = <(u64, usize)>::deserialize(from)?;
+        let session = SESSION.with_borrow(Clone::clone).unwrap();
+        session.set("seen", &Self(value, 0)).unwrap();
+        Ok(Self(value, session.len()))
+    }
+}
+
+impl SessionValue for Curious {
+    const KEY: Key<Self> = Key::new("curious");
+}
+
+#[tokio::test]
+async fn a_type_may_use_the_session_that_it_is_read_from() {
+    let world = World::new();
+    let request = Client::new().request(&world.sessions()).await;
+    request.set(Curious::KEY, &Curious(1, 0)).unwrap();
+    let (done, ended) = mpsc::channel();
+    // It would hang in the lock of its own thread.
+    thread::spawn(move || {
+        SESSION.set(Some(request.session.clone()));
+        let read = request.get(Curious::KEY).unwrap();
+        assert_eq!(read, Some(Curious(1, 2)));
+        assert_eq!(*request.typed::<Curious>().unwrap(), Curious(1, 2));
+        let entries = request.entries::<Curious>().unwrap();
+        assert_eq!(entries[0], ("curious".to_owned(), Curious(1, 2)));
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(10)).unwrap();
 }
