@@ -16,9 +16,6 @@ use crate::store::MysqlStore;
 /// How often a silent connection is asked whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// The longest that MariaDB waits for a row; MySQL, ten times as long. More is an error or a warning.
-const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
-
 /// Settings of a [`MysqlStore`], from a program, from a URL, or from a file by `serde`.
 ///
 /// ```
@@ -274,15 +271,11 @@ impl MysqlConfig {
     /// server may have set the connection up to convert what is sent, and the driver sends bytes as texts; and the mode, for
     /// under one such as `ORACLE` statements mean something else.
     fn setup(&self) -> String {
-        let wait = self
-            .statement_timeout
-            .saturating_sub(Duration::from_secs(1))
-            .min(LONGEST_LOCK_WAIT);
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
              SET SESSION autocommit = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
              SESSION innodb_lock_wait_timeout = {}; SET NAMES utf8mb4",
-            wait.as_secs().max(1)
+            self.waits().on_server()
         )
     }
 

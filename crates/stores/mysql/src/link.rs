@@ -19,6 +19,9 @@ use crate::error::{Failure, timed_out, unopened};
 /// A connection that was in use a moment ago is used again without a question.
 const MOMENT: Duration = Duration::from_millis(50);
 
+/// The longest that MariaDB waits for a row; MySQL, ten times as long. More is an error or a warning.
+const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
+
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waits {
@@ -31,6 +34,13 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
+    /// For what others hold on the server, in whole seconds: a second less than this side waits, so that the server says
+    /// what was in the way, and at least 1.
+    pub(crate) fn on_server(self) -> u64 {
+        let wait = self.statement.saturating_sub(Duration::from_secs(1));
+        wait.min(LONGEST_LOCK_WAIT).as_secs().max(1)
+    }
+
     /// For an operation as a whole.
     pub(crate) fn total(self) -> Duration {
         self.pool
