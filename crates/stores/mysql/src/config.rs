@@ -181,7 +181,7 @@ impl MysqlConfig {
         }
     }
 
-    /// How long an operation may wait for a connection while all are in use. Default: 5 s.
+    /// How long an operation may wait for a connection, a new one included. Default: 5 s.
     pub fn pool_timeout(self, pool_timeout: Duration) -> Self {
         Self {
             pool_timeout,
@@ -189,7 +189,8 @@ impl MysqlConfig {
         }
     }
 
-    /// How long an operation may wait for its answers, once it has a connection. Default: 5 s. The server waits for rows
+    /// How long an operation may wait for its answers, once it has a connection. Default: 5 s. An operation on a session
+    /// answers within this and [`pool_timeout`](Self::pool_timeout) together. The server waits for rows
     /// that other transactions hold a second less, in whole seconds, and at least 1: MySQL, which looks once a second whether a
     /// wait is over, may be late by as much.
     pub fn statement_timeout(self, statement_timeout: Duration) -> Self {

@@ -87,7 +87,7 @@
 //!
 //! # Waits
 //!
-//! An operation waits at most [`pool_timeout`](MysqlConfig::pool_timeout) for a connection, then
+//! An operation waits at most [`pool_timeout`](MysqlConfig::pool_timeout) for a connection, of which
 //! [`connect_timeout`](MysqlConfig::connect_timeout) if a new one is needed or one is asked whether it answers, then
 //! [`statement_timeout`](MysqlConfig::statement_timeout) for its answers. The error says whether the write may have been
 //! made. Connections that broke are replaced by themselves; a server that is back is used again without a restart. A
@@ -137,7 +137,7 @@
 //! | `max_connections` | 16 | [the most connections](MysqlConfig::max_connections) |
 //! | `idle_connections` | 4 | [how many of them stay open unused](MysqlConfig::idle_connections) |
 //! | `connect_timeout_ms` | 5000 | [for a new connection](MysqlConfig::connect_timeout) |
-//! | `pool_timeout_ms` | 5000 | [for a free connection](MysqlConfig::pool_timeout) |
+//! | `pool_timeout_ms` | 5000 | [for a connection](MysqlConfig::pool_timeout) |
 //! | `statement_timeout_ms` | 5000 | [for the answers](MysqlConfig::statement_timeout) |
 //! | `purge_every_ms` | 60000 | [how long to rest between purges](MysqlConfig::purge_every); 0 turns them off |
 //! | `purge_batch` | 1000 | [how much a purge removes at once](MysqlConfig::purge_batch) |

@@ -25,9 +25,9 @@ const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waits {
-    /// For a connection that another call uses.
+    /// For a connection, a new one included.
     pub(crate) pool: Duration,
-    /// For a new connection.
+    /// For a new connection, whoever still wants it.
     pub(crate) connect: Duration,
     /// For the answers of one operation, from when it has its connection.
     pub(crate) statement: Duration,
@@ -43,9 +43,7 @@ impl Waits {
 
     /// For an operation as a whole.
     pub(crate) fn total(self) -> Duration {
-        self.pool
-            .saturating_add(self.connect)
-            .saturating_add(self.statement)
+        self.pool.saturating_add(self.statement)
     }
 }
 
@@ -114,6 +112,7 @@ impl Link {
     }
 
     async fn client(&self, doing: &str) -> Result<Client, StoreError> {
+        let began = Instant::now();
         match &self.source {
             Source::Own(own) => {
                 let turn = self.free(doing, own.pool.turn()).await?;
@@ -122,7 +121,7 @@ impl Link {
                     Taken::Unused(conn) if conn.unused_for() < MOMENT => Ok(Client::Own(conn)),
                     taken => {
                         let connecting = async move { own.connected(taken).await.map(Client::Own) };
-                        self.connect(doing, Box::pin(connecting)).await
+                        self.connect(doing, began, Box::pin(connecting)).await
                     }
                 }
             }
@@ -134,7 +133,7 @@ impl Link {
                     return opened.map(|conn| Client::Shared(conn, turn));
                 }
                 let connecting = async move { Ok(Client::Shared(opening.await?, turn)) };
-                self.connect(doing, connecting).await
+                self.connect(doing, began, connecting).await
             }
         }
     }
@@ -148,10 +147,11 @@ impl Link {
     }
 
     /// A task of its own makes the connection, and leaves it to others should nobody want it any more: a server counts
-    /// those who turn away half-way, and ends up refusing them.
+    /// those who turn away half-way, and ends up refusing them. So who has waited since `began` may give up before it does.
     async fn connect(
         &self,
         doing: &str,
+        began: Instant,
         connecting: impl Future<Output = mysql_async::Result<Client>> + Send + 'static,
     ) -> Result<Client, StoreError> {
         let (limit, (answer, answered)) = (self.waits.connect, oneshot::channel());
@@ -161,10 +161,11 @@ impl Link {
                 unwanted.give_back();
             }
         });
-        let connected = answered.await.map_err(|_| stopped(doing))?;
+        let left = self.waits.pool.saturating_sub(began.elapsed());
         let place = || self.source.place();
-        let connected = connected
-            .map_err(|_| timed_out(&format!("connecting to {}", place())).not_applied())?;
+        let late = |_| timed_out(&format!("connecting to {}", place())).not_applied();
+        let answered = timeout(left, answered).await.map_err(late)?;
+        let connected = answered.map_err(|_| stopped(doing))?.map_err(late)?;
         connected.map_err(|error| unopened(&place(), error))
     }
 }
