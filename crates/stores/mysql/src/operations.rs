@@ -93,6 +93,7 @@ impl Operations {
         Ok(lease.change(&self.sql.overwrite, overwritten).await? > 0)
     }
 
+    /// Whoever asks has seen that the record [`fits`](Self::fits).
     pub(crate) async fn replace(
         &self,
         handle: Handle,
@@ -100,7 +101,6 @@ impl Operations {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        self.fits(record)?;
         let doing = "replacing a session";
         again(doing, || {
             self.try_replace(doing, handle, expected, record, now)
