@@ -131,7 +131,7 @@
 //! | `host`, `port`, `user`, `password`, `database`; in a URL before the `?` | `localhost`, 3306 | [where](MysqlConfig::new) |
 //! | `socket` | | [a Unix socket](MysqlConfig::socket) |
 //! | `tls` | `off` | [whether connections are encrypted](MysqlConfig::tls): `off` or `verified`, by the feature `tls` |
-//! | `tls_ca` | | [whom to trust](MysqlConfig::tls_ca) |
+//! | `ca_file` | | [whom to trust](MysqlConfig::ca_file) |
 //! | `table` | `fasthttpsession` | [the table's name](MysqlConfig::table) |
 //! | `migrate` | `false` | [make the table, or bring it up to date](MysqlConfig::migrate) |
 //! | `max_connections` | 16 | [the most connections](MysqlConfig::max_connections) |

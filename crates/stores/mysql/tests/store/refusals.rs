@@ -128,7 +128,7 @@ async fn a_scan_does_not_go_on_from_the_cursor_of_another_store() {
 #[tokio::test]
 async fn no_password_is_in_what_a_refused_one_prints() {
     let place = Place::new();
-    let config = place.config().user("somebody", "s3cret-of-ours");
+    let config = place.config().user("somebody").password("s3cret-of-ours");
     let error = config.open().await.expect_err("it is the wrong one");
     assert_eq!(error.kind(), Misconfigured, "{error}");
     let address = format!("127.0.0.1:{}", place.database.server().port());
@@ -144,7 +144,7 @@ async fn a_database_that_the_user_may_not_use_is_no_wrong_password() {
     place.run(&format!(
         "CREATE USER '{user}'@'%' IDENTIFIED BY 'of a test'"
     ));
-    let config = place.config().user(&user, "of a test");
+    let config = place.config().user(&user).password("of a test");
     let error = config.open().await.expect_err("it has no right");
     assert_eq!(error.kind(), Misconfigured, "{error}");
     let sentence = error.to_string();

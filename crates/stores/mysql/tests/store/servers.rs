@@ -186,7 +186,7 @@ async fn a_server_that_only_answers_reads_has_certainly_not_written() {
     let database = place.database.name();
     place.run("CREATE USER 'service'@'%' IDENTIFIED BY 'of a test'");
     place.run(&format!("GRANT ALL ON {database}.* TO 'service'@'%'"));
-    let config = place.config().user("service", "of a test");
+    let config = place.config().user("service").password("of a test");
     let store = config.open().await.expect("the store opens");
     create(&store, 0..24).await;
     place.run("SET GLOBAL read_only = 1");
