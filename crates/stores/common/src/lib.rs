@@ -11,12 +11,13 @@
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
-//! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles.
+//! * [`cursor_at`], [`cursor_after`] and [`handle_at`]: where a scan goes on that follows the handles.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
 //! * [`in_runtime`]: an error in place of a panic outside of tokio, and without its timers.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
+mod after;
 mod bytes;
 mod cursor;
 mod error;
@@ -37,6 +38,7 @@ mod turns;
 mod url;
 mod within;
 
+pub use after::cursor_after;
 pub use bytes::record_bytes;
 pub use cursor::{cursor_at, handle_at};
 pub use error::misconfigured;

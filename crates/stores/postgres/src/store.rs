@@ -10,8 +10,8 @@ use fasthttpsession_core::{
     StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    GroupLimits, Grouped, PurgeTask, Purging, TableName, cursor_at, handle_at, in_runtime, settle,
-    within,
+    GroupLimits, Grouped, PurgeTask, Purging, TableName, cursor_after, handle_at, in_runtime,
+    settle, within,
 };
 use tokio_postgres::Row;
 
@@ -264,14 +264,13 @@ impl Store for PostgresStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page, StoreError> {
-        // Before the first handle there is: none is all zeros, for they are random.
-        let after = handle_at(after)?.unwrap_or(Handle::from_bytes([0; Handle::BYTES]));
+        let first = handle_at(after)?.unwrap_or(Handle::from_bytes([0; Handle::BYTES]));
         let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
         let select = async move |database: Arc<Database>| {
             let statement = &database.statements.scan;
             database
                 .connections
-                .rows(statement, &[&Key(after), &limit])
+                .rows(statement, &[&Key(first), &limit])
                 .await
         };
         let rows = self.inner.with(select).await?;
@@ -280,7 +279,7 @@ impl Store for PostgresStore {
         let sessions: Result<_, _> = rows.iter().filter_map(|row| row::live(row, now)).collect();
         Ok(Page {
             sessions: sessions?,
-            next: last.map(cursor_at),
+            next: last.and_then(cursor_after),
         })
     }
 

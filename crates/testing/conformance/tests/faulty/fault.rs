@@ -73,6 +73,7 @@ pub(crate) enum Fault {
     ReplaceLooksThenWrites,
     ReplaceMakesRecords,
     ReplaceWritesInTwoSteps,
+    ScanBeginsBehindZeros,
     ScanByPosition,
     ScanEndsAtCappedPage,
     ScanEndsAtExpiredPage,
