@@ -12,13 +12,17 @@
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
 //! * [`cursor_at`], [`cursor_after`] and [`handle_at`]: where a scan goes on that follows the handles.
+//! * [`bigint`]: a number of a record as databases keep it.
+//! * [`Load`], [`Create`], [`Replace`], [`Touch`] and [`Delete`]: the operations on one session as values.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
 //! * [`in_runtime`]: an error in place of a panic outside of tokio, and without its timers.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
 mod after;
+mod bigint;
 mod bytes;
+mod calls;
 mod cursor;
 mod error;
 mod gathering;
@@ -39,7 +43,9 @@ mod url;
 mod within;
 
 pub use after::cursor_after;
+pub use bigint::bigint;
 pub use bytes::record_bytes;
+pub use calls::{Create, Delete, Load, Replace, Touch};
 pub use cursor::{cursor_at, handle_at};
 pub use error::misconfigured;
 pub use gathering::{Calls, Gathering, UnderWay};

@@ -10,8 +10,8 @@ use fasthttpsession_core::{
     StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    GroupLimits, Grouped, PurgeTask, Purging, TableName, cursor_after, handle_at, in_runtime,
-    settle, within,
+    Create, Delete, GroupLimits, Grouped, Load, PurgeTask, Purging, Replace, TableName, Touch,
+    bigint, cursor_after, handle_at, in_runtime, settle, within,
 };
 use tokio_postgres::Row;
 
@@ -20,8 +20,7 @@ use crate::connections::Connections;
 use crate::database::Database;
 use crate::error::{contended, timed_out, unless_thwarted};
 use crate::groups::{Answer, Groups, Operation, Waiting, made};
-use crate::operations::{Create, Delete, Load, Replace, Touch};
-use crate::row::{self, Key, Unshown, bigint, millis};
+use crate::row::{self, Key, Unshown, millis};
 use crate::schema::Schema;
 use crate::statements::Statements;
 

@@ -8,7 +8,9 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{PurgeTask, Purging, in_runtime};
+use fasthttpsession_store_common::{
+    Create, Delete, Load, PurgeTask, Purging, Replace, Touch, in_runtime,
+};
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -18,12 +20,12 @@ use crate::config::SqliteConfig;
 use crate::connect::Connect;
 use crate::error::{abandoned, timed_out};
 use crate::named::Named;
-use crate::queries::{Check, Count, Load, Scan, SessionsOf};
+use crate::queries::{Check, Count, Scan, SessionsOf};
 use crate::readers::Readers;
 use crate::schema;
 use crate::statements::Statements;
 use crate::writer::{GRACE, Writer};
-use crate::writes::{Create, Delete, Purge, Replace, Touch};
+use crate::writes::Purge;
 
 /// Connections that list: so many at once, and never in the way of a read of one session.
 const LISTERS: usize = 2;
