@@ -10,7 +10,7 @@ use fasthttpsession_core::{Handle, StoreError, StoreErrorKind};
 use futures_channel::oneshot;
 use tokio::runtime;
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::PerRuntime;
 
@@ -58,7 +58,8 @@ pub struct GroupLimits {
 /// and the busier it is, the larger the groups are.
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
-/// gives up, the others wait no longer.
+/// gives up, the others wait no longer. What a group leaves, such as a second call for a session of it, waits for company in
+/// the same way.
 ///
 /// Each runtime has its own groups, for one that does not run at present must not hold up others.
 pub struct Grouped<G: Group>(PerRuntime<Inner<G>>);
@@ -83,6 +84,9 @@ struct Queue<G: Group> {
 struct Waiting<G: Group> {
     call: G::Call,
     reply: oneshot::Sender<Result<G::Answer, StoreError>>,
+    /// Whether somebody sees that those that wait don't do so for long, as long as this call is one of them. It goes with
+    /// the call, for who has had an answer may be long in looking at it.
+    lingers: bool,
 }
 
 /// What a caller is to do.
@@ -152,9 +156,9 @@ impl<G: Group> Inner<G> {
         if queue.waiting.len() >= this.limits.waiting {
             return Err(too_many(this.limits.waiting));
         }
-        let first = may_begin && queue.waiting.is_empty();
-        let answer = queue.push(call);
-        Ok(if first {
+        let lingers = may_begin && !queue.is_attended();
+        let answer = queue.push(call, lingers);
+        Ok(if lingers {
             Next::Linger(answer)
         } else {
             Next::Wait(answer)
@@ -172,6 +176,15 @@ impl<G: Group> Inner<G> {
         }
         drop(others);
         received(answer).await
+    }
+
+    /// The same for what a group has left. Those callers wait for answers only.
+    fn linger_for_those_left(self: &Arc<Self>) {
+        let this = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let _others = Others(&this);
+            sleep(COMPANY).await;
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<G>> {
@@ -205,7 +218,11 @@ impl<G: Group> Slot<G> {
         while !group.is_empty() {
             self.run(group).await;
             yield_now().await;
-            group = self.0.lock().take_group(self.0.limits.calls.max(1));
+            let left;
+            (group, left) = self.0.lock().next_group(self.0.limits);
+            if left {
+                self.0.linger_for_those_left();
+            }
         }
     }
 
@@ -224,12 +241,15 @@ impl<G: Group> Slot<G> {
 impl<G: Group> Drop for Slot<G> {
     fn drop(&mut self) {
         let mut queue = self.0.lock();
-        let group = queue.take_group(self.0.limits.calls.max(1));
+        let (group, left) = queue.next_group(self.0.limits);
         if group.is_empty() {
             queue.under_way -= 1;
             return;
         }
         drop(queue);
+        if left {
+            self.0.linger_for_those_left();
+        }
         let heir = Self(Arc::clone(&self.0));
         self.0.runtime.spawn(heir.serve(group));
     }
@@ -262,8 +282,8 @@ impl<G: Group> Drop for Open<'_, G> {
 
 impl<G: Group> Queue<G> {
     /// Has `call` wait.
-    fn push(&mut self, call: G::Call) -> Answer<G> {
-        let (waiting, answer) = Waiting::new(call);
+    fn push(&mut self, call: G::Call, lingers: bool) -> Answer<G> {
+        let (waiting, answer) = Waiting::new(call, lingers);
         self.waiting.push_back(waiting);
         answer
     }
@@ -273,7 +293,7 @@ impl<G: Group> Queue<G> {
         if self.waiting.is_empty() {
             return Err(call);
         }
-        let (waiting, answer) = Waiting::new(call);
+        let (waiting, answer) = Waiting::new(call, false);
         self.waiting.push_front(waiting);
         Ok(answer)
     }
@@ -287,6 +307,21 @@ impl<G: Group> Queue<G> {
     /// Whether one more call had better wait, for it would go with few.
     fn has_company(&self) -> bool {
         self.waiting.len() + 1 < ENOUGH && self.is_busy()
+    }
+
+    /// Whether somebody sees that those that wait don't do so for long.
+    fn is_attended(&self) -> bool {
+        let mut waiting = self.waiting.iter();
+        waiting.any(|waiting| waiting.lingers && !waiting.reply.is_canceled())
+    }
+
+    /// A group, and whether it leaves some to whom somebody is to see now, for one more may begin.
+    fn next_group(&mut self, limits: GroupLimits) -> (Vec<Waiting<G>>, bool) {
+        let group = self.take_group(limits.calls.max(1));
+        let is_left = self.under_way < limits.at_once && !self.is_attended();
+        let left = self.waiting.front_mut().filter(|_| is_left);
+        let left = left.map(|first| first.lingers = true);
+        (group, left.is_some())
     }
 
     /// The first calls that wait, in the order of their handles, and no two that change one session. A second one stays, and
@@ -316,9 +351,14 @@ impl<G: Group> Queue<G> {
 }
 
 impl<G: Group> Waiting<G> {
-    fn new(call: G::Call) -> (Self, Answer<G>) {
+    fn new(call: G::Call, lingers: bool) -> (Self, Answer<G>) {
         let (reply, answer) = oneshot::channel();
-        (Self { call, reply }, answer)
+        let waiting = Self {
+            call,
+            reply,
+            lingers,
+        };
+        (waiting, answer)
     }
 }
 

@@ -10,14 +10,20 @@
 //! * [`RuntimePool`]: connections of several runtimes, with one bound.
 //! * [`Turns`]: a queue in which nobody waits for long for a runtime that does not run.
 //! * [`record_key`] and [`record_bytes`]: the name of a record in stores that keep one value a key, and the value.
-//! * [`cursor_at`] and [`handle_at`]: where a scan goes on that follows the handles; [`foreign_cursor`]: that it can't.
+//! * [`cursor_at`], [`cursor_after`] and [`handle_at`]: where a scan goes on that follows the handles; [`foreign_cursor`]: that
+//!   it can't.
+//! * [`bigint`]: a number of a record as databases keep it.
+//! * [`Load`], [`Create`], [`Replace`], [`Touch`] and [`Delete`]: the operations on one session as values.
 //! * [`misconfigured`]: the error that says what somebody has to mend.
 //! * [`in_runtime`] and [`in_runtime_with_io`]: an error in place of a panic outside of tokio, and without its timers or
 //!   its I/O.
 //! * [`settle`]: attempts at what other writers are in the way of.
 //! * [`within`]: an end for every wait.
 
+mod after;
+mod bigint;
 mod bytes;
+mod calls;
 mod cursor;
 mod error;
 mod grouped;
@@ -36,7 +42,10 @@ mod turns;
 mod url;
 mod within;
 
+pub use after::cursor_after;
+pub use bigint::bigint;
 pub use bytes::record_bytes;
+pub use calls::{Create, Delete, Load, Replace, Touch};
 pub use cursor::{cursor_at, foreign_cursor, handle_at};
 pub use error::misconfigured;
 pub use grouped::{Group, GroupLimits, Grouped};

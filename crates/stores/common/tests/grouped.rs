@@ -348,6 +348,42 @@ async fn those_that_wait_for_a_group_of_several_are_made_though_it_hangs_and_nob
     }
 }
 
+/// What a group leaves for those who call next: a second call for a session of it.
+#[tokio::test(start_paused = true)]
+async fn who_joins_what_a_hung_group_has_left_waits_no_longer_than_others() {
+    let mut stage = Stage::new(GroupLimits { at_once: 4, ..ONE });
+    let mut calls = stage.begin_a_group_of_two().await;
+    for (handle, number) in [(3, 3), (3, 4), (5, 5)] {
+        calls.push(stage.call(handle, number).await);
+    }
+    assert_eq!(stage.begun().await, [3, 5]);
+    let since = Instant::now();
+    advance(Duration::from_millis(1)).await;
+    calls.push(stage.call(6, 6).await);
+    assert_eq!(stage.begun().await, [4, 6]);
+    assert!(since.elapsed() <= Duration::from_millis(4));
+    stage.permits.add_permits(4);
+    for (number, call) in (0..).zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap(), number * 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hung_group_has_left_is_made_though_nobody_else_calls() {
+    let mut stage = Stage::new(GroupLimits { at_once: 4, ..ONE });
+    let mut calls = stage.begin_a_group_of_two().await;
+    calls.push(stage.call(3, 3).await);
+    calls.push(stage.call(3, 4).await);
+    assert_eq!(stage.begun().await, [3]);
+    let since = Instant::now();
+    assert_eq!(stage.begun().await, [4]);
+    assert!(since.elapsed() <= Duration::from_millis(3));
+    stage.permits.add_permits(4);
+    for (number, call) in (0..).zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap(), number * 10);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_first_of_those_that_waited_is_answered_and_those_who_wait_then_wait_on() {
     let mut stage = Stage::new(GroupLimits { at_once: 3, ..ONE });

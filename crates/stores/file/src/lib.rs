@@ -157,8 +157,9 @@
 //!
 //! So a load first asks the kernel for what it has there, by calls that refuse to wait: `openat2` with
 //! `RESOLVE_CACHED`, `preadv2` with `RWF_NOWAIT`. Only if they refuse does it ask a thread. They do on kernels before
-//! 5.12, on file systems that can't, on other systems than Linux, and for records over 4 KB. What may remain is closing
-//! a file that somebody removes at that very moment: then the file is freed there.
+//! 5.12, on file systems that can't, and on other systems than Linux. Nor does it ask them for more than a file of 8 KiB:
+//! one that was made for a record of up to 3,255 bytes, its header included, in which that may grow to 4,068. What may
+//! remain is closing a file that somebody removes at that very moment: then the file is freed there.
 //!
 //! A replacement or a touch writes into the kernel's memory, for which there is no call that refuses to wait. With
 //! `sync=none` it is done at once if the shard is free, and timed; as soon as more than one write in 32 has taken 2 ms

@@ -26,8 +26,10 @@ use crate::names::{self, Owner, Shard, Slot};
 /// The largest record, as bytes. What is larger is refused, and not read.
 pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 const MAX_FILE_BYTES: usize = copies::fresh_len(MAX_RECORD_BYTES);
-/// What is read of a file at once, and for most is all of it.
-pub(crate) const FIRST_BYTES: usize = 8 << 10;
+/// The largest file that is read at once, which most are.
+const SMALL_FILE: usize = 8 << 10;
+/// What is read at first: less than all of it was the whole file.
+pub(crate) const FIRST_BYTES: usize = SMALL_FILE + 1;
 
 /// The files of all sessions.
 pub(crate) struct Records {

@@ -52,7 +52,8 @@
 //!
 //! At capacity a creation first takes the place of an expired record, wherever there is one. Only if there is none does
 //! it [refuse or evict](WhenFull). An eviction looks at the sessions that seem to expire sooner than the one that it ends,
-//! and files anew those that were used since they were filed: mostly a few, at worst all, which the next finds filed.
+//! and files anew those that were used since they were filed: mostly a few, at worst all, which the next finds filed. So
+//! does the search for expired ones, and each lets others have the thread once it has looked at 128 sessions.
 //!
 //! # Settings
 //!

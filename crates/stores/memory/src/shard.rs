@@ -171,18 +171,18 @@ impl Shard {
     }
 
     /// Removes the entry without a principal that expires soonest, to within its bucket, if that has started by
-    /// `until`. Looks at as many as `steps`, and files again those that have been used since they were filed.
+    /// `until`. Looks at as many as `steps`, which it takes off, and files again those that have been used since they were
+    /// filed.
     pub(crate) fn evict_anonymous(
         &mut self,
         until: Timestamp,
-        steps: usize,
+        steps: &mut usize,
         now: Timestamp,
     ) -> Evicted {
-        for _ in 0..steps {
-            let Some((start, id)) = self.anonymous.first().filter(|&(start, _)| start <= until)
-            else {
-                break;
-            };
+        while *steps > 0
+            && let Some((start, id)) = self.anonymous.first().filter(|&(start, _)| start <= until)
+        {
+            *steps -= 1;
             if bucket_start(self.entries[id].expires_at(), now) <= start {
                 self.remove(id);
                 return Evicted::One;
@@ -458,12 +458,15 @@ mod tests {
         assert!(sample.shard.discard(key));
         let next = sample.shard.first_anonymous().unwrap();
         assert_eq!(
-            sample.shard.evict_anonymous(found, 16, START),
+            sample.shard.evict_anonymous(found, &mut 16, START),
             Evicted::NotBefore(next)
         );
-        assert_eq!(sample.shard.evict_anonymous(next, 16, START), Evicted::One);
         assert_eq!(
-            sample.shard.evict_anonymous(next, 16, START),
+            sample.shard.evict_anonymous(next, &mut 16, START),
+            Evicted::One
+        );
+        assert_eq!(
+            sample.shard.evict_anonymous(next, &mut 16, START),
             Evicted::Nothing
         );
     }

@@ -121,7 +121,7 @@ impl Store for MemoryStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.inner.create(Entry::new(handle, record), now)
+        self.inner.create(Entry::new(handle, record), now).await
     }
 
     async fn replace(
@@ -233,72 +233,96 @@ impl Inner {
     }
 
     /// Goes round twice when the store is full: the second time with a place made elsewhere.
-    fn create(&self, entry: Entry, now: Timestamp) -> Result<Created, StoreError> {
+    async fn create(&self, mut entry: Entry, now: Timestamp) -> Result<Created, StoreError> {
         let mut place = None;
         loop {
-            let (key, mut shard) = self.locate(entry.handle);
-            self.room.give_back(shard.purge(TIDY, now).removed);
-            if shard.has_live(key, now) {
-                return Ok(Created::Exists);
-            }
-            self.room.give_back(usize::from(shard.discard(key)));
-            if let Some(place) = place.take().or_else(|| self.room.take()) {
-                shard.insert(key, entry, now);
-                place.fill();
-                return Ok(Created::Created);
-            }
-            drop(shard);
-            place = Some(self.make_room(now)?);
+            entry = match self.put(entry, place.take(), now) {
+                Ok(created) => return Ok(created),
+                Err(left) => left,
+            };
+            // Boxed, for it is rarely made, and would have its room in the future of every creation.
+            place = Some(Box::pin(self.make_room(now)).await?);
         }
     }
 
-    fn make_room(&self, now: Timestamp) -> Result<Place<'_>, StoreError> {
-        let made = self.reclaim(now).or_else(|| match self.when_full {
+    /// Adds `entry`, unless there is one of its handle. If there is no place for it, it comes back.
+    fn put(
+        &self,
+        entry: Entry,
+        place: Option<Place<'_>>,
+        now: Timestamp,
+    ) -> Result<Created, Entry> {
+        let (key, mut shard) = self.locate(entry.handle);
+        self.room.give_back(shard.purge(TIDY, now).removed);
+        if shard.has_live(key, now) {
+            return Ok(Created::Exists);
+        }
+        self.room.give_back(usize::from(shard.discard(key)));
+        let Some(place) = place.or_else(|| self.room.take()) else {
+            return Err(entry);
+        };
+        shard.insert(key, entry, now);
+        place.fill();
+        Ok(Created::Created)
+    }
+
+    async fn make_room(&self, now: Timestamp) -> Result<Place<'_>, StoreError> {
+        if let Some(place) = self.reclaim(now).await {
+            return Ok(place);
+        }
+        let evicted = match self.when_full {
             WhenFull::Refuse => None,
-            WhenFull::EvictAnonymous => self.evict(now),
-        });
-        made.ok_or_else(|| self.full())
+            WhenFull::EvictAnonymous => self.evict(now).await,
+        };
+        evicted.ok_or_else(|| self.full())
     }
 
     /// The place of an expired record, wherever there is one.
-    fn reclaim(&self, now: Timestamp) -> Option<Place<'_>> {
-        (0..SHARDS)
-            .any(|shard| self.remove_expired(shard, now))
-            .then(|| self.room.place_of_removed())
+    async fn reclaim(&self, now: Timestamp) -> Option<Place<'_>> {
+        for shard in 0..SHARDS {
+            if let Some(place) = self.remove_expired(shard, now).await {
+                return Some(place);
+            }
+        }
+        None
     }
 
-    /// Removes an expired record of this shard, if it has one.
-    fn remove_expired(&self, shard: usize, now: Timestamp) -> bool {
+    /// The place of an expired record of this shard, if it has one.
+    async fn remove_expired(&self, shard: usize, now: Timestamp) -> Option<Place<'_>> {
+        let bounds = Bounds {
+            entries: 1,
+            steps: STEPS,
+        };
         loop {
-            match self.lock(shard).purge(
-                Bounds {
-                    entries: 1,
-                    steps: STEPS,
-                },
-                now,
-            ) {
-                Purged {
-                    removed: 0,
-                    finished: false,
-                } => {}
-                Purged { removed, .. } => return removed > 0,
+            let Purged { removed, finished } = self.lock(shard).purge(bounds, now);
+            if removed > 0 {
+                return Some(self.room.place_of_removed());
             }
+            if finished {
+                return None;
+            }
+            yield_now().await;
         }
     }
 
     /// The place of the session without principal that would expire soonest. Of the shards, always the one is looked at
     /// whose first may be the soonest: what is found there has to stand the comparison with all others.
-    fn evict(&self, now: Timestamp) -> Option<Place<'_>> {
+    async fn evict(&self, now: Timestamp) -> Option<Place<'_>> {
         let first = |shard| Some((self.lock(shard).first_anonymous()?, shard));
         let mut firsts: BTreeSet<_> = (0..SHARDS).filter_map(first).collect();
+        let mut steps = STEPS;
         while let Some((start, shard)) = firsts.pop_first() {
-            let evicted = self.lock(shard).evict_anonymous(start, STEPS, now);
+            let evicted = self.lock(shard).evict_anonymous(start, &mut steps, now);
             match evicted {
                 Evicted::One => return Some(self.room.place_of_removed()),
                 Evicted::NotBefore(start) => {
                     firsts.insert((start, shard));
                 }
                 Evicted::Nothing => {}
+            }
+            if steps == 0 {
+                yield_now().await;
+                steps = STEPS;
             }
         }
         None

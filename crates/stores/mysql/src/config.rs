@@ -16,15 +16,12 @@ use crate::store::MysqlStore;
 /// How often a silent connection is asked whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// The longest that MariaDB waits for a row; MySQL, ten times as long. More is an error or a warning.
-const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
-
 /// Settings of a [`MysqlStore`], from a program, from a URL, or from a file by `serde`.
 ///
 /// ```
 /// use fasthttpsession_mysql::MysqlConfig;
 ///
-/// let config = MysqlConfig::new("db.example").user("web", "pass/word").database("shop").migrate(true);
+/// let config = MysqlConfig::new("db.example").user("web").password("pass/word").database("shop").migrate(true);
 /// let same = MysqlConfig::from_url("mysql://web:pass%2Fword@db.example/shop?migrate=true")?;
 /// assert_eq!(config, same);
 /// # Ok::<(), fasthttpsession_core::StoreError>(())
@@ -40,7 +37,7 @@ pub struct MysqlConfig {
     pub(crate) password: Hidden,
     pub(crate) database: String,
     pub(crate) tls: Tls,
-    pub(crate) tls_ca: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     pub(crate) table: TableName,
     pub(crate) migrate: bool,
     pub(crate) max_connections: usize,
@@ -65,7 +62,7 @@ pub enum Tls {
     #[default]
     Off,
     /// They are, and the server's certificate must be good for [`host`](MysqlConfig::new): one of the well-known
-    /// authorities signed it, or the one of [`tls_ca`](MysqlConfig::tls_ca). Needs the feature `tls`. Nothing less can
+    /// authorities signed it, or the one of [`ca_file`](MysqlConfig::ca_file). Needs the feature `tls`. Nothing less can
     /// be set: a certificate that anybody may have made keeps nobody out.
     Verified,
 }
@@ -113,13 +110,16 @@ impl MysqlConfig {
         Self { socket, ..self }
     }
 
-    /// Who connects. Default: nobody, without a password, which most servers refuse.
-    pub fn user(self, user: &str, password: &str) -> Self {
-        Self {
-            user: user.to_owned(),
-            password: Hidden::new(password),
-            ..self
-        }
+    /// Who connects. Default: nobody, which most servers refuse.
+    pub fn user(self, user: impl Into<String>) -> Self {
+        let user = user.into();
+        Self { user, ..self }
+    }
+
+    /// The user's password. Default: none. Never printed.
+    pub fn password(self, password: impl Into<String>) -> Self {
+        let password = Hidden::new(password);
+        Self { password, ..self }
     }
 
     /// The database of the table. Default: none, and then the table's name must have it, as in `web.sessions`; without
@@ -136,9 +136,9 @@ impl MysqlConfig {
 
     /// A file with the certificates of the only authorities to trust, in PEM, which opening reads, for [`Tls::Verified`];
     /// without it opening refuses the file, for nobody would look at it. Default: none, and the well-known ones are trusted.
-    pub fn tls_ca(self, file: impl Into<PathBuf>) -> Self {
-        let tls_ca = Some(file.into());
-        Self { tls_ca, ..self }
+    pub fn ca_file(self, file: impl Into<PathBuf>) -> Self {
+        let ca_file = Some(file.into());
+        Self { ca_file, ..self }
     }
 
     /// The table of the sessions. Default: `fasthttpsession`. What could be more than a name is an error of kind
@@ -184,7 +184,7 @@ impl MysqlConfig {
         }
     }
 
-    /// How long an operation may wait for a connection while all are in use. Default: 5 s.
+    /// How long an operation may wait for a connection, a new one included. Default: 5 s.
     pub fn pool_timeout(self, pool_timeout: Duration) -> Self {
         Self {
             pool_timeout,
@@ -192,7 +192,8 @@ impl MysqlConfig {
         }
     }
 
-    /// How long an operation may wait for its answers, once it has a connection. Default: 5 s. The server waits for rows
+    /// How long an operation may wait for its answers, once it has a connection. Default: 5 s. An operation on a session
+    /// answers within this and [`pool_timeout`](Self::pool_timeout) together. The server waits for rows
     /// that other transactions hold a second less, in whole seconds, and at least 1: MySQL, which looks once a second whether a
     /// wait is over, may be late by as much.
     pub fn statement_timeout(self, statement_timeout: Duration) -> Self {
@@ -274,22 +275,18 @@ impl MysqlConfig {
     /// server may have set the connection up to convert what is sent, and the driver sends bytes as texts; and the mode, for
     /// under one such as `ORACLE` statements mean something else.
     fn setup(&self) -> String {
-        let wait = self
-            .statement_timeout
-            .saturating_sub(Duration::from_secs(1))
-            .min(LONGEST_LOCK_WAIT);
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
              SET SESSION autocommit = 1, SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
              SESSION innodb_lock_wait_timeout = {}; SET NAMES utf8mb4",
-            wait.as_secs().max(1)
+            self.waits().on_server()
         )
     }
 
     fn ssl(&self) -> Result<Option<SslOpts>, StoreError> {
         match self.tls {
-            Tls::Off if self.tls_ca.is_some() => Err(misconfigured(
-                "tls_ca is of use with tls=verified only: set that, or leave tls_ca out",
+            Tls::Off if self.ca_file.is_some() => Err(misconfigured(
+                "ca_file is of use with tls=verified only: set that, or leave ca_file out",
             )),
             Tls::Off => Ok(None),
             Tls::Verified if self.socket.is_some() => Ok(None),
@@ -302,7 +299,7 @@ impl MysqlConfig {
         // Where a program has built several kinds of cryptography in, the driver can't tell which to use. An application
         // that has chosen one keeps it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let authorities = self.tls_ca.as_deref().map(authorities_in).transpose()?;
+        let authorities = self.ca_file.as_deref().map(authorities_in).transpose()?;
         Ok(SslOpts::default()
             .with_disable_built_in_roots(authorities.is_some())
             .with_root_certs(authorities.map(Into::into).into_iter().collect()))
@@ -333,7 +330,7 @@ impl Default for MysqlConfig {
             password: Hidden::default(),
             database: String::new(),
             tls: Tls::default(),
-            tls_ca: None,
+            ca_file: None,
             table: TableName::default(),
             migrate: false,
             max_connections: 16,
@@ -349,8 +346,9 @@ impl Default for MysqlConfig {
 
 #[cfg(feature = "tls")]
 fn authorities_in(file: &Path) -> Result<Vec<u8>, StoreError> {
-    std::fs::read(file)
-        .map_err(|error| misconfigured(format!("tls_ca {} can't be read: {error}", file.display())))
+    std::fs::read(file).map_err(|error| {
+        misconfigured(format!("ca_file {} can't be read: {error}", file.display()))
+    })
 }
 
 /// An address of IPv6, which has brackets in a URL only.

@@ -112,6 +112,9 @@ pub(crate) fn contended(doing: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, sentence).not_applied()
 }
 
+/// What is refused for a reason such as a full disk is certain, also of a statement that commits by itself: the server
+/// gives that reason for a row, and takes the statement back. What befalls the commit behind it has other numbers: 1180
+/// whatever the engine says, and for the binary log 1026, 1197, 1598 and 1705, which leave it open.
 fn refused(doing: &str, error: &ServerError) -> StoreError {
     let (kind, what) = describe(error.code);
     // ProxySQL says so where it has the server interrupt the statement, maybe too late.
@@ -132,7 +135,8 @@ fn takes_no_writes(code: u16) -> bool {
 }
 
 /// A server may refuse a COMMIT for whatever befalls it once the transaction is in its log, or with others: only where a
-/// failure [`was_in_the_way`](Failure::was_in_the_way) is it certain to have been rolled back.
+/// failure [`was_in_the_way`](Failure::was_in_the_way) is it certain to have been rolled back. That a disk is full it says
+/// of rows alone (see [`refused`]), so of a COMMIT nobody knows what it means.
 fn refused_later(doing: &str, error: &ServerError) -> StoreError {
     match describe(error.code) {
         // Of this kind is nothing that may have been made.

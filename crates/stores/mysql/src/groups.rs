@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fasthttpsession_core::{Handle, Header, Record, Replaced, StoreError, Timestamp};
-use fasthttpsession_store_common::{Group, GroupLimits};
+use fasthttpsession_core::{Handle, Header, Record, Replaced, StoreError};
+use fasthttpsession_store_common::{Group, GroupLimits, Load, Replace};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use tokio::time::timeout;
 
@@ -30,12 +30,6 @@ const LARGEST_SHARED_BODY: usize = 16 * 1024;
 
 /// Reads of single sessions.
 pub(crate) struct Loads(pub(crate) Arc<Operations>);
-
-/// A read.
-pub(crate) struct Load {
-    pub(crate) handle: Handle,
-    pub(crate) now: Timestamp,
-}
 
 impl Group for Loads {
     type Call = Load;
@@ -88,14 +82,6 @@ fn answer(
 /// Swaps.
 pub(crate) struct Swaps(pub(crate) Arc<Operations>);
 
-/// A swap: [`Store::replace`](fasthttpsession_core::Store::replace). Boxed wherever it goes, for it goes through many hands.
-pub(crate) struct Swap {
-    pub(crate) handle: Handle,
-    pub(crate) expected: u64,
-    pub(crate) record: Record,
-    pub(crate) now: Timestamp,
-}
-
 /// What became of a swap in a group.
 pub(crate) enum Swapped {
     Done(Replaced),
@@ -108,14 +94,15 @@ pub(crate) enum Swapped {
 type Sent = (HashSet<Handle>, Result<(), StoreError>);
 
 impl Group for Swaps {
-    type Call = Box<Swap>;
+    /// Boxed wherever it goes, for it goes through many hands.
+    type Call = Box<Replace>;
     type Answer = Swapped;
 
-    fn handle(swap: &Box<Swap>) -> Option<Handle> {
+    fn handle(swap: &Box<Replace>) -> Option<Handle> {
         Some(swap.handle)
     }
 
-    async fn run(&self, swaps: Vec<Box<Swap>>) -> Vec<Result<Swapped, StoreError>> {
+    async fn run(&self, swaps: Vec<Box<Replace>>) -> Vec<Result<Swapped, StoreError>> {
         if swaps.len() < FEWEST_SWAPS {
             return join_all(swaps.into_iter().map(|swap| patiently(self.alone(swap)))).await;
         }
@@ -135,10 +122,10 @@ impl Group for Swaps {
 }
 
 impl Swaps {
-    fn alone(&self, swap: Box<Swap>) -> BoxFuture<'static, Result<Replaced, StoreError>> {
+    fn alone(&self, swap: Box<Replace>) -> BoxFuture<'static, Result<Replaced, StoreError>> {
         let operations = Arc::clone(&self.0);
         async move {
-            let Swap {
+            let Replace {
                 handle,
                 expected,
                 record,
@@ -150,7 +137,7 @@ impl Swaps {
     }
 
     /// Makes those swaps that nothing is in the way of. A transaction that something came in the way of made none of them.
-    async fn together(&self, swaps: &[Box<Swap>]) -> Sent {
+    async fn together(&self, swaps: &[Box<Replace>]) -> Sent {
         let mut sent = HashSet::new();
         match self.transaction(swaps, &mut sent).await {
             Ok(()) => (sent, Ok(())),
@@ -163,7 +150,7 @@ impl Swaps {
     /// which are then in `sent`.
     async fn transaction(
         &self,
-        swaps: &[Box<Swap>],
+        swaps: &[Box<Replace>],
         sent: &mut HashSet<Handle>,
     ) -> Result<(), Failure> {
         let sql = &self.0.sql;
@@ -176,7 +163,7 @@ impl Swaps {
             .script(sql.lock_all(shared.iter().map(|swap| swap.handle)))
             .await?;
         let held = row::headers(locked.into_iter().flat_map(|done| done.rows));
-        let due = shared.iter().filter(|swap| swap.is_due(&held));
+        let due = shared.iter().filter(|swap| is_due(swap, &held));
         let records: Vec<_> = due.map(|swap| (swap.handle, &swap.record)).collect();
         if records.is_empty() {
             lease.script(ROLLBACK).await?;
@@ -189,17 +176,16 @@ impl Swaps {
     }
 
     /// Whether the text of a group, where a body takes twice its bytes and all else at most 4 KiB, has room for it.
-    fn may_share(&self, swap: &Swap) -> bool {
+    fn may_share(&self, swap: &Replace) -> bool {
         let room = (self.0.largest_body / LIMITS.calls).saturating_sub(4096) / 2;
         swap.record.body.len() <= room.min(LARGEST_SHARED_BODY)
     }
 }
 
-impl Swap {
-    fn is_due(&self, held: &HashMap<Handle, Header>) -> bool {
-        let held = held.get(&self.handle);
-        held.is_some_and(|held| held.version == self.expected && held.is_live(self.now))
-    }
+/// Whether what is held is what `swap` is to be made of.
+fn is_due(swap: &Replace, held: &HashMap<Handle, Header>) -> bool {
+    let held = held.get(&swap.handle);
+    held.is_some_and(|held| held.version == swap.expected && held.is_live(swap.now))
 }
 
 /// Waits for a swap as long as it holds nobody up.

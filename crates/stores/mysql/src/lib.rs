@@ -87,7 +87,7 @@
 //!
 //! # Waits
 //!
-//! An operation waits at most [`pool_timeout`](MysqlConfig::pool_timeout) for a connection, then
+//! An operation waits at most [`pool_timeout`](MysqlConfig::pool_timeout) for a connection, of which
 //! [`connect_timeout`](MysqlConfig::connect_timeout) if a new one is needed or one is asked whether it answers, then
 //! [`statement_timeout`](MysqlConfig::statement_timeout) for its answers. The error says whether the write may have been
 //! made. Connections that broke are replaced by themselves; a server that is back is used again without a restart. A
@@ -131,13 +131,13 @@
 //! | `host`, `port`, `user`, `password`, `database`; in a URL before the `?` | `localhost`, 3306 | [where](MysqlConfig::new) |
 //! | `socket` | | [a Unix socket](MysqlConfig::socket) |
 //! | `tls` | `off` | [whether connections are encrypted](MysqlConfig::tls): `off` or `verified`, by the feature `tls` |
-//! | `tls_ca` | | [whom to trust](MysqlConfig::tls_ca) |
+//! | `ca_file` | | [whom to trust](MysqlConfig::ca_file) |
 //! | `table` | `fasthttpsession` | [the table's name](MysqlConfig::table) |
 //! | `migrate` | `false` | [make the table, or bring it up to date](MysqlConfig::migrate) |
 //! | `max_connections` | 16 | [the most connections](MysqlConfig::max_connections) |
 //! | `idle_connections` | 4 | [how many of them stay open unused](MysqlConfig::idle_connections) |
 //! | `connect_timeout_ms` | 5000 | [for a new connection](MysqlConfig::connect_timeout) |
-//! | `pool_timeout_ms` | 5000 | [for a free connection](MysqlConfig::pool_timeout) |
+//! | `pool_timeout_ms` | 5000 | [for a connection](MysqlConfig::pool_timeout) |
 //! | `statement_timeout_ms` | 5000 | [for the answers](MysqlConfig::statement_timeout) |
 //! | `purge_every_ms` | 60000 | [how long to rest between purges](MysqlConfig::purge_every); 0 turns them off |
 //! | `purge_batch` | 1000 | [how much a purge removes at once](MysqlConfig::purge_batch) |

@@ -19,23 +19,31 @@ use crate::error::{Failure, timed_out, unopened};
 /// A connection that was in use a moment ago is used again without a question.
 const MOMENT: Duration = Duration::from_millis(50);
 
+/// The longest that MariaDB waits for a row; MySQL, ten times as long. More is an error or a warning.
+const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
+
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waits {
-    /// For a connection that another call uses.
+    /// For a connection, a new one included.
     pub(crate) pool: Duration,
-    /// For a new connection.
+    /// For a new connection, whoever still wants it.
     pub(crate) connect: Duration,
     /// For the answers of one operation, from when it has its connection.
     pub(crate) statement: Duration,
 }
 
 impl Waits {
+    /// For what others hold on the server, in whole seconds: a second less than this side waits, so that the server says
+    /// what was in the way, and at least 1.
+    pub(crate) fn on_server(self) -> u64 {
+        let wait = self.statement.saturating_sub(Duration::from_secs(1));
+        wait.min(LONGEST_LOCK_WAIT).as_secs().max(1)
+    }
+
     /// For an operation as a whole.
     pub(crate) fn total(self) -> Duration {
-        self.pool
-            .saturating_add(self.connect)
-            .saturating_add(self.statement)
+        self.pool.saturating_add(self.statement)
     }
 }
 
@@ -104,6 +112,7 @@ impl Link {
     }
 
     async fn client(&self, doing: &str) -> Result<Client, StoreError> {
+        let began = Instant::now();
         match &self.source {
             Source::Own(own) => {
                 let turn = self.free(doing, own.pool.turn()).await?;
@@ -112,7 +121,7 @@ impl Link {
                     Taken::Unused(conn) if conn.unused_for() < MOMENT => Ok(Client::Own(conn)),
                     taken => {
                         let connecting = async move { own.connected(taken).await.map(Client::Own) };
-                        self.connect(doing, Box::pin(connecting)).await
+                        self.connect(doing, began, Box::pin(connecting)).await
                     }
                 }
             }
@@ -124,7 +133,7 @@ impl Link {
                     return opened.map(|conn| Client::Shared(conn, turn));
                 }
                 let connecting = async move { Ok(Client::Shared(opening.await?, turn)) };
-                self.connect(doing, connecting).await
+                self.connect(doing, began, connecting).await
             }
         }
     }
@@ -138,10 +147,11 @@ impl Link {
     }
 
     /// A task of its own makes the connection, and leaves it to others should nobody want it any more: a server counts
-    /// those who turn away half-way, and ends up refusing them.
+    /// those who turn away half-way, and ends up refusing them. So who has waited since `began` may give up before it does.
     async fn connect(
         &self,
         doing: &str,
+        began: Instant,
         connecting: impl Future<Output = mysql_async::Result<Client>> + Send + 'static,
     ) -> Result<Client, StoreError> {
         let (limit, (answer, answered)) = (self.waits.connect, oneshot::channel());
@@ -151,10 +161,11 @@ impl Link {
                 unwanted.give_back();
             }
         });
-        let connected = answered.await.map_err(|_| stopped(doing))?;
+        let left = self.waits.pool.saturating_sub(began.elapsed());
         let place = || self.source.place();
-        let connected = connected
-            .map_err(|_| timed_out(&format!("connecting to {}", place())).not_applied())?;
+        let late = |_| timed_out(&format!("connecting to {}", place())).not_applied();
+        let answered = timeout(left, answered).await.map_err(late)?;
+        let connected = answered.map_err(|_| stopped(doing))?.map_err(late)?;
         connected.map_err(|error| unopened(&place(), error))
     }
 }

@@ -6,7 +6,7 @@ use fasthttpsession_core::{
     Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, StoreError, Timestamp,
     Touched,
 };
-use fasthttpsession_store_common::{cursor_at, handle_at, settle};
+use fasthttpsession_store_common::{cursor_after, handle_at, settle};
 use futures_util::FutureExt as _;
 use mysql_async::Value;
 
@@ -93,6 +93,7 @@ impl Operations {
         Ok(lease.change(&self.sql.overwrite, overwritten).await? > 0)
     }
 
+    /// Whoever asks has seen that the record [`fits`](Self::fits).
     pub(crate) async fn replace(
         &self,
         handle: Handle,
@@ -100,7 +101,6 @@ impl Operations {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        self.fits(record)?;
         let doing = "replacing a session";
         again(doing, || {
             self.try_replace(doing, handle, expected, record, now)
@@ -232,7 +232,7 @@ impl Operations {
             .collect::<Result<Vec<_>, _>>()
             .map_err(wrong)?;
         let last = sessions.last().filter(|_| is_full);
-        let next = last.and_then(|(handle, _)| after_handle(*handle));
+        let next = last.and_then(|(handle, _)| cursor_after(*handle));
         sessions.retain(|(_, record)| record.is_live(now));
         Ok(Page { sessions, next })
     }
@@ -323,10 +323,4 @@ fn written(record: &Record, handle: Handle) -> Vec<Value> {
 fn with(mut values: Vec<Value>, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
     values.extend(more);
     values
-}
-
-/// Where a scan goes on that has got as far as `handle`; nowhere after the last there can be.
-fn after_handle(handle: Handle) -> Option<Cursor> {
-    let next = u128::from_be_bytes(*handle.as_bytes()).checked_add(1)?;
-    Some(cursor_at(Handle::from_bytes(next.to_be_bytes())))
 }

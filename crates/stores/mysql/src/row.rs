@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use fasthttpsession_core::{Handle, Header, InvalidText, Label, Principal, Record, Timestamp};
+use fasthttpsession_store_common::bigint;
 use mysql_async::prelude::FromValue;
 use mysql_async::{Row, Value};
 
@@ -17,9 +18,9 @@ pub(crate) fn moment(moment: Timestamp) -> Value {
     number(moment.as_millis())
 }
 
-/// A number of a record as a value. None is above `i64::MAX`: headers and timestamps say so.
+/// A number of a record as a value.
 pub(crate) fn number(number: u64) -> Value {
-    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    Value::Int(bigint(number))
 }
 
 /// All columns but the handle, in the order of the statements that write them.

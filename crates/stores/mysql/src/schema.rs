@@ -110,9 +110,8 @@ impl<'a> Schema<'a> {
         }
         let migrating = async {
             let mut lease = self.link.lease(doing).await?;
-            let limit = self.link.waits().statement.as_secs().max(1);
             let mut lock = self.name();
-            lock.push(Value::UInt(limit));
+            lock.push(Value::UInt(self.link.waits().on_server()));
             let locked = lease.rows(LOCK, lock).await?;
             match locked.first().and_then(|row| number(row, 0)) {
                 Some(1) => {}

@@ -9,12 +9,13 @@ use fasthttpsession_core::{
     StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    Grouped, PurgeTask, Purging, TableName, in_runtime_with_io, misconfigured, within,
+    Grouped, Load, PurgeTask, Purging, Replace, TableName, in_runtime_with_io, misconfigured,
+    within,
 };
 
 use crate::config::MysqlConfig;
 use crate::error::{Failure, timed_out};
-use crate::groups::{LIMITS, Load, Loads, Swap, Swapped, Swaps};
+use crate::groups::{LIMITS, Loads, Swapped, Swaps};
 use crate::link::Link;
 use crate::operations::Operations;
 use crate::row;
@@ -84,7 +85,7 @@ impl MysqlStore {
         within(limit, operation, || timed_out(doing))
     }
 
-    async fn swap(&self, swap: Box<Swap>) -> Result<Replaced, StoreError> {
+    async fn swap(&self, swap: Box<Replace>) -> Result<Replaced, StoreError> {
         match self.swaps.call(swap).await? {
             Swapped::Done(replaced) => Ok(replaced),
             Swapped::Alone(swap) => swap.await,
@@ -124,7 +125,7 @@ impl Store for MysqlStore {
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
         self.operations.fits(record)?;
-        let swap = Box::new(Swap {
+        let swap = Box::new(Replace {
             handle,
             expected,
             record: record.clone(),

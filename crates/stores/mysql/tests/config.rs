@@ -15,10 +15,11 @@ fn a_url_a_file_and_a_program_say_the_same() {
         .expect("it is a name")
         .port(3307)
         .socket("/run/db.sock")
-        .user("we@b", SECRET)
+        .user("we@b")
+        .password(SECRET)
         .database("a/pp")
         .tls(Tls::Verified)
-        .tls_ca("/etc/ca.pem")
+        .ca_file("/etc/ca.pem")
         .migrate(true)
         .max_connections(7)
         .idle_connections(2)
@@ -27,7 +28,7 @@ fn a_url_a_file_and_a_program_say_the_same() {
         .statement_timeout(Duration::from_millis(1300))
         .purge_every(Duration::ZERO)
         .purge_batch(11);
-    let settings = "socket=/run/db.sock&tls=verified&tls_ca=/etc/ca.pem&table=web.sessions&migrate=true\
+    let settings = "socket=/run/db.sock&tls=verified&ca_file=/etc/ca.pem&table=web.sessions&migrate=true\
         &max_connections=7&idle_connections=2&connect_timeout_ms=1100&pool_timeout_ms=1200\
         &statement_timeout_ms=1300&purge_every_ms=0&purge_batch=11";
     for scheme in ["mysql", "mariadb"] {
@@ -35,7 +36,7 @@ fn a_url_a_file_and_a_program_say_the_same() {
         assert_eq!(MysqlConfig::from_url(&url).expect(&url), program);
     }
     let file = r#"{"host": "db.example", "port": 3307, "socket": "/run/db.sock", "user": "we@b",
-        "password": "s3cret!", "database": "a/pp", "tls": "verified", "tls_ca": "/etc/ca.pem",
+        "password": "s3cret!", "database": "a/pp", "tls": "verified", "ca_file": "/etc/ca.pem",
         "table": "web.sessions", "migrate": true, "max_connections": 7, "idle_connections": 2,
         "connect_timeout_ms": 1100, "pool_timeout_ms": 1200, "statement_timeout_ms": 1300,
         "purge_every_ms": 0, "purge_batch": 11}"#;
@@ -60,7 +61,10 @@ fn what_is_not_said_has_its_default() {
 
 #[test]
 fn an_address_has_brackets_in_a_url_only() {
-    let program = MysqlConfig::new("::1").port(3307).user("web", "pw");
+    let program = MysqlConfig::new("::1")
+        .port(3307)
+        .user("web")
+        .password("pw");
     let url = MysqlConfig::from_url("mysql://web:pw@[::1]:3307").expect("it is a URL");
     assert_eq!(url, program);
 }
@@ -125,11 +129,11 @@ fn no_password_is_printed() {
 #[tokio::test]
 async fn authorities_that_would_not_be_asked_are_refused() {
     for settings in ["", "&tls=off", "&socket=/nowhere/db.sock"] {
-        let url = format!("mysql://127.0.0.1:1/app?tls_ca=/etc/ca.pem{settings}");
+        let url = format!("mysql://127.0.0.1:1/app?ca_file=/etc/ca.pem{settings}");
         let config = MysqlConfig::from_url(&url).expect(&url);
         let error = config.open().await.expect_err("nobody would be verified");
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
-        let sentence = "tls_ca is of use with tls=verified only";
+        let sentence = "ca_file is of use with tls=verified only";
         assert!(error.to_string().contains(sentence), "{error}");
     }
 }

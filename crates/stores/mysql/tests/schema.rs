@@ -80,13 +80,13 @@ async fn nobody_migrates_while_another_does() {
     let held: Option<u64> = other.query_first(lock).await.expect(lock);
     assert_eq!(held, Some(1));
     let config = place.config();
-    // Longer than the second that the server waits.
     let opened = config
-        .statement_timeout(Duration::from_millis(1900))
+        .statement_timeout(Duration::from_secs(3))
         .open()
         .await;
     let error = opened.expect_err("another process migrates");
     assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    assert!(error.to_string().contains("another process"), "{error}");
     let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()";
     assert_eq!(place.number(tables), 0);
     other.disconnect().await.expect("it ends");
@@ -229,7 +229,11 @@ async fn a_user_who_may_not_is_told_so() {
     place.run(&format!(
         "CREATE USER '{user}'@'%' IDENTIFIED BY 'of a test'"
     ));
-    let as_user = place.config().migrate(false).user(&user, "of a test");
+    let as_user = place
+        .config()
+        .migrate(false)
+        .user(&user)
+        .password("of a test");
     place.run(&format!(
         "GRANT DELETE ON {database}.fasthttpsession TO '{user}'@'%'"
     ));
@@ -271,9 +275,14 @@ async fn one_user_makes_the_table_and_another_needs_four_rights_to_it() {
     place.run(&format!(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO '{web}'@'%'"
     ));
-    let made = place.config().user(migrator, "of a test").open().await;
+    let made = place
+        .config()
+        .user(migrator)
+        .password("of a test")
+        .open()
+        .await;
     drop(made.expect("it may make the table"));
-    let store = place.config().user(web, "of a test").open().await;
+    let store = place.config().user(web).password("of a test").open().await;
     let store = store.expect("there is nothing to migrate");
 
     create(&store, 0..16).await;

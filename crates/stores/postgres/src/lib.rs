@@ -244,7 +244,7 @@
 //! ```sql
 //! -- scan
 //! SELECT handle, version, created_at, idle_deadline, absolute_deadline, principal, label, body FROM fasthttpsession
-//!     WHERE handle > $1 ORDER BY handle LIMIT $2
+//!     WHERE handle >= $1 ORDER BY handle LIMIT $2
 //! ```
 //!
 //! ```sql

@@ -3,51 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use fasthttpsession_core::{
-    Created, Deleted, Handle, Record, Replaced, StoreError, Timestamp, Touched,
-};
+use fasthttpsession_core::{Created, Deleted, Handle, Record, Replaced, StoreError, Touched};
+use fasthttpsession_store_common::{Create, Delete, Load, Replace, Touch};
 
 use crate::database::Database;
 use crate::groups::{Answer, Operation, Waiting};
 use crate::row::{Columns, Held, Key, millis};
-
-/// [`Store::create`](fasthttpsession_core::Store::create).
-pub(crate) struct Create {
-    pub(crate) handle: Handle,
-    pub(crate) record: Record,
-    pub(crate) now: Timestamp,
-}
-
-/// [`Store::replace`](fasthttpsession_core::Store::replace).
-pub(crate) struct Replace {
-    pub(crate) handle: Handle,
-    pub(crate) expected: u64,
-    pub(crate) record: Record,
-    pub(crate) now: Timestamp,
-}
-
-/// [`Store::touch`](fasthttpsession_core::Store::touch).
-#[derive(Clone)]
-pub(crate) struct Touch {
-    pub(crate) handle: Handle,
-    pub(crate) version: u64,
-    pub(crate) idle_deadline: Timestamp,
-    pub(crate) now: Timestamp,
-}
-
-/// [`Store::delete`](fasthttpsession_core::Store::delete).
-#[derive(Clone)]
-pub(crate) struct Delete {
-    pub(crate) handle: Handle,
-    pub(crate) now: Timestamp,
-}
-
-/// [`Store::load`](fasthttpsession_core::Store::load).
-#[derive(Clone)]
-pub(crate) struct Load {
-    pub(crate) handle: Handle,
-    pub(crate) now: Timestamp,
-}
 
 impl Operation for Arc<Create> {
     type Answer = Created;

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use fasthttpsession_core::{
     Handle, Header, InvalidText, Label, Principal, Record, StoreError, StoreErrorKind, Timestamp,
 };
+use fasthttpsession_store_common::bigint;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
@@ -129,11 +130,6 @@ fn corrupt(row: &Row, at: usize) -> StoreError {
         StoreErrorKind::Corrupt,
         format!("a row of the table of sessions is not a record: no record has its {column}"),
     )
-}
-
-/// What can be kept of a number: a `bigint`. What is larger than any record may have becomes the largest.
-pub(crate) fn bigint(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn millis(moment: Timestamp) -> i64 {

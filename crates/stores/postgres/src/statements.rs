@@ -260,7 +260,7 @@ fn sessions_of(table: &TableName) -> Statement {
 fn scan(table: &TableName) -> Statement {
     statement(
         &[Type::UUID, Type::INT8],
-        format!("SELECT {COLUMNS} FROM {table} WHERE handle > $1 ORDER BY handle LIMIT $2"),
+        format!("SELECT {COLUMNS} FROM {table} WHERE handle >= $1 ORDER BY handle LIMIT $2"),
     )
 }
 

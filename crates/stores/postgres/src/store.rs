@@ -10,8 +10,8 @@ use fasthttpsession_core::{
     StoreError, Timestamp, Touched,
 };
 use fasthttpsession_store_common::{
-    GroupLimits, Grouped, PurgeTask, Purging, TableName, cursor_at, handle_at, in_runtime_with_io,
-    settle, within,
+    Create, Delete, GroupLimits, Grouped, Load, PurgeTask, Purging, Replace, TableName, Touch,
+    bigint, cursor_after, handle_at, in_runtime_with_io, settle, within,
 };
 use tokio_postgres::Row;
 
@@ -20,8 +20,7 @@ use crate::connections::Connections;
 use crate::database::Database;
 use crate::error::{contended, timed_out, unless_thwarted};
 use crate::groups::{Answer, Groups, Operation, Waiting, made};
-use crate::operations::{Create, Delete, Load, Replace, Touch};
-use crate::row::{self, Key, Unshown, bigint, millis};
+use crate::row::{self, Key, Unshown, millis};
 use crate::schema::Schema;
 use crate::statements::Statements;
 
@@ -264,14 +263,13 @@ impl Store for PostgresStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page, StoreError> {
-        // Before the first handle there is: none is all zeros, for they are random.
-        let after = handle_at(after)?.unwrap_or(Handle::from_bytes([0; Handle::BYTES]));
+        let first = handle_at(after)?.unwrap_or(Handle::from_bytes([0; Handle::BYTES]));
         let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
         let select = async move |database: Arc<Database>| {
             let statement = &database.statements.scan;
             database
                 .connections
-                .rows(statement, &[&Key(after), &limit])
+                .rows(statement, &[&Key(first), &limit])
                 .await
         };
         let rows = self.inner.with(select).await?;
@@ -280,7 +278,7 @@ impl Store for PostgresStore {
         let sessions: Result<_, _> = rows.iter().filter_map(|row| row::live(row, now)).collect();
         Ok(Page {
             sessions: sessions?,
-            next: last.map(cursor_at),
+            next: last.and_then(cursor_after),
         })
     }
 

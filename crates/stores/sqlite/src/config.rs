@@ -120,8 +120,8 @@ impl SqliteConfig {
     }
 
     /// How long an operation may wait: for a connection, for another process that has the database locked, for an
-    /// answer. Past it the answer is a [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout). Default: 5 s. More than
-    /// 24 days count as so many.
+    /// answer. Past it the answer is a [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout). Opening as a whole may
+    /// take so long and a second. Default: 5 s. More than 24 days count as so many.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
@@ -146,7 +146,8 @@ impl SqliteConfig {
     ///
     /// A file or a table that is missing or not as this version needs it, a folder that is missing, and a path that names
     /// no file are errors of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what
-    /// would mend them.
+    /// would mend them. A disk that hangs, or another process that keeps the database locked, is a
+    /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout).
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
         let file = File::new(&self.path, self.migrate)?;
         self.check()?;

@@ -3,19 +3,14 @@
 use std::sync::Arc;
 
 use fasthttpsession_core::{Cursor, Handle, Page, Principal, Record, StoreError, Timestamp};
-use fasthttpsession_store_common::{cursor_at, handle_at};
+use fasthttpsession_store_common::{Load, bigint, cursor_at, handle_at};
 use rusqlite::{Connection, Row, ToSql};
 
 use crate::error::{read_error, store_error};
 use crate::named::Named;
 use crate::readers::Query;
-use crate::row::{self, integer, live_record, live_session};
+use crate::row::{self, live_record, live_session};
 use crate::statements::Statements;
-
-pub(crate) struct Load {
-    pub(crate) handle: Handle,
-    pub(crate) now: Timestamp,
-}
 
 impl Query for Load {
     type Answer = Option<Record>;
@@ -53,7 +48,7 @@ impl Query for SessionsOf {
 
     fn run(&self, db: &Connection, sql: &Statements) -> Result<Self::Answer, StoreError> {
         let mut sessions = Vec::new();
-        let (principal, now) = (self.principal.as_str(), integer(self.now.as_millis()));
+        let (principal, now) = (self.principal.as_str(), bigint(self.now.as_millis()));
         each_row::<Self>(db, &sql.sessions_of, &[&principal, &now], |row| {
             sessions.extend(live_session(row, self.now)?);
             Ok(())
@@ -80,7 +75,7 @@ impl Query for Scan {
         let after = after.map_or(Vec::new(), |handle| handle.as_bytes().to_vec());
         let limit = self.limit.max(1);
         let (mut page, mut looked_at) = (Page::default(), 0);
-        each_row::<Self>(db, &sql.scan, &[&after, &integer(limit as u64)], |row| {
+        each_row::<Self>(db, &sql.scan, &[&after, &bigint(limit as u64)], |row| {
             page.sessions.extend(live_session(row, self.now)?);
             looked_at += 1;
             if looked_at == limit {
@@ -101,7 +96,7 @@ impl Query for Count {
     const DOING: &'static str = "counting the sessions";
 
     fn run(&self, db: &Connection, sql: &Statements) -> Result<u64, StoreError> {
-        one_number::<Self>(db, &sql.count, &[&integer(self.now.as_millis())])
+        one_number::<Self>(db, &sql.count, &[&bigint(self.now.as_millis())])
     }
 }
 

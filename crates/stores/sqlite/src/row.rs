@@ -4,6 +4,7 @@ use bytes::Bytes;
 use fasthttpsession_core::{
     Handle, Header, InvalidText, Label, Principal, Record, StoreError, Timestamp,
 };
+use fasthttpsession_store_common::bigint;
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
@@ -46,15 +47,10 @@ pub(crate) fn handle(row: &Row<'_>, column: usize) -> Result<Handle, StoreError>
     Ok(Handle::from_bytes(bytes))
 }
 
-/// A number of a record as SQLite keeps it. None is above `i64::MAX`: headers and timestamps say so.
-pub(crate) fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 /// The first eight parameters of the statements that write a record.
 pub(crate) fn values<'a>(handle: &'a Handle, record: &'a Record) -> [ToSqlOutput<'a>; 8] {
     let header = &record.header;
-    let int = |number: u64| ToSqlOutput::from(integer(number));
+    let int = |number: u64| ToSqlOutput::from(bigint(number));
     [
         ToSqlOutput::Borrowed(ValueRef::Blob(handle.as_bytes())),
         int(header.version),

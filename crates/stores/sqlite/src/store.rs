@@ -8,21 +8,24 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, Timestamp, Touched,
 };
-use fasthttpsession_store_common::{PurgeTask, Purging, in_runtime};
+use fasthttpsession_store_common::{
+    Create, Delete, Load, PurgeTask, Purging, Replace, Touch, in_runtime,
+};
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::checkpoints::Checkpoints;
 use crate::config::SqliteConfig;
 use crate::connect::Connect;
-use crate::error::abandoned;
+use crate::error::{abandoned, timed_out};
 use crate::named::Named;
-use crate::queries::{Check, Count, Load, Scan, SessionsOf};
+use crate::queries::{Check, Count, Scan, SessionsOf};
 use crate::readers::Readers;
 use crate::schema;
 use crate::statements::Statements;
-use crate::writer::Writer;
-use crate::writes::{Create, Delete, Purge, Replace, Touch};
+use crate::writer::{GRACE, Writer};
+use crate::writes::Purge;
 
 /// Connections that list: so many at once, and never in the way of a read of one session.
 const LISTERS: usize = 2;
@@ -30,6 +33,7 @@ const LISTERS: usize = 2;
 const SLICE: usize = 100;
 /// As long as SQLite can be told to wait for a lock: 24 days.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+const OPENING: &str = "opening the database";
 
 /// Keeps sessions in an SQLite file. Clones are the same store; the last one that is dropped closes the file.
 ///
@@ -61,10 +65,13 @@ impl SqliteStore {
             every: config.purge_every,
             batch: config.purge_batch,
         };
+        // SQLite gives up waiting for a lock by itself before, and says so.
+        let limit = config.timeout + GRACE;
         let opening = spawn_blocking(move || Inner::open(config, &connect));
-        let opened = opening
+        let opened = timeout(limit, opening)
             .await
-            .map_err(|_| abandoned("opening the database"))?;
+            .map_err(|_| timed_out(OPENING).not_applied())?
+            .map_err(|_| abandoned(OPENING))?;
         let store = Self {
             inner: Arc::new(opened?),
             _purging: None,

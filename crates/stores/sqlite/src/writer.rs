@@ -30,7 +30,7 @@ const CROWD: usize = 5;
 /// How long such a group is waited for at most: some two commits, with the wake-ups that they cost.
 const LINGER: Duration = Duration::from_micros(100);
 /// How much longer than its limit a call waits for an answer: the writer knows whether a late call had an effect.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// How long to rest between attempts to get the lock that another process has. SQLite would rest longer each time, and
 /// the other process be faster for ever.
 const RETRY: Duration = Duration::from_millis(1);

@@ -4,14 +4,13 @@
 //! Each changes a row by one statement: so one that fails leaves nothing behind for the others of its group to be spoiled
 //! by. What a purge that fails has done is right by itself, row by row.
 
-use fasthttpsession_core::{
-    Created, Deleted, Handle, Record, Replaced, StoreError, Timestamp, Touched,
-};
+use fasthttpsession_core::{Created, Deleted, Record, Replaced, StoreError, Timestamp, Touched};
+use fasthttpsession_store_common::{Create, Delete, Replace, Touch, bigint};
 use rusqlite::{Connection, ToSql, params};
 
 use crate::error::{read_error, store_error};
 use crate::queries::load;
-use crate::row::{integer, values};
+use crate::row::values;
 use crate::statements::Statements;
 
 /// Something to write.
@@ -22,12 +21,6 @@ pub(crate) trait Write: Send + 'static {
     const DOING: &'static str;
 
     fn run(&self, db: &Connection, sql: &Statements) -> Result<Self::Answer, StoreError>;
-}
-
-pub(crate) struct Create {
-    pub(crate) handle: Handle,
-    pub(crate) record: Record,
-    pub(crate) now: Timestamp,
 }
 
 impl Write for Create {
@@ -47,13 +40,6 @@ impl Write for Create {
     }
 }
 
-pub(crate) struct Replace {
-    pub(crate) handle: Handle,
-    pub(crate) expected: u64,
-    pub(crate) record: Record,
-    pub(crate) now: Timestamp,
-}
-
 impl Write for Replace {
     type Answer = Replaced;
     const DOING: &'static str = "replacing a session";
@@ -61,7 +47,7 @@ impl Write for Replace {
     /// Tries what most replacements need first, and asks what is there only if that did not do.
     fn run(&self, db: &Connection, sql: &Statements) -> Result<Replaced, StoreError> {
         let values = values(&self.handle, &self.record);
-        let (expected, now) = (integer(self.expected), integer(self.now.as_millis()));
+        let (expected, now) = (bigint(self.expected), bigint(self.now.as_millis()));
         let mut params = refs(&values).to_vec();
         params.extend([&expected as &dyn ToSql, &now]);
         if changed::<Self>(db, &sql.replace, &params)? == 1 {
@@ -80,13 +66,6 @@ impl Write for Replace {
     }
 }
 
-pub(crate) struct Touch {
-    pub(crate) handle: Handle,
-    pub(crate) version: u64,
-    pub(crate) idle_deadline: Timestamp,
-    pub(crate) now: Timestamp,
-}
-
 impl Write for Touch {
     type Answer = Touched;
     const DOING: &'static str = "touching a session";
@@ -96,16 +75,11 @@ impl Write for Touch {
             return Ok(Touched::Gone);
         };
         if header.version == self.version && header.idle_deadline < self.idle_deadline {
-            let deadline = integer(self.idle_deadline.as_millis());
+            let deadline = bigint(self.idle_deadline.as_millis());
             changed::<Self>(db, &sql.touch, params![self.handle.as_bytes(), deadline])?;
         }
         Ok(Touched::Touched)
     }
-}
-
-pub(crate) struct Delete {
-    pub(crate) handle: Handle,
-    pub(crate) now: Timestamp,
 }
 
 impl Write for Delete {
@@ -119,7 +93,7 @@ impl Write for Delete {
         let mut rows = statement.query([self.handle.as_bytes()]).map_err(failed)?;
         let mut deleted = Deleted::Gone;
         while let Some(row) = rows.next().map_err(failed)? {
-            if row.get::<_, i64>(0).map_err(failed)? > integer(self.now.as_millis()) {
+            if row.get::<_, i64>(0).map_err(failed)? > bigint(self.now.as_millis()) {
                 deleted = Deleted::Deleted;
             }
         }
@@ -149,7 +123,7 @@ impl Write for Purge {
     ///
     /// Row by row: of a statement that changes many, SQLite would first copy each page, in case it had to take it back.
     fn run(&self, db: &Connection, sql: &Statements) -> Result<Purged, StoreError> {
-        let now = integer(self.now.as_millis());
+        let now = bigint(self.now.as_millis());
         let due = self.due(db, sql, now)?;
         let mut removed = 0;
         for (row, expires_at) in &due {
@@ -177,7 +151,7 @@ impl Purge {
         let failed = |error| store_error(Self::DOING, error);
         let mut statement = db.prepare_cached(&sql.due).map_err(failed)?;
         let rows = statement
-            .query_map([now, integer(self.rows as u64)], |row| {
+            .query_map([now, bigint(self.rows as u64)], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .map_err(failed)?;

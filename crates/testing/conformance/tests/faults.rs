@@ -93,6 +93,7 @@ caught_by! {
     replace_looks_then_writes: ReplaceLooksThenWrites, increments_at_once_all_count;
     replace_makes_records: ReplaceMakesRecords, a_replacement_creates_nothing;
     replace_writes_in_two_steps: ReplaceWritesInTwoSteps, a_dropped_replacement_happened_or_not;
+    scan_begins_behind_zeros: ScanBeginsBehindZeros, a_scan_finds_every_session;
     scan_by_position: ScanByPosition, a_scan_misses_nothing_that_lives_throughout;
     scan_ends_at_capped_page: ScanEndsAtCappedPage, a_page_is_bounded;
     scan_ends_at_expired_page: ScanEndsAtExpiredPage, a_scan_passes_over_the_expired;

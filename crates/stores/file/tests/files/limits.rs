@@ -1,8 +1,11 @@
 //! What there is too little of: room on the disk, and handles of files.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fasthttpsession_core::{Created, Replaced, Store, StoreErrorKind};
+use fasthttpsession_core::{Created, Handle, Record, Replaced, Store, StoreErrorKind};
+use fasthttpsession_file::FileStore;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::sample::{
@@ -174,4 +177,57 @@ async fn a_limit_beyond_all_clocks_is_none() {
     let next = next(&record(HOUR), "new");
     let answer = store.replace(handle(1), 1, &next, NOW).await.unwrap();
     assert_eq!(answer, Replaced::Replaced);
+}
+
+/// The longest record of which a new file is read without a thread, and the longest that fits in that file.
+const LONGEST_NEW: usize = 3255;
+const LONGEST_GROWN: usize = 4068;
+
+/// A record that takes so many bytes, of the next version.
+fn of_size(bytes: usize) -> Record {
+    let beside_body = next(&record(HOUR), "").to_bytes().len();
+    next(&record(HOUR), vec![7; bytes - beside_body])
+}
+
+/// What a load answers that gets no thread.
+fn loaded_at_once(store: &FileStore, handle: Handle) -> Option<Record> {
+    let load = pin!(store.load(handle, NOW));
+    match load.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(loaded) => loaded.expect("the file holds a record"),
+        Poll::Pending => None,
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_a_few_kilobytes_is_read_while_all_threads_are_in_use() {
+    let folder = folder();
+    let store = open(folder.path()).await;
+    let sizes = [100, 3000, LONGEST_NEW];
+    for (number, bytes) in (0..).zip(sizes) {
+        let created = store.create(handle(number), &of_size(bytes), NOW).await;
+        assert_eq!(created.unwrap(), Created::Created);
+    }
+    if loaded_at_once(&store, handle(0)).is_none() {
+        eprintln!("Not tried: here the kernel says nothing of a file without waiting.");
+        return;
+    }
+    for (number, bytes) in (0..).zip(sizes) {
+        let loaded = loaded_at_once(&store, handle(number));
+        assert_eq!(loaded, Some(of_size(bytes)), "{bytes}");
+    }
+    let grown = next(&of_size(LONGEST_GROWN), of_size(LONGEST_GROWN).body);
+    let answer = store.replace(handle(2), 2, &grown, NOW).await;
+    assert_eq!(answer.unwrap(), Replaced::Replaced);
+    assert_eq!(loaded_at_once(&store, handle(2)), Some(grown));
+}
+
+/// As the page says it.
+#[tokio::test]
+async fn a_longer_record_is_read_by_a_thread() {
+    let folder = folder();
+    let store = open(folder.path()).await;
+    let longer = of_size(LONGEST_NEW + 1);
+    store.create(handle(1), &longer, NOW).await.unwrap();
+    assert_eq!(loaded_at_once(&store, handle(1)), None);
+    assert_eq!(store.load(handle(1), NOW).await.unwrap(), Some(longer));
 }

@@ -1,5 +1,8 @@
 //! What happens at capacity, and that it is bounded without anybody purging.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use crate::sample::{HOUR, MINUTE, NOW, handle, record, record_of};
 use fasthttpsession_core::{Created, Deleted, Store, StoreErrorKind};
 use fasthttpsession_memory::{MemoryStore, WhenFull};
@@ -217,4 +220,61 @@ fn records(store: &MemoryStore) -> usize {
         .nth(1)
         .and_then(|rest| rest.split(',').next());
     number.unwrap().parse().unwrap()
+}
+
+const MANY: u64 = 200_000;
+
+/// A store at its capacity, whose sessions live longer than they seem to: a touch files nothing anew.
+async fn full_of_touched(when_full: WhenFull) -> MemoryStore {
+    let store = store(200_000, when_full);
+    let short = record(MINUTE);
+    for number in 0..MANY {
+        let created = store.create(handle(number), &short, NOW).await;
+        assert_eq!(created.unwrap(), Created::Created);
+        let touched = store.touch(handle(number), 1, NOW.after(HOUR), NOW).await;
+        touched.unwrap();
+    }
+    store
+}
+
+/// Looking at so many takes long, and a thread of a runtime has others to serve.
+#[tokio::test]
+async fn a_creation_that_has_to_look_at_many_lets_others_have_the_thread() {
+    for (when_full, now) in [
+        (WhenFull::Refuse, NOW.after(2 * MINUTE)),
+        (WhenFull::EvictAnonymous, NOW),
+    ] {
+        let store = full_of_touched(when_full).await;
+        let another = record(2 * HOUR);
+        let mut creation = pin!(store.create(handle(MANY), &another, now));
+        let once = creation
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(once.is_pending(), "{when_full:?}");
+        let created = creation.await.map_err(|error| error.kind());
+        let expected = match when_full {
+            WhenFull::EvictAnonymous => Ok(Created::Created),
+            _ => Err(StoreErrorKind::Full),
+        };
+        assert_eq!(created, expected);
+    }
+}
+
+/// What one that gave up has made room for is there for others.
+#[tokio::test]
+async fn a_creation_that_is_dropped_while_it_looks_keeps_no_room() {
+    let store = full_of_touched(WhenFull::EvictAnonymous).await;
+    let another = record(2 * HOUR);
+    for polls in [1, 10, 100, 1_000, 10_000] {
+        let mut creation = pin!(store.create(handle(MANY), &another, NOW));
+        for _ in 0..polls {
+            let context = &mut Context::from_waker(Waker::noop());
+            if creation.as_mut().poll(context).is_ready() {
+                break;
+            }
+        }
+    }
+    let count = store.count(NOW).await.unwrap();
+    assert!(count <= MANY, "{count}");
+    assert!(format!("{store:?}").contains(&format!("records: {count},")));
 }

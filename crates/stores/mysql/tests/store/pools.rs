@@ -145,7 +145,7 @@ async fn a_store_works_on_a_server_that_sets_connections_up_in_its_own_way() {
     place.run(&format!(
         "CREATE USER 'web'@'%' IDENTIFIED BY 'of a test'; GRANT ALL ON {database}.* TO 'web'@'%'"
     ));
-    let config = place.config().user("web", "of a test");
+    let config = place.config().user("web").password("of a test");
     let store = config.open().await.expect("the store opens");
     keeps_every_byte(&store, "init_connect").await;
 }

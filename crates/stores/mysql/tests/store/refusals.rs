@@ -72,6 +72,30 @@ async fn a_refusal_has_its_kind_and_shows_no_value_and_leaves_the_old_record() {
     }
 }
 
+/// Each swap commits by itself, so a refusal may be of its row, which is then as it was, or of its commit.
+#[tokio::test]
+async fn a_full_disk_is_told_of_a_row_and_what_befalls_a_commit_leaves_it_open() {
+    let place = Place::new();
+    let store = place.store().await;
+    create(&store, [1]).await;
+    for (code, kind, may_have_applied) in [
+        (1021, Full, false),
+        (1028, Full, false),
+        (1030, Full, false),
+        (1114, Full, false),
+        (1180, Unavailable, true),
+        (1026, Internal, true),
+        (1197, Internal, true),
+        (1598, Internal, true),
+        (1705, Internal, true),
+    ] {
+        refuse_updates(&place, code, ALWAYS).await;
+        let error = replace(&store, 1).await.expect_err("it is refused");
+        assert_eq!(error.kind(), kind, "{code}: {error}");
+        assert_eq!(error.may_have_applied(), may_have_applied, "{code}");
+    }
+}
+
 /// `ProxySQL` says so also when it has lost the server under a statement, or has had it interrupted too late.
 #[tokio::test]
 async fn what_a_proxy_may_say_in_place_of_the_server_may_have_been_made() {
@@ -128,7 +152,7 @@ async fn a_scan_does_not_go_on_from_the_cursor_of_another_store() {
 #[tokio::test]
 async fn no_password_is_in_what_a_refused_one_prints() {
     let place = Place::new();
-    let config = place.config().user("somebody", "s3cret-of-ours");
+    let config = place.config().user("somebody").password("s3cret-of-ours");
     let error = config.open().await.expect_err("it is the wrong one");
     assert_eq!(error.kind(), Misconfigured, "{error}");
     let address = format!("127.0.0.1:{}", place.database.server().port());
@@ -144,7 +168,7 @@ async fn a_database_that_the_user_may_not_use_is_no_wrong_password() {
     place.run(&format!(
         "CREATE USER '{user}'@'%' IDENTIFIED BY 'of a test'"
     ));
-    let config = place.config().user(&user, "of a test");
+    let config = place.config().user(&user).password("of a test");
     let error = config.open().await.expect_err("it has no right");
     assert_eq!(error.kind(), Misconfigured, "{error}");
     let sentence = error.to_string();

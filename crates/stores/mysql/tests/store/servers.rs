@@ -135,6 +135,30 @@ async fn opening_on_a_server_that_hangs_is_a_time_out() {
     place.database.server().resume();
 }
 
+/// Who has waited for long while all connections were in use has little time left for a new one.
+#[tokio::test]
+async fn a_connection_that_is_waited_for_and_then_made_takes_no_longer_than_one_that_is_waited_for()
+{
+    let place = Place::private();
+    create(&place.store().await, [1]).await;
+    let store = place.config().migrate(false).max_connections(1);
+    let store = store.pool_timeout(BOUND).open().await;
+    let store = store.expect("the store opens");
+    let _holder = place.holder(&[1]).await;
+    let first = replacing(&store, 1);
+    place.until_one_waits().await;
+    let second = tokio::spawn(async move { store.check().await });
+    tokio::time::sleep(BOUND.mul_f64(0.8)).await;
+    place.database.server().pause();
+    // Dropped with an answer under way, its connection is closed.
+    first.abort();
+    let error = failed(async { second.await.expect("no panic") }).await;
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    assert!(error.to_string().contains("connecting to"), "{error}");
+    assert!(!error.may_have_applied());
+    place.database.server().resume();
+}
+
 /// What prints an error alone tells all of it, and what prints what it came from, too, tells nothing twice.
 #[tokio::test]
 async fn why_no_connection_was_made_is_said_once_with_the_place() {
@@ -162,7 +186,7 @@ async fn a_server_that_only_answers_reads_has_certainly_not_written() {
     let database = place.database.name();
     place.run("CREATE USER 'service'@'%' IDENTIFIED BY 'of a test'");
     place.run(&format!("GRANT ALL ON {database}.* TO 'service'@'%'"));
-    let config = place.config().user("service", "of a test");
+    let config = place.config().user("service").password("of a test");
     let store = config.open().await.expect("the store opens");
     create(&store, 0..24).await;
     place.run("SET GLOBAL read_only = 1");

@@ -39,12 +39,12 @@ fn only_encrypted(place: &Place) -> (String, String) {
 async fn connections_are_encrypted_with_a_server_that_a_trusted_authority_vouches_for() {
     let place = Place::new();
     let (user, password) = only_encrypted(&place);
-    let config = place.config().user(&user, &password);
+    let config = place.config().user(&user).password(&password);
     let plain = config.clone().open().await;
     plain.expect_err("the server wants encryption of this user");
     let config = config
         .tls(Tls::Verified)
-        .tls_ca(place.database.server().ca_certificate());
+        .ca_file(place.database.server().ca_certificate());
     let store = config.open().await.expect("the store opens");
     create(&store, [1]).await;
     assert_eq!(load(&store, 1).await, Some(record()));
@@ -61,7 +61,7 @@ async fn a_socket_is_never_encrypted() {
 #[tokio::test]
 async fn authorities_that_can_not_be_read_are_named() {
     let config = MysqlConfig::new("127.0.0.1").tls(Tls::Verified);
-    let opened = config.tls_ca("/nowhere/ca.pem").open().await;
+    let opened = config.ca_file("/nowhere/ca.pem").open().await;
     let error = opened.expect_err("there is no such file");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
     assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
@@ -73,7 +73,7 @@ async fn a_server_that_no_trusted_authority_vouches_for_is_refused() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let config = place.config().tls(Tls::Verified);
     let strangers = [
-        config.clone().tls_ca(another_authority(folder.path())),
+        config.clone().ca_file(another_authority(folder.path())),
         config,
     ];
     for config in strangers {

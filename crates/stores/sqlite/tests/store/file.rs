@@ -1,8 +1,9 @@
 //! The files: who may read them, how they are closed, and connections of the application's own.
 
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use fasthttpsession_core::{Store, StoreErrorKind};
@@ -172,4 +173,35 @@ async fn what_is_printed_of_a_store_is_where_it_is() {
         printed.contains("sessions.db") && printed.contains("fasthttpsession"),
         "{printed}"
     );
+}
+
+/// As on a disk that hangs.
+#[tokio::test(start_paused = true)]
+async fn opening_a_file_that_never_opens_is_a_timeout() {
+    let limit = Duration::from_secs(5);
+    let (begin, asked) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let ended = Mutex::new(ended);
+    let never = move || {
+        begin.send(()).expect("the test waits");
+        // Until the test has ended.
+        let _ = ended.lock().expect("nothing panics").recv();
+        Connection::open_in_memory()
+    };
+    let config = SqliteConfig::new("").migrate(true).timeout(limit);
+    let mut opening = pin!(config.open_on(never));
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(opening.as_mut().poll(context).is_pending());
+    asked.recv().expect("it opens the file");
+    tokio::time::advance(limit).await;
+    // As long as anything takes that is within the limit.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let Poll::Ready(opened) = opening.as_mut().poll(context) else {
+        drop(end);
+        panic!("it waits for ever");
+    };
+    drop(end);
+    let error = opened.expect_err("no file was opened");
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error}");
+    assert!(!error.may_have_applied());
 }

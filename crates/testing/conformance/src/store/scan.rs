@@ -10,8 +10,8 @@ use super::sample::{self, HOUR};
 use super::subject::Subject;
 use super::tasks::task_rng;
 
-/// Pages of any size, taken together, hold every session with its record as it is, and the scan ends. A limit of
-/// 0 counts as 1.
+/// Pages of any size, taken together, hold every session with its record as it is, those with the first and the last
+/// handle there can be among them, and the scan ends. A limit of 0 counts as 1.
 pub async fn a_scan_finds_every_session<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().scan {
         return lacks_scan(subject).await;
@@ -22,6 +22,12 @@ pub async fn a_scan_finds_every_session<S: Store>(subject: &Subject<S>) -> Outco
     for _ in 0..40 {
         let record = sample::record(subject.now());
         expected.insert(subject.create(&record).await?, record);
+    }
+    for byte in [0, 0xff] {
+        let handle = Handle::from_bytes([byte; Handle::BYTES]);
+        let record = sample::record(subject.now());
+        subject.create_at(handle, &record).await?;
+        expected.insert(handle, record);
     }
     scans(subject, &expected, limits).await
 }

@@ -80,6 +80,7 @@ pub(crate) enum Fault {
     ReplaceLooksThenWrites,
     ReplaceMakesRecords,
     ReplaceWritesInTwoSteps,
+    ScanBeginsBehindZeros,
     ScanByPosition,
     ScanEndsAtCappedPage,
     ScanEndsAtExpiredPage,

@@ -54,7 +54,9 @@ impl Faulty {
         if self.is(Fault::ScanByPosition) {
             return self.page_by_position(after, limit, now);
         }
-        let start = after.map(|cursor| &cursor.0[..]);
+        let zeros = [0; Handle::BYTES];
+        let begin = self.is(Fault::ScanBeginsBehindZeros).then_some(&zeros[..]);
+        let start = after.map(|cursor| &cursor.0[..]).or(begin);
         if self.is(Fault::ScanNeedsItsCursor) && start.is_some_and(|start| !self.is_there(start)) {
             return Page::default();
         }
