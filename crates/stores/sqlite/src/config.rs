@@ -144,9 +144,9 @@ impl SqliteConfig {
 
     /// Opens the file. Needs a tokio runtime.
     ///
-    /// A file or a table that is missing or not as this version needs it, a folder that is missing, and a path that names
-    /// no file are errors of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what
-    /// would mend them.
+    /// A file or a table that is missing or not as this version needs it, a folder that is missing, a path that names no
+    /// file, and files or a folder that the user of the process can't [write to](crate#who-may-write) are errors of kind
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what would mend them.
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
         let file = File::new(&self.path, self.migrate)?;
         self.check()?;
