@@ -47,7 +47,7 @@ impl Connect {
     /// The file, as the writer has it open: before, a file system of layers may show another.
     pub(crate) fn opened(&self) -> Result<Named, StoreError> {
         match self {
-            Self::File(file) => Named::of(&file.path).map_err(|error| file.no_file(&error)),
+            Self::File(file) => Named::of(&file.path).map_err(|error| file.not_found(&error)),
             Self::Function(_) => Ok(Named::unknown()),
         }
     }
@@ -169,13 +169,13 @@ impl File {
                 self.path.display()
             ))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(),
-            Err(error) => Err(self.no_file(&error)),
+            Err(error) => Err(self.not_found(&error)),
         }
     }
 
     fn make(&self) -> Result<(), StoreError> {
         if self.create {
-            return create_private(&self.path).map_err(|error| self.no_file(&error));
+            return create_private(&self.path).map_err(|error| self.not_made(&error));
         }
         Err(misconfigured(format!(
             "there is no database file {}; migrate=true makes it",
@@ -188,9 +188,18 @@ impl File {
         Connection::open_with_flags(&self.path, flags)
     }
 
-    fn no_file(&self, error: &io::Error) -> StoreError {
+    fn not_found(&self, error: &io::Error) -> StoreError {
         misconfigured(format!(
-            "the database file {} can't be made: {error}; its folder must exist",
+            "the database file {} can't be looked at: {error}; the user of this process must be able to enter its folder \
+             and those above",
+            self.path.display()
+        ))
+    }
+
+    fn not_made(&self, error: &io::Error) -> StoreError {
+        misconfigured(format!(
+            "the database file {} can't be made: {error}; its folder must exist, and the user of this process must be \
+             able to write to it",
             self.path.display()
         ))
     }

@@ -11,7 +11,7 @@ use std::process::Command;
 use fasthttpsession_core::StoreErrorKind;
 use fasthttpsession_sqlite::SqliteConfig;
 
-use super::support::Place;
+use super::support::{Place, until};
 
 /// Tells a process which file to open.
 const FILE: &str = "FASTHTTPSESSION_SQLITE_TEST_FILE";
@@ -31,6 +31,51 @@ async fn a_database_that_can_not_be_written_to_is_refused_when_it_is_opened() {
         names(&refusal, &place.path(read_only));
         assert!(refusal.contains("can't be written to"), "{refusal}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_can_not_be_read_is_refused_with_its_path_and_the_reason() {
+    let place = open_to_all();
+    drop(place.store().await);
+    let file = place.path("sessions.db");
+    allow(&file, 0o000);
+    let refusal = refusal(&place);
+    names(&refusal, &file);
+}
+
+/// What SQLite needs beside the file can't be made there: with a log that is to be turned on, and with one that is on.
+#[tokio::test]
+async fn a_folder_that_can_not_be_written_to_is_named() {
+    for has_log in [false, true] {
+        let place = open_to_all();
+        let file = place.path("sessions.db");
+        if has_log {
+            drop(place.store().await);
+            let log = place.path("sessions.db-wal");
+            until("the log was written back", || !log.exists()).await;
+        } else {
+            place.run("CREATE TABLE orders (id INTEGER)");
+        }
+        allow(&file, 0o666);
+        allow(&place.path(""), 0o555);
+        let refusal = refusal(&place);
+        allow(&place.path(""), 0o777);
+        names(&refusal, file.parent().expect("it is in one"));
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_can_not_be_entered_is_refused_with_the_reason() {
+    let place = open_to_all();
+    drop(place.store().await);
+    allow(&place.path(""), 0o000);
+    let refusal = refusal(&place);
+    allow(&place.path(""), 0o777);
+    let file = place.path("sessions.db");
+    for part in [&*file.to_string_lossy(), "Permission denied", "its folder"] {
+        assert!(refusal.contains(part), "{part} is not in: {refusal}");
+    }
+    assert!(!refusal.contains("can't be made"), "{refusal}");
 }
 
 /// What opening the place says to a user who may not do all.
