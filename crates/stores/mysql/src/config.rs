@@ -154,7 +154,7 @@ impl MysqlConfig {
         Self { migrate, ..self }
     }
 
-    /// The most connections, at least 1. Default: 16, because calls are made in groups, and a server has a thread for
+    /// The most connections; 0 counts as 1. Default: 16, because calls are made in groups, and a server has a thread for
     /// each.
     ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
@@ -210,7 +210,7 @@ impl MysqlConfig {
         }
     }
 
-    /// How many records one call of a purge in the background removes at most, at least 1. Default: 1000.
+    /// How many records one call of a purge in the background removes at most; 0 counts as 1. Default: 1000.
     pub fn purge_batch(self, purge_batch: usize) -> Self {
         Self {
             purge_batch,

@@ -182,7 +182,7 @@ impl PostgresConfig {
         Self { prepared, ..self }
     }
 
-    /// The most connections, at least 1. Default: 8. One is in use for the time of one statement, which serves many
+    /// The most connections; 0 counts as 1. Default: 8. One is in use for the time of one statement, which serves many
     /// sessions; a few are enough for any load.
     ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
@@ -240,7 +240,7 @@ impl PostgresConfig {
         }
     }
 
-    /// How many records one statement of a purge in the background looks at, at least 1. Default: 1000.
+    /// How many records one statement of a purge in the background looks at; 0 counts as 1. Default: 1000.
     pub fn purge_batch(self, purge_batch: usize) -> Self {
         Self {
             purge_batch,
