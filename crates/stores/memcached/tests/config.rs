@@ -181,6 +181,9 @@ async fn tls_that_was_not_built_in_is_refused() {
     let config = MemcachedConfig::from_url("memcached+tls://localhost").expect("it is a URL");
     let error = config.open().await.expect_err("it was not built in");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    let sentence = error.to_string();
+    let feature = "the feature `tls` of fasthttpsession";
+    assert!(sentence.ends_with(feature), "{sentence}");
 }
 
 #[tokio::test]

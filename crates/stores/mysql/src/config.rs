@@ -312,7 +312,7 @@ impl MysqlConfig {
     #[expect(clippy::unused_self, reason = "with the feature it is needed")]
     fn verified(&self) -> Result<SslOpts, StoreError> {
         Err(misconfigured(
-            "the MySQL store was built without the feature `tls`, which tls=verified needs",
+            "the MySQL store was built without what tls=verified needs: turn on the feature `tls` of fasthttpsession",
         ))
     }
 
