@@ -19,6 +19,9 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// The longest that MariaDB waits for a row; MySQL, ten times as long. More is an error or a warning.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(100_000_000);
 
+/// What a URL says before its settings.
+const PLACE: [&str; 5] = ["host", "port", "user", "password", "database"];
+
 /// Settings of a [`MysqlStore`], from a program, from a URL, or from a file by `serde`.
 ///
 /// ```
@@ -87,7 +90,7 @@ impl MysqlConfig {
         let config: Self = url.read("mysql")?;
         let place = place_of(url.place)?;
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        if config.place() != Self::default().place() {
+        if PLACE.into_iter().any(|name| url.has(name)) {
             return Err(misconfigured(
                 "the URL of a MySQL store has host, port, user, password and database before the `?`, not as settings",
             ));
@@ -314,12 +317,6 @@ impl MysqlConfig {
         Err(misconfigured(
             "the MySQL store was built without what tls=verified needs: turn on the feature `tls` of fasthttpsession",
         ))
-    }
-
-    /// What a URL says before its settings.
-    fn place(&self) -> (&str, u16, &str, &str, &str) {
-        let (user, password) = (&self.user, &self.password);
-        (&self.host, self.port, user, password, &self.database)
     }
 }
 

@@ -355,7 +355,8 @@
 //!
 //! # Settings
 //!
-//! In a URL, `postgres://user:password@host:port/database?setting=value&…`, or in a file by `serde`:
+//! In a URL, `postgres://user:password@host:port/database?setting=value&…`, or in a file by `serde`. What stands before the
+//! `?` can't be a setting as well, of which libpq would take the setting: both together are refused.
 //!
 //! | setting | default | |
 //! | --- | --- | --- |
