@@ -35,7 +35,7 @@ use crate::stores::Stores;
 /// # async fn main() { sessions().await.unwrap(); }
 /// ```
 ///
-/// With a `second_store` it opens that one, too, and the builder's store is [`TwoStores`].
+/// With a `second_store`, which must be another, it opens that one, too, and the builder's store is [`TwoStores`].
 ///
 /// Stores of the application's own are opened by [`Stores::open`], or handed to [`Settings::builder`].
 ///
@@ -51,7 +51,14 @@ impl Stores {
     /// # Errors
     /// As [`open`].
     pub async fn open(&self, settings: &Settings) -> Result<SessionsBuilder, OpenError> {
-        let store = self.connect(settings.store()?).await?;
+        let first = settings.store()?;
+        if settings.second_store() == Some(first) {
+            return Err(OpenError::Settings(BuildError::Setting {
+                name: "second_store",
+                reason: "it is the same as `store`: name the store that sessions move from or to, or leave it out",
+            }));
+        }
+        let store = self.connect(first).await?;
         let Some(url) = settings.second_store() else {
             return Ok(settings.builder(store)?);
         };

@@ -155,6 +155,10 @@ async fn what_can_not_be_opened_is_refused_by_the_name_of_the_setting() {
             "second_store: a store's URL begins with a scheme, like memory: or sqlite:",
         ),
         (
+            "store = \"memory:\"\nsecond_store = \"memory:\"",
+            "second_store: it is the same as `store`: name the store that sessions move from or to, or leave it out",
+        ),
+        (
             "store = \"memory:\"\ntoken_codec = \"signed\"",
             "token_codec: it needs keys: set keys_file or keys_env",
         ),

@@ -54,6 +54,22 @@ impl<'a> StoreUrl<'a> {
             misconfigured(sentence)
         })
     }
+
+    /// Whether `name` is among the settings.
+    pub fn has(self, name: &str) -> bool {
+        form_urlencoded::parse(self.query.as_bytes()).any(|(setting, _)| setting == name)
+    }
+
+    /// Refuses settings that the part before the `?` has said already, as one that is there twice is refused: which of the two
+    /// is meant can't be told. `said` has each setting that may be said there, and whether it was. Shows no value.
+    pub fn refuse_twice(self, store: &str, said: &[(&str, bool)]) -> Result<(), StoreError> {
+        let twice = said.iter().find(|(name, said)| *said && self.has(name));
+        twice.map_or(Ok(()), |(name, _)| {
+            Err(misconfigured(format!(
+                "the URL of the {store} store says {name} twice, before the `?` and as a setting: leave one of them out"
+            )))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +163,19 @@ mod tests {
             assert_eq!(error.to_string(), sentence, "{query}");
             assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn what_the_url_has_said_before_its_settings_is_no_setting() {
+        let url = StoreUrl::of("postgres://web@db/app?host=/s3cret&migrate=true");
+        let refused = url.refuse_twice("postgres", &[("user", true), ("host", true)]);
+        let error = refused.expect_err("the host is there twice");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+        let sentence = error.to_string();
+        assert!(sentence.contains("says host twice"), "{sentence}");
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        url.refuse_twice("postgres", &[("user", true), ("host", false)])
+            .expect("each is there once");
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl FileConfig {
         self
     }
 
-    /// The most sessions that one purge in the background removes before it looks again. Default: 1000.
+    /// The most sessions that one purge in the background removes before it looks again; 0 counts as 1. Default: 1000.
     pub fn purge_batch(mut self, purge_batch: usize) -> Self {
         self.purge_batch = purge_batch;
         self

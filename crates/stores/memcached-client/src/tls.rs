@@ -98,8 +98,8 @@ mod without_tls {
 
     impl Tls {
         pub(crate) fn new(_: &TlsConfig) -> Result<Self, Error> {
-            let sentence =
-                "TLS was asked for, and this program was built without the feature `tls`";
+            let sentence = "TLS was asked for, and this program was built without it: turn on the feature `tls` of \
+                            fasthttpsession";
             Err(Error::new(ErrorKind::Invalid, sentence))
         }
 

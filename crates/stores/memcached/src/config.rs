@@ -56,7 +56,7 @@ impl MemcachedConfig {
 
     /// Reads `memcached://user:password@host:port,host?setting=value&…`, `memcached+tls://…` or
     /// `memcached+unix:///path,/path?…`, with the settings by the names in the [table](crate#settings). User, password
-    /// and paths are percent-encoded. What can't be read is an error of kind
+    /// and paths are percent-encoded. What can't be read, or is said twice, is an error of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured).
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
         let url = StoreUrl::of(url);
@@ -67,6 +67,14 @@ impl MemcachedConfig {
             ));
         }
         let place = Place::parse(url.place)?;
+        url.refuse_twice(
+            "memcached",
+            &[
+                ("username", place.username.is_some()),
+                ("password", place.password.is_some()),
+                ("tls", place.tls),
+            ],
+        )?;
         Ok(Self {
             servers: place.servers,
             username: place.username.or(config.username),

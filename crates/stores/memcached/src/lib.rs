@@ -125,7 +125,8 @@
 //! | `memcached+tls://user:password@host` | TLS, with the feature `tls`; a user (`memcached -Y`) with a percent-encoded password |
 //! | `memcached+unix:///run/a.sock,/run/b.sock` | Unix sockets |
 //!
-//! TLS shows servers no certificate of the client's, which `ssl_verify_mode=2` asks for.
+//! What stands before the `?` can't be a setting as well. TLS shows servers no certificate of the client's, which
+//! `ssl_verify_mode=2` asks for.
 //!
 //! | setting | default | |
 //! | --- | --- | --- |

@@ -112,6 +112,27 @@ fn what_can_not_be_read_is_refused() {
 }
 
 #[test]
+fn what_a_url_says_twice_is_refused() {
+    for (url, name) in [
+        (
+            "memcached://web:s3cret@localhost?username=other",
+            "username",
+        ),
+        (
+            "memcached://web:s3cret@localhost?password=s3cret",
+            "password",
+        ),
+        ("memcached+tls://localhost?tls=false", "tls"),
+    ] {
+        let error = MemcachedConfig::from_url(url).expect_err(url);
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{url}");
+        let sentence = error.to_string();
+        assert!(sentence.contains(&format!("says {name} twice")), "{error}");
+        assert!(!sentence.contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
 fn a_password_where_a_server_should_be_is_not_shown() {
     let servers = "web:s3cret@cache-1";
     let program = MemcachedConfig::new(servers).expect_err("it is no server");
@@ -196,6 +217,9 @@ async fn tls_that_was_not_built_in_is_refused() {
     let config = MemcachedConfig::from_url("memcached+tls://localhost").expect("it is a URL");
     let error = config.open().await.expect_err("it was not built in");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
+    let sentence = error.to_string();
+    let feature = "the feature `tls` of fasthttpsession";
+    assert!(sentence.ends_with(feature), "{sentence}");
 }
 
 #[tokio::test]

@@ -16,6 +16,9 @@ use crate::store::MysqlStore;
 /// How often a silent connection is asked whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// What a URL says before its settings.
+const PLACE: [&str; 5] = ["host", "port", "user", "password", "database"];
+
 /// Settings of a [`MysqlStore`], from a program, from a URL, or from a file by `serde`.
 ///
 /// ```
@@ -84,7 +87,7 @@ impl MysqlConfig {
         let config: Self = url.read("mysql")?;
         let place = place_of(url.place)?;
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        if config.place() != Self::default().place() {
+        if PLACE.into_iter().any(|name| url.has(name)) {
             return Err(misconfigured(
                 "the URL of a MySQL store has host, port, user, password and database before the `?`, not as settings",
             ));
@@ -154,7 +157,7 @@ impl MysqlConfig {
         Self { migrate, ..self }
     }
 
-    /// The most connections, at least 1. Default: 16, because calls are made in groups, and a server has a thread for
+    /// The most connections; 0 counts as 1. Default: 16, because calls are made in groups, and a server has a thread for
     /// each.
     ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
@@ -211,7 +214,7 @@ impl MysqlConfig {
         }
     }
 
-    /// How many records one call of a purge in the background removes at most, at least 1. Default: 1000.
+    /// How many records one call of a purge in the background removes at most; 0 counts as 1. Default: 1000.
     pub fn purge_batch(self, purge_batch: usize) -> Self {
         Self {
             purge_batch,
@@ -309,14 +312,8 @@ impl MysqlConfig {
     #[expect(clippy::unused_self, reason = "with the feature it is needed")]
     fn verified(&self) -> Result<SslOpts, StoreError> {
         Err(misconfigured(
-            "the MySQL store was built without the feature `tls`, which tls=verified needs",
+            "the MySQL store was built without what tls=verified needs: turn on the feature `tls` of fasthttpsession",
         ))
-    }
-
-    /// What a URL says before its settings.
-    fn place(&self) -> (&str, u16, &str, &str, &str) {
-        let (user, password) = (&self.user, &self.password);
-        (&self.host, self.port, user, password, &self.database)
     }
 }
 

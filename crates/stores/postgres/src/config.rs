@@ -94,15 +94,26 @@ impl PostgresConfig {
     /// Reads `postgres://user:password@host:port/database?setting=value&…`, with the settings by the names in the
     /// [table](crate#settings). `postgresql:` is the same scheme. Reserved characters of user, password and database
     /// are percent-encoded, and so is the path of a Unix socket in the place of the host; that may also be the setting
-    /// `host`. What can't be read is an error of kind
+    /// `host`. What can't be read, or is said twice, is an error of kind
     /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured), which shows no password.
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
         let parts = StoreUrl::of(url);
         let place = place(url, parts.place)?;
         let config: Self = parts.read("postgres")?;
         let password = place.get_password().map(String::from_utf8_lossy);
+        let hosts = Hosts::of(parts.place, &place);
+        parts.refuse_twice(
+            "postgres",
+            &[
+                ("host", hosts.is_some()),
+                ("port", hosts.as_ref().is_some_and(Hosts::have_ports)),
+                ("user", place.get_user().is_some()),
+                ("password", password.is_some()),
+                ("database", place.get_dbname().is_some()),
+            ],
+        )?;
         Ok(Self {
-            host: Hosts::of(parts.place, &place).unwrap_or(config.host),
+            host: hosts.unwrap_or(config.host),
             user: place.get_user().map(str::to_owned).or(config.user),
             password: password.map(Hidden::new).or(config.password),
             database: place.get_dbname().map(str::to_owned).or(config.database),
@@ -182,7 +193,7 @@ impl PostgresConfig {
         Self { prepared, ..self }
     }
 
-    /// The most connections, at least 1. Default: 8. One is in use for the time of one statement, which serves many
+    /// The most connections; 0 counts as 1. Default: 8. One is in use for the time of one statement, which serves many
     /// sessions; a few are enough for any load.
     ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
@@ -240,7 +251,7 @@ impl PostgresConfig {
         }
     }
 
-    /// How many records one statement of a purge in the background looks at, at least 1. Default: 1000.
+    /// How many records one statement of a purge in the background looks at; 0 counts as 1. Default: 1000.
     pub fn purge_batch(self, purge_batch: usize) -> Self {
         Self {
             purge_batch,

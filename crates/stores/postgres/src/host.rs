@@ -36,6 +36,11 @@ impl Hosts {
         (!hosts.is_empty()).then_some(Self(hosts))
     }
 
+    /// Whether each has a port of its own.
+    pub(crate) fn have_ports(&self) -> bool {
+        self.0.iter().all(|(_, port)| port.is_some())
+    }
+
     /// For each of them `config`, to which it is added.
     pub(crate) fn each(
         &self,

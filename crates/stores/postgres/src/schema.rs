@@ -121,14 +121,14 @@ impl<'a> Schema<'a> {
                 upgrade(0, table)
             ))),
             (true, 0) => {
-                self.check_columns().await?;
+                self.check_columns(&found).await?;
                 Err(misconfigured(format!(
                     "the table {table} does not say which version of the schema it has; if this library made it, run: {}",
                     mark(table)
                 )))
             }
             (true, VERSION) => {
-                self.check_columns().await?;
+                self.check_columns(&found).await?;
                 self.check_indexes().await?;
                 self.check_rights(&found)
             }
@@ -163,27 +163,35 @@ impl<'a> Schema<'a> {
         })
     }
 
-    async fn check_columns(&self) -> Result<(), StoreError> {
+    async fn check_columns(&self, table: &Found) -> Result<(), StoreError> {
         let rows = self.ask(FIND_COLUMNS).await?;
         let found: HashMap<String, String> =
             rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let is_ours = table.version > 0;
         COLUMNS.into_iter().try_for_each(|(column, wanted)| {
-            self.check_column(column, wanted, found.get(column).map(String::as_str))
+            let found = found.get(column).map(String::as_str);
+            self.check_column(is_ours, column, wanted, found)
         })
     }
 
     fn check_column(
         &self,
+        is_ours: bool,
         column: &str,
         wanted: &str,
         found: Option<&str>,
     ) -> Result<(), StoreError> {
         let table = self.table;
         let misshapen = |sentence: String| {
+            // It may be somebody else's, who could not do without it.
+            let way_out = if is_ours {
+                let made = upgrade(0, table);
+                format!(", or, if its sessions may be lost, run: DROP TABLE {table}; {made}")
+            } else {
+                ": nothing says that this library made it".to_owned()
+            };
             misconfigured(format!(
-                "the table {table} is not one of sessions: {sentence}; set `table` to another name, or, if its \
-                 sessions may be lost, run: DROP TABLE {table}; {}",
-                upgrade(0, table)
+                "the table {table} is not one of sessions: {sentence}; set `table` to another name{way_out}"
             ))
         };
         match found {

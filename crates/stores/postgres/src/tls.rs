@@ -31,8 +31,7 @@ impl Tls {
         match config.sslmode {
             SslMode::Disable | SslMode::Prefer => Ok(Self::Never),
             SslMode::Require | SslMode::VerifyFull => Err(misconfigured(
-                "encrypted connections to postgres were not compiled in; turn on the feature \"tls\" of \
-                 fasthttpsession-postgres",
+                "encrypted connections to postgres were not compiled in; turn on the feature \"tls\" of fasthttpsession",
             )),
         }
     }

@@ -164,7 +164,11 @@ async fn a_table_of_something_else_is_left_alone() {
         let opened = place.config().migrate(migrate).open().await;
         let error = opened.expect_err("it has no sessions");
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{error}");
-        assert!(error.to_string().contains("no column handle"), "{error}");
+        let sentence = error.to_string();
+        for part in ["no column handle", "set `table` to another name"] {
+            assert!(sentence.contains(part), "no {part} in: {sentence}");
+        }
+        assert!(!sentence.contains("DROP"), "{sentence}");
     }
     let rows = "SELECT count(*) FROM fasthttpsession";
     assert_eq!(place.number(rows).await, 1);

@@ -97,8 +97,8 @@ impl SqliteConfig {
         }
     }
 
-    /// How many connections read single sessions, at least 1: how many reads there can be at once. Default: 4, because a
-    /// read takes some microseconds. Listings have two of their own.
+    /// How many connections read single sessions, and so how many reads there can be at once; 0 counts as 1. Default: 4,
+    /// because a read takes some microseconds. Listings have two of their own.
     pub fn readers(self, readers: usize) -> Self {
         Self { readers, ..self }
     }
@@ -113,7 +113,7 @@ impl SqliteConfig {
         }
     }
 
-    /// How many writes may wait for the writer, at least 1; one more is refused as
+    /// How many writes may wait for the writer; 0 counts as 1. One more is refused as
     /// [`Unavailable`](fasthttpsession_core::StoreErrorKind::Unavailable). Default: 4096, some tenths of a second.
     pub fn queue(self, queue: usize) -> Self {
         Self { queue, ..self }
@@ -134,7 +134,7 @@ impl SqliteConfig {
         }
     }
 
-    /// How many records one call of a purge in the background removes at most, at least 1. Default: 1000.
+    /// How many records one call of a purge in the background removes at most; 0 counts as 1. Default: 1000.
     pub fn purge_batch(self, purge_batch: usize) -> Self {
         Self {
             purge_batch,
@@ -144,9 +144,10 @@ impl SqliteConfig {
 
     /// Opens the file. Needs a tokio runtime.
     ///
-    /// A file or a table that is missing or not as this version needs it, a folder that is missing, and a path that names
-    /// no file are errors of kind [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what
-    /// would mend them. A disk that hangs, or another process that keeps the database locked, is a
+    /// A file or a table that is missing or not as this version needs it, a folder that is missing, a path that names no
+    /// file, and files or a folder that the user of the process can't [write to](crate#who-may-write) are errors of kind
+    /// [`Misconfigured`](fasthttpsession_core::StoreErrorKind::Misconfigured) that say what would mend them. A disk that
+    /// hangs, or another process that keeps the database locked, is a
     /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout).
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
         let file = File::new(&self.path, self.migrate)?;

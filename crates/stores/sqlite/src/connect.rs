@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use fasthttpsession_core::StoreError;
 use fasthttpsession_store_common::misconfigured;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::config::{SqliteConfig, Synchronous};
-use crate::error::{is_busy, store_error};
+use crate::error::{is_busy, opening_error};
 use crate::named::Named;
+use crate::statements::{BEGIN, ROLLBACK};
 
 /// What the log is cut to after something kept it from being written back in time.
 const LOG_BYTES: u32 = 64 << 20;
@@ -46,7 +47,7 @@ impl Connect {
     /// The file, as the writer has it open: before, a file system of layers may show another.
     pub(crate) fn opened(&self) -> Result<Named, StoreError> {
         match self {
-            Self::File(file) => Named::of(&file.path).map_err(|error| file.no_file(&error)),
+            Self::File(file) => Named::of(&file.path).map_err(|error| file.not_found(&error)),
             Self::Function(_) => Ok(Named::unknown()),
         }
     }
@@ -58,8 +59,10 @@ impl Connect {
             file.prepare()?;
         }
         let db = self.connect(config.timeout)?;
-        let failed = |error| store_error("setting up the connection that writes", error);
-        write_ahead(&db, config.timeout)?;
+        let failed = |error| self.failed("setting up the connection that writes", error);
+        let no_log = |error| self.failed("turning the write-ahead log on", error);
+        write_ahead(&db, config.timeout, no_log)?;
+        self.check_rights(&db, config.timeout)?;
         let synchronous = match config.synchronous {
             Synchronous::Normal => "PRAGMA synchronous = NORMAL",
             Synchronous::Full => "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON",
@@ -75,7 +78,7 @@ impl Connect {
     /// A connection that makes checkpoints, and waits for the disk before what is in the log may be overwritten.
     pub(crate) fn checkpointer(&self, patience: Duration) -> Result<Connection, StoreError> {
         let db = self.connect(patience)?;
-        let failed = |error| store_error("setting up the connection that makes checkpoints", error);
+        let failed = |error| self.failed("setting up the connection that makes checkpoints", error);
         db.execute_batch(&format!("PRAGMA synchronous = NORMAL; {WHOLE_CHECKPOINTS}"))
             .map_err(failed)?;
         Ok(db)
@@ -85,7 +88,7 @@ impl Connect {
     pub(crate) fn reader(&self, patience: Duration) -> Result<Connection, StoreError> {
         let db = self.connect(patience)?;
         db.execute_batch("PRAGMA query_only = ON")
-            .map_err(|error| store_error("setting up a connection that reads", error))?;
+            .map_err(|error| self.failed("setting up a connection that reads", error))?;
         Ok(db)
     }
 
@@ -94,13 +97,41 @@ impl Connect {
             Self::File(file) => file.connect(),
             Self::Function(connect) => connect(),
         };
-        let failed = |error| store_error("opening the database", error);
+        let failed = |error| self.failed("opening the database", error);
         let db = connection.map_err(failed)?;
         db.busy_timeout(patience).map_err(failed)?;
         db.set_limit(Limit::SQLITE_LIMIT_LENGTH, RECORD_BYTES)
             .map_err(failed)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(db)
+    }
+
+    /// Files that can only be read would show at the first write. SQLite looks at that before it takes the lock, so whoever
+    /// has it is not waited for.
+    fn check_rights(&self, db: &Connection, patience: Duration) -> Result<(), StoreError> {
+        let can_write = || {
+            // What begins then would only read.
+            if db.is_readonly("main")? {
+                let code = ffi::Error::new(ffi::SQLITE_READONLY);
+                return Err(rusqlite::Error::SqliteFailure(code, None));
+            }
+            db.busy_timeout(Duration::ZERO)?;
+            match db.execute_batch(BEGIN) {
+                Err(error) if is_busy(&error) => {}
+                begun => begun.and_then(|()| db.execute_batch(ROLLBACK))?,
+            }
+            db.busy_timeout(patience)
+        };
+        can_write()
+            .map_err(|error| self.failed("seeing whether the database can be written to", error))
+    }
+
+    fn failed(&self, doing: &str, error: rusqlite::Error) -> StoreError {
+        let database = match self {
+            Self::File(file) => Some(file.path.as_path()),
+            Self::Function(_) => None,
+        };
+        opening_error(doing, database, error)
     }
 }
 
@@ -138,13 +169,13 @@ impl File {
                 self.path.display()
             ))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(),
-            Err(error) => Err(self.no_file(&error)),
+            Err(error) => Err(self.not_found(&error)),
         }
     }
 
     fn make(&self) -> Result<(), StoreError> {
         if self.create {
-            return create_private(&self.path).map_err(|error| self.no_file(&error));
+            return create_private(&self.path).map_err(|error| self.not_made(&error));
         }
         Err(misconfigured(format!(
             "there is no database file {}; migrate=true makes it",
@@ -157,16 +188,29 @@ impl File {
         Connection::open_with_flags(&self.path, flags)
     }
 
-    fn no_file(&self, error: &io::Error) -> StoreError {
+    fn not_found(&self, error: &io::Error) -> StoreError {
         misconfigured(format!(
-            "the database file {} can't be made: {error}; its folder must exist",
+            "the database file {} can't be looked at: {error}; the user of this process must be able to enter its folder \
+             and those above",
+            self.path.display()
+        ))
+    }
+
+    fn not_made(&self, error: &io::Error) -> StoreError {
+        misconfigured(format!(
+            "the database file {} can't be made: {error}; its folder must exist, and the user of this process must be \
+             able to write to it",
             self.path.display()
         ))
     }
 }
 
 /// Turns the log on. Of several processes that do so at the same moment, SQLite sends some away without waiting.
-fn write_ahead(db: &Connection, patience: Duration) -> Result<(), StoreError> {
+fn write_ahead(
+    db: &Connection,
+    patience: Duration,
+    failed: impl Fn(rusqlite::Error) -> StoreError,
+) -> Result<(), StoreError> {
     let deadline = Instant::now() + patience;
     loop {
         let mode = db.query_row("PRAGMA journal_mode = WAL", [], |row| {
@@ -181,7 +225,7 @@ fn write_ahead(db: &Connection, patience: Duration) -> Result<(), StoreError> {
                 )));
             }
             Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(REST),
-            Err(error) => return Err(store_error("turning the write-ahead log on", error)),
+            Err(error) => return Err(failed(error)),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! How the driver's errors become this library's: the only place that knows both.
 
+use std::path::Path;
+
 use fasthttpsession_core::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
+
+use crate::rights::denied;
 
 /// `SQLITE_IOERR_SHMSIZE`: the file beside the database that readers share can't grow, which a full disk does.
 const NO_ROOM_FOR_SHARED_MEMORY: i32 = 0x0a | (0x13 << 8);
@@ -12,6 +16,36 @@ const NO_ROOM_FOR_SHARED_MEMORY: i32 = 0x0a | (0x13 << 8);
 pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
     let (kind, what) = describe(&error);
     StoreError::new(kind, format!("{doing}: {what}")).with_source(error)
+}
+
+/// [`store_error`] of a store that is being opened. It names the database, if that is known, and what the system denies to the
+/// user of the process, which somebody has to mend.
+pub(crate) fn opening_error(
+    doing: &str,
+    database: Option<&Path>,
+    error: rusqlite::Error,
+) -> StoreError {
+    let (mut kind, what) = describe(&error);
+    let mut sentence = format!("{doing}: {what}");
+    let mut found = database.map(|path| path.display().to_string());
+    let is_denied = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    );
+    if is_denied && let Some((file, reason)) = database.and_then(denied) {
+        kind = StoreErrorKind::Misconfigured;
+        found = Some(format!("{}: {reason}", file.display()));
+    }
+    if let Some(found) = found {
+        sentence = format!("{sentence}: {found}");
+    }
+    if is_denied && kind == StoreErrorKind::Misconfigured {
+        sentence.push_str(
+            "; the user of this process must be able to read and write the file, those that SQLite keeps beside it (-wal \
+             and -shm), and their folder",
+        );
+    }
+    StoreError::new(kind, sentence).with_source(error)
 }
 
 /// [`store_error`] of a statement that reads.

@@ -100,6 +100,13 @@
 //! * By copying over the file while a process has it open, which SQLite
 //!   [warns of](https://www.sqlite.org/howtocorrupt.html).
 //!
+//! # Who may write
+//!
+//! The user of the process must be able to read and write the file, those that SQLite keeps beside it (`-wal` and `-shm`), and
+//! their folder, in which SQLite makes them. Opening looks, without waiting for whoever has the lock: what is denied is a
+//! [`Misconfigured`] that names the file or folder and has the system's reason. Whoever loses the right later finds out by the
+//! first write.
+//!
 //! # A file that goes
 //!
 //! A file that is removed, renamed or replaced while a store has it open lives on without its name, and what is written to
@@ -173,6 +180,7 @@ mod error;
 mod named;
 mod queries;
 mod readers;
+mod rights;
 mod row;
 mod schema;
 mod statements;

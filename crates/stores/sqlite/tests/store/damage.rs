@@ -87,7 +87,10 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     fs::write(place.path("sessions.db"), &rubbish).expect("the file can be written");
     let error = place.config().open().await.expect_err("it is no database");
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
-    assert!(error.to_string().contains("no SQLite database"), "{error}");
+    let path = place.path("sessions.db").display().to_string();
+    for part in ["no SQLite database", &path] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
     let left = fs::read_to_string(place.path("sessions.db")).expect("the file is there");
     assert_eq!(left, rubbish);
 }

@@ -58,6 +58,18 @@ async fn a_long_lock_of_another_process_is_a_timeout_without_effect() {
 }
 
 #[tokio::test]
+async fn a_lock_of_another_process_keeps_no_store_from_opening() {
+    let place = Place::new();
+    drop(place.store().await);
+    let _lock = place.lock();
+    let config = place
+        .config()
+        .migrate(false)
+        .timeout(Duration::from_millis(10));
+    config.open().await.expect("nothing is to be written");
+}
+
+#[tokio::test]
 async fn a_call_that_queued_up_amid_a_long_lock_is_a_timeout_without_effect_in_its_own_time() {
     let place = Place::new();
     let limit = Duration::from_secs(2);

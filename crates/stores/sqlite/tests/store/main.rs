@@ -1,5 +1,5 @@
 //! What is special to this store: groups, checkpoints, locks of other processes, damaged and full files,
-//! purging, the files themselves, what waits for the disk.
+//! purging, the files themselves and who may write to them, what waits for the disk.
 
 mod checkpoints;
 mod damage;
@@ -9,6 +9,8 @@ mod groups;
 mod locks;
 mod processes;
 mod purging;
+#[cfg(target_os = "linux")]
+mod rights;
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod shared_memory;
