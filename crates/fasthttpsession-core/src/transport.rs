@@ -358,13 +358,6 @@ fn parameters<'a>(name: &'a str, query: &'a str) -> impl Iterator<Item = Cow<'a,
     })
 }
 
-/// The value of a hexadecimal digit.
-pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
-}
-
 fn check_header(name: &str) -> Result<(), BuildError> {
     /// Those that mean something else in a request or a response.
     const TAKEN: [&str; 10] = [

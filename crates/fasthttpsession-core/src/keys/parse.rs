@@ -8,7 +8,6 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use super::{Key, KeysError};
-use crate::transport::hex_digit;
 
 type Bytes = Zeroizing<[u8; Key::BYTES]>;
 
@@ -94,4 +93,11 @@ fn from_base64(text: &[u8]) -> Option<Bytes> {
         .decode_slice(&url_safe[..text.len()], &mut *decoded)
         .ok()?;
     Some(Zeroizing::new(decoded[..len].try_into().ok()?))
+}
+
+/// The value of a hexadecimal digit.
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }

@@ -195,7 +195,8 @@ async fn after_a_rotation_in_between_values_commit_but_secrets_and_cookies_do_no
 /// What only the secret may do is not done, and whoever saves is told.
 #[tokio::test]
 async fn a_save_says_that_a_rotation_in_between_has_overtaken_it() {
-    let acts: [(fn(&Session), Outcome); 4] = [
+    type Act = fn(&Session);
+    let acts: [(Act, Outcome); 4] = [
         (|_| (), Outcome::Committed),
         (|s| s.rotate().unwrap(), Outcome::Overtaken),
         (|s| s.reauthenticated().unwrap(), Outcome::Overtaken),

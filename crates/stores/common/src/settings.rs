@@ -97,7 +97,7 @@ impl<'de> MapAccess<'de> for Settings<'de> {
 }
 
 /// As before the `?`: a `+` is a plus, in a password above all. `None` if it is not UTF-8.
-fn decoded(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decoded(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().ok()
 }
 

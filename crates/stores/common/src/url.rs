@@ -4,7 +4,7 @@ use fasthttpsession_core::StoreError;
 use serde::de::DeserializeOwned;
 
 use crate::error::misconfigured;
-use crate::settings::Settings;
+use crate::settings::{Settings, decoded};
 
 /// A URL of a store, taken apart: what names the place, and the settings behind the first `?`.
 ///
@@ -57,7 +57,11 @@ impl<'a> StoreUrl<'a> {
 
     /// Whether `name` is among the settings.
     pub fn has(self, name: &str) -> bool {
-        form_urlencoded::parse(self.query.as_bytes()).any(|(setting, _)| setting == name)
+        let keys = self
+            .query
+            .split('&')
+            .map(|setting| setting.split('=').next());
+        keys.flatten().filter_map(decoded).any(|key| key == name)
     }
 
     /// Refuses settings that the part before the `?` has said already, as one that is there twice is refused: which of the two
