@@ -49,7 +49,7 @@ pub(crate) use self::subkey::Signer;
 ///    of a removed key is unknown, and its user has to sign in; a record of a removed key can't be read
 ///    ([`Unreadable::UnknownKey`]), and is there again once the key is.
 ///
-/// Keys are read when [`Sessions`] is built, so each step is a restart.
+/// Keys are read when [`Sessions`](crate::Sessions) is built, so each step is a restart.
 ///
 /// **A key that has leaked** opens no session, for a token needs its secret, too. With it, tokens can be made up that reach the
 /// store; and where *records* are encrypted, whoever reads the database can read them, and whoever writes to it can write
