@@ -8,6 +8,7 @@ mod codecs;
 mod cookies;
 mod credentials;
 mod csrf;
+mod dating;
 mod dropped;
 #[cfg(feature = "encryption")]
 mod encryption;
@@ -37,5 +38,6 @@ mod unanswered;
 #[cfg(all(feature = "settings", not(feature = "encryption")))]
 mod unencrypted;
 mod unreadable;
+mod update;
 mod users;
 mod wrapping;
