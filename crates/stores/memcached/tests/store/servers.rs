@@ -76,19 +76,32 @@ async fn new_sessions_avoid_a_dead_server_and_return_to_it() {
     let servers = three();
     let sessions = Sessions::new(open(&servers).await);
     let raw = client(&servers);
+    // With one of three dead, the eight handles that are tried all lead there once in 6,561 times.
     let server_of_new = async || {
         let mut browser = Browser::default();
         let visited = browser.visit(&sessions, |session| session.set("n", &1));
-        visited.await.expect("some server lives");
-        let key = format!("session:{}", browser.handle());
-        raw.server_of(&key).to_string()
+        match visited.await {
+            Ok(()) => {
+                let key = format!("session:{}", browser.handle());
+                Some(raw.server_of(&key).to_string())
+            }
+            Err(error) => {
+                assert!(error.is_retryable(), "{error}");
+                None
+            }
+        }
     };
+    let first = Some(servers[0].address());
     servers[0].kill();
+    let mut failed = 0;
     for _ in 0..40 {
-        assert_ne!(server_of_new().await, servers[0].address());
+        let server = server_of_new().await;
+        assert_ne!(server, first);
+        failed += usize::from(server.is_none());
     }
+    assert!(failed < 3, "{failed} of 40 found no server");
     servers[0].restart();
-    let returned = async { while server_of_new().await != servers[0].address() {} };
+    let returned = async { while server_of_new().await != first {} };
     let returned = tokio::time::timeout(Duration::from_secs(60), returned);
     returned.await.expect("it is used again");
 }
