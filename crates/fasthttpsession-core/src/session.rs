@@ -118,9 +118,9 @@ impl Session {
     /// Changes the value of `key` in place, starting from `T::default()` when there is none.
     ///
     /// The closure runs now, on this request's view, and *again at the commit* if another request committed
-    /// meanwhile: then it gets the value as it is then. So it is `'static`, and gives what it has away as a clone. So N requests that each add one add N. Whatever else it does
-    /// happens as often as it runs. A value computed here may be wrong after a rebase: what is shown to the client or
-    /// may be used only once goes through [`transact`](Self::transact).
+    /// meanwhile: then it gets the value as it is then. So N requests that each add one add N. It is `'static`, and gives
+    /// away clones of what it has. Whatever else it does happens as often as it runs. A value computed here may be wrong
+    /// after a rebase: what is shown to the client or may be used only once goes through [`transact`](Self::transact).
     ///
     /// The closure may read this session, but writes to none, for that would happen as often as it runs: each write is
     /// answered with [`Error::Refused`]. Several values are changed in one step by [`transact`](Self::transact), or are one
