@@ -59,7 +59,8 @@ pub struct GroupLimits {
 ///
 /// A caller may give up: a call that waits is then not made, one that is under way may be. If the first of those that wait
 /// gives up, the others wait no longer. What a group leaves, such as a second call for a session of it, waits for company in
-/// the same way.
+/// the same way. So does what would join a group whose thread is held up before it is made: it is made without it then, if one
+/// more may be under way.
 ///
 /// Each runtime has its own groups, for one that does not run at present must not hold up others.
 pub struct Grouped<G: Group>(PerRuntime<Inner<G>>);
@@ -147,8 +148,8 @@ impl<G: Group> Inner<G> {
             queue.under_way = 1;
             return Ok(Next::Make(Slot(Arc::clone(this)), call));
         }
-        let may_begin = !queue.gathering && queue.under_way < this.limits.at_once;
-        if may_begin && (is_only || !queue.has_company()) {
+        let may_begin = queue.under_way < this.limits.at_once;
+        if may_begin && !queue.gathering && (is_only || !queue.has_company()) {
             queue.under_way += 1;
             queue.gathering = true;
             return Ok(Next::Gather(Slot(Arc::clone(this)), call));
@@ -174,7 +175,12 @@ impl<G: Group> Inner<G> {
             mem::forget(others);
             return answer;
         }
-        drop(others);
+        if self.lock().waits(&answer) {
+            drop(others);
+        } else {
+            // It is being made, and who waits by now has somebody else.
+            mem::forget(others);
+        }
         received(answer).await
     }
 
@@ -307,6 +313,12 @@ impl<G: Group> Queue<G> {
     /// Whether one more call had better wait, for it would go with few.
     fn has_company(&self) -> bool {
         self.waiting.len() + 1 < ENOUGH && self.is_busy()
+    }
+
+    /// Whether the call that is to get `answer` waits.
+    fn waits(&self, answer: &Answer<G>) -> bool {
+        let mut waiting = self.waiting.iter();
+        waiting.any(|waiting| waiting.reply.is_connected_to(answer))
     }
 
     /// Whether somebody sees that those that wait don't do so for long.

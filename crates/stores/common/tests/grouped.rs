@@ -456,6 +456,29 @@ async fn a_call_that_finds_none_under_way_has_others_join_only_just_after_a_grou
     assert_eq!(stage.begun().await, [2]);
 }
 
+/// Nor does one whose thread is held up: no other takes up what has yielded there.
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_is_not_polled_before_others_have_joined_holds_up_nobody() {
+    let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
+    let first = stage.call(0, 0).await;
+    assert_eq!(stage.begun().await, [0]);
+    let grouped = Arc::clone(&stage.grouped);
+    let mut held_up = pin!(grouped.call(Call {
+        handle: 1,
+        number: 1
+    }));
+    assert!(held_up.as_mut().now_or_never().is_none());
+    stage.let_one_end();
+    assert_eq!(first.await.unwrap().unwrap(), 0);
+    let joins = stage.ready([(2, 2), (3, 3)]);
+    assert_eq!(stage.begun().await, [2, 3]);
+    stage.permits.add_permits(2);
+    for (call, answer) in joins.into_iter().zip([20, 30]) {
+        assert_eq!(call.await.unwrap().unwrap(), answer);
+    }
+    assert_eq!(held_up.await.unwrap(), 10);
+}
+
 #[tokio::test]
 async fn a_caller_who_gives_up_before_others_have_joined_holds_up_nobody() {
     let mut stage = Stage::new(GroupLimits { at_once: 2, ..ONE });
