@@ -27,6 +27,8 @@ pub struct Values {
     read: Region,
     /// Sorted by key; `None` stands for a removal.
     changed: Vec<(Arc<str>, Option<Encoded>)>,
+    /// How often they were written to.
+    writes: u32,
     size: Size,
     rules: Rules,
 }
@@ -130,7 +132,11 @@ impl Values {
 
     /// Removes every value.
     pub fn clear(&mut self) {
-        *self = self.none();
+        let writes = self.writes.wrapping_add(1);
+        *self = Self {
+            writes,
+            ..self.none()
+        };
     }
 
     /// How many values there are.
@@ -163,6 +169,7 @@ impl Values {
         Self {
             read,
             changed: Vec::new(),
+            writes: 0,
             size,
             rules,
         }
@@ -233,9 +240,12 @@ impl Values {
         self.find(key) == value.map(|value| (value.format, &value.bytes[..]))
     }
 
-    /// Whether nothing was written to them since they were a clone of `other`: not whether they are equal.
+    /// Whether nothing was written to them since they were a clone of `other`: not whether they are equal, for who writes
+    /// what is there already has it there only if that is committed.
     pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
-        self.read.is_clone_of(&other.read) && self.changed == other.changed
+        self.writes == other.writes
+            && self.read.is_clone_of(&other.read)
+            && self.changed == other.changed
     }
 
     /// Has `closure` change the values. It may put others in their place, which brought rules of their own.
@@ -313,6 +323,7 @@ impl Values {
     }
 
     fn write(&mut self, key: impl AsRef<str> + Into<Arc<str>>, value: Option<Encoded>) {
+        self.writes = self.writes.wrapping_add(1);
         match self.position(key.as_ref()) {
             Ok(at) => self.changed[at].1 = value,
             Err(at) => {

@@ -1,6 +1,8 @@
 //! `transact`: one atomic step whose result is the winning run's.
 
-use fasthttpsession_core::{Error, Limits, Outcome, Session, StoreErrorKind, TransactError};
+use fasthttpsession_core::{
+    Error, Limits, Outcome, Session, StoreErrorKind, TransactError, Values,
+};
 use futures_util::FutureExt as _;
 
 use crate::faulty::{Fault, Op};
@@ -50,6 +52,41 @@ async fn after_a_conflict_the_result_is_of_the_run_that_was_committed() {
     gate.open();
     assert_eq!(draw.await.unwrap(), 11);
     assert_eq!(client.get(&ours, "n").await, Some(11));
+}
+
+/// What a transaction returns was there when it was committed, also if the request has written the same before.
+#[tokio::test]
+async fn who_writes_once_more_what_others_changed_meanwhile_has_it_written() {
+    type Act = fn(&mut Values) -> Result<(), Error>;
+    let acts: [(Act, _); 3] = [
+        (|values| values.set("door", &1), Some(1)),
+        (
+            |values| {
+                values.set("door", &1)?;
+                values.take::<u64>("door").map(drop)
+            },
+            None,
+        ),
+        (
+            |values| {
+                values.clear();
+                Ok(())
+            },
+            None,
+        ),
+    ];
+    for (act, expected) in acts {
+        let world = World::new();
+        let (ours, theirs) = (world.sessions(), world.sessions());
+        let mut client = Client::with(&ours, "door", 0).await;
+        let request = client.request(&ours).await;
+        for again in [false, true] {
+            request.transact(act).await.unwrap();
+            let door = client.get(&ours, "door").await;
+            assert_eq!(door, expected, "again: {again}");
+            client.visit(&theirs, |s| s.set("door", &0)).await;
+        }
+    }
 }
 
 #[tokio::test]
