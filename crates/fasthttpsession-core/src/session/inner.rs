@@ -1,7 +1,7 @@
 //! One request's part in a session, shared by its exchange and every [`Session`](super::Session) that it handed out: loads
 //! it once, makes one commit at a time, and finishes it once.
 
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -30,10 +30,16 @@ pub(crate) struct Inner {
     state: OnceLock<Mutex<Box<State>>>,
     /// Set when the session is asked for, whether it can be loaded or not.
     asked: AtomicBool,
-    /// Set when the request is finished, so that a session that is asked for later takes no writes, and that there is
-    /// nothing left to give up.
-    closed: AtomicBool,
+    /// [`OPEN`], [`LOADED`] or [`CLOSED`].
+    stage: AtomicU8,
 }
+
+/// The session was not loaded, nor is the request finished.
+const OPEN: u8 = 0;
+/// The session was loaded, or its state is about to be there.
+const LOADED: u8 = 1;
+/// The request is finished: a session that is loaded from now on takes no writes, and there is nothing left to give up.
+const CLOSED: u8 = 2;
 
 impl Inner {
     pub(crate) fn new(manager: &Arc<Manager>, presented: Presented) -> Self {
@@ -43,7 +49,7 @@ impl Inner {
             turn: AsyncMutex::new(()),
             state: OnceLock::new(),
             asked: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            stage: AtomicU8::new(OPEN),
         }
     }
 
@@ -65,17 +71,14 @@ impl Inner {
             Error::store("load")(kept(reason))
         })?;
         if !self.is_loaded() {
-            let state = self.manager.find(&self.presented).await?;
+            let mut state = self.manager.find(&self.presented).await?;
+            if self.presented.len() > 1 {
+                state.note_ways(&self.presented, &self.manager);
+            }
+            // Whoever finishes the request from here on does so with the state.
+            state.finished = !self.leaves_open_for(LOADED);
             // Whoever holds the turn is the only one to set it.
             let _ = self.state.set(Mutex::new(state));
-            if self.presented.len() > 1 {
-                self.state().note_ways(&self.presented, &self.manager);
-            }
-            // Either this sees that the request is finished, or whoever finishes it sees the state.
-            fence(Ordering::SeqCst);
-            if self.closed.load(Ordering::Relaxed) {
-                self.state().finished = true;
-            }
         }
         Ok(())
     }
@@ -83,15 +86,10 @@ impl Inner {
     /// Finishes the request if the store need not be asked for that; `None` if it must. Whoever asks for the session
     /// later can't write to it.
     pub(crate) fn finish_now(&self) -> Option<Vec<HeaderEdit>> {
-        let again = self.closed.load(Ordering::Relaxed);
         if self.close_unloaded() {
             return Some(self.unloaded_edits());
         }
         let mut state = self.state();
-        if state.finished && !again {
-            // It was loaded just after this looked.
-            return Some(self.asked_edits());
-        }
         if state.finished {
             return Some(Vec::new());
         }
@@ -109,21 +107,29 @@ impl Inner {
         if self.is_loaded() {
             return false;
         }
-        self.closed.store(true, Ordering::Relaxed);
-        // As in `load`.
-        fence(Ordering::SeqCst);
+        if !self.leaves_open_for(CLOSED) && self.stage.load(Ordering::Acquire) == LOADED {
+            // It is about to be there.
+            self.state.wait();
+        }
         !self.is_loaded()
+    }
+
+    /// Whether this is what brought the request to `stage`, and no other was first.
+    fn leaves_open_for(&self, stage: u8) -> bool {
+        self.stage
+            .compare_exchange(OPEN, stage, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Finishes a request whose session was loaded. `false` if it was finished before.
     fn close(&self, state: &mut State) -> bool {
-        self.closed.store(true, Ordering::Relaxed);
+        self.stage.store(CLOSED, Ordering::Release);
         !std::mem::replace(&mut state.finished, true)
     }
 
     /// Drops what is left of a request that nobody finished or abandoned, and that nobody can any more.
     pub(crate) fn give_up(&self) {
-        if self.closed.load(Ordering::Relaxed) || self.close_unloaded() {
+        if self.stage.load(Ordering::Relaxed) == CLOSED || self.close_unloaded() {
             return;
         }
         self.drop_log(self.state());
