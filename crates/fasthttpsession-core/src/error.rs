@@ -282,6 +282,16 @@ pub enum BuildError {
         /// The grace in milliseconds.
         grace_ms: u64,
     },
+    /// A grace of less than a second, which parallel requests take longer than.
+    #[error(
+        "renew_grace_ms has to be at least {least_ms}, not {grace_ms}: requests that were sent at once must end within it"
+    )]
+    RenewGrace {
+        /// The grace in milliseconds.
+        grace_ms: u64,
+        /// The least.
+        least_ms: u64,
+    },
     /// A limit that would make sessions unusable.
     #[error("limits: {what} has to be at least {least}")]
     Limit {

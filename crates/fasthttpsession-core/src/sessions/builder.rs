@@ -48,6 +48,7 @@ pub struct SessionsBuilder {
 impl SessionsBuilder {
     pub(crate) const TOUCH_AFTER_PERCENT: u8 = 5;
     pub(crate) const RENEW_GRACE: Duration = Duration::from_secs(30);
+    const LEAST_RENEW_GRACE: Duration = Duration::from_secs(1);
 
     pub(super) fn new(store: AnyStore) -> Self {
         Self {
@@ -151,8 +152,9 @@ impl SessionsBuilder {
         self
     }
 
-    /// How long the old secret still opens the session after the renewed one was first presented. Default 30 s: longer
-    /// than requests that were sent at the same time take. With a persistent [`Cookie`] also the longest that a renewal waits:
+    /// How long the old secret still opens the session after the renewed one was first presented, and the least time between
+    /// two that are offered. Default 30 s: longer than requests that were sent at the same time take, which may sign the browser
+    /// out otherwise. At least 1 s. With a persistent [`Cookie`] also the longest that a renewal waits:
     /// see [`renew_every`](Self::renew_every).
     pub fn renew_grace(mut self, grace: Duration) -> Self {
         self.renewal.grace = grace;
@@ -235,6 +237,12 @@ impl SessionsBuilder {
         if self.touch_after_percent > 50 {
             return Err(BuildError::TouchAfter {
                 percent: self.touch_after_percent,
+            });
+        }
+        if grace < Self::LEAST_RENEW_GRACE {
+            return Err(BuildError::RenewGrace {
+                grace_ms: whole_millis(grace),
+                least_ms: whole_millis(Self::LEAST_RENEW_GRACE),
             });
         }
         match every {

@@ -176,6 +176,8 @@ fn settings_that_contradict_each_other_are_refused_when_building() {
     builder().touch_after_percent(50).build().unwrap();
     let renewal = builder().renew_every(30 * SECOND).build();
     assert!(matches!(renewal, Err(BuildError::Renewal { .. })));
+    let grace = builder().renew_grace(Duration::ZERO).build();
+    assert!(matches!(grace, Err(BuildError::RenewGrace { .. })));
     builder()
         .renew_every(30 * SECOND)
         .renew_grace(29 * SECOND)

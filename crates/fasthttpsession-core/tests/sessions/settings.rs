@@ -426,6 +426,7 @@ fn what_does_not_fit_together_is_refused_by_a_sentence_that_names_it() {
             "renew_every_ms = 30_000".to_owned(),
             "renew_every_ms renew_grace_ms",
         ),
+        ("renew_grace_ms = 999".to_owned(), "renew_grace_ms 1000 999"),
     ] {
         assert_refused_by(&toml, names);
     }
