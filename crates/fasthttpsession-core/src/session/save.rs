@@ -93,8 +93,6 @@ impl Inner {
         mut plan: Plan,
         mut closure: Option<&mut Closure<'_>>,
     ) -> Result<Outcome, Failure> {
-        // The record gets a secret of its own.
-        plan.next = None;
         let logouts = plan.logouts;
         let fill = |stored: &mut Stored, terms: Terms| {
             apply(stored, None, &mut plan.changes, plan.view.clone(), terms)?;
