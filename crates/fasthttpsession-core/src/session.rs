@@ -419,8 +419,8 @@ impl Session {
     /// before.
     ///
     /// On a conflict the closure runs again on the values as they are then; the `R` of the run that was committed comes
-    /// back. `Err` writes nothing, and leaves what was written before to the next commit; after an error of the store,
-    /// that is dropped. Of N requests that take a single-use value out, exactly one gets it.
+    /// back. `Err` writes nothing, and leaves what was written before to the next commit, but for a logout, which is made first;
+    /// after an error of the store, that is dropped. Of N requests that take a single-use value out, exactly one gets it.
     ///
     /// The closure changes the values that it is given. What it writes to the session itself is no part of the step: it is
     /// logged for the next commit, as often as the closure runs and whatever it returns.
