@@ -399,8 +399,8 @@ impl Session {
     /// re-authentication or a credential stamp came too late.
     ///
     /// After an error, what was written so far is dropped: it is not tried again at the end of the request. If the call
-    /// is cancelled (a time-out), that is lost too or was committed; a request that was to replace the secret then ends
-    /// with [`Error::OutcomeUnknown`].
+    /// is cancelled (a time-out), that is lost too or was committed. If it is not known whether the secret was replaced, be it
+    /// by that or by the error, the request ends with [`Error::OutcomeUnknown`], unless another `save` has replaced it by then.
     ///
     /// A request makes one commit at a time. The next one, and the end of the request, wait for a `save` or a
     /// [`transact`](Self::transact) a minute at most, and then fail with [`Error::OutcomeUnknown`]: a future that is kept

@@ -187,13 +187,15 @@ impl Inner {
     }
 
     /// A closure that wants nothing written leaves the log as it was before, if the request still has one and did not drop it
-    /// meanwhile. After any other failure it is dropped: what failed is not tried again behind anyone's back.
+    /// meanwhile. After any other failure it is dropped: what failed is not tried again behind anyone's back. If it is not known
+    /// what became of a new secret, the request can't end as if nothing had been.
     fn failed(&self, failure: Failure, plan: Plan) -> Failure {
         if let Some(mut state) = self.state_since(plan.logouts) {
             match failure {
                 Failure::Aborted if !state.finished && state.drops == plan.drops => {
                     state.restore(plan);
                 }
+                Failure::Error(Error::OutcomeUnknown { .. }) => state.cut(plan.next.is_some()),
                 _ => state.dropped(),
             }
         }

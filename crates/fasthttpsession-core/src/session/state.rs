@@ -41,7 +41,7 @@ pub(crate) struct State {
     pub(crate) logouts: u32,
     /// How often the log was dropped: what was taken out of it before does not come back.
     pub(crate) drops: u32,
-    /// The session whose secret a save was to replace that nobody waited for: whether it did is not known.
+    /// The session whose secret a commit was to replace of which it is not known what became.
     unsure: Option<Handle>,
     /// The session that the store was last asked to destroy, and may have destroyed.
     destroying: Option<Handle>,

@@ -450,6 +450,41 @@ async fn a_failed_save_is_not_tried_again_at_the_end() {
     assert_eq!(client.get(&sessions, "n").await, Some(0));
 }
 
+/// A handler may go on without what it could not save, but not as if the secret were still the one that it was.
+#[tokio::test]
+async fn a_rotation_of_which_nobody_knows_is_not_forgotten_at_the_end() {
+    let faults: [(fn(_) -> _, _); 2] = [(Fault::LoseCall, false), (Fault::LoseAnswer, true)];
+    for (fault, lands) in faults {
+        for again in [false, true] {
+            let world = World::new();
+            let sessions = world.sessions();
+            let mut client = Client::with(&sessions, "n", 0).await;
+            let lost = [(); 4].map(|()| fault(StoreErrorKind::Timeout));
+            world.store.first(Op::Replace, lost);
+            let request = client.request(&sessions).await;
+            request.rotate().unwrap();
+            let saved = request.save().await;
+            assert!(matches!(saved, Err(Error::OutcomeUnknown { .. })));
+            if again {
+                request.rotate().unwrap();
+                let expected = match lands {
+                    true => Outcome::Overtaken,
+                    false => Outcome::Committed,
+                };
+                assert_eq!(request.save().await.unwrap(), expected);
+            }
+            match request.finish().await {
+                Ok(response) if again && !lands => {
+                    client.receive(&response);
+                    assert!(client.is_known(&sessions).await);
+                }
+                Err(Error::OutcomeUnknown { .. }) if !again || lands => {}
+                other => panic!("{:?}", other.map(|response| response.0)),
+            }
+        }
+    }
+}
+
 /// It landed, or it did not: the record that stands there now does not tell.
 #[tokio::test]
 async fn what_an_unreadable_record_hides_is_unknown() {

@@ -157,6 +157,8 @@ impl State {
             self.muted = true;
         } else if let Some(next) = next.filter(|next| stored.control.secrets.holds(&next.hash())) {
             rotated = true;
+            // It was committed by the former one, which nothing had replaced.
+            self.unsure = None;
             base.authority.presented = next.hash();
             base.opened_by = OpenedBy::Current;
             base.token = Token::clone(&next);
@@ -206,8 +208,7 @@ impl State {
         };
     }
 
-    /// Takes in that nobody waited for a commit, so that it is not known what became of it. `secret` says whether it was to
-    /// replace the secret.
+    /// Takes in that it is not known what became of a commit. `secret` says whether it was to replace the secret.
     pub(crate) fn cut(&mut self, secret: bool) {
         if secret {
             self.unsure = self.base.as_ref().map(|base| base.token.handle);
