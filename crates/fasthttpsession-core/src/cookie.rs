@@ -138,9 +138,10 @@ impl Cookie {
     }
 
     /// Outlives the browser, whoever's it is: `Max-Age` is what is left of the session (400 days at most, as browsers have
-    /// it), and the cookie is set again whenever the session's idle deadline is extended by a request. What no response tells
-    /// of, as `transact` after the request, extends the session by a little less. Default: so it is with the sessions that
-    /// [are remembered](crate::Lifetimes::remember), and the cookies of all others are gone when the browser closes.
+    /// it), and the cookie is set again whenever the session's idle deadline is extended by a request. What a response may not
+    /// tell of, as `save` and `transact`, extends the session by a little less, so that the next one does. Default: so it is
+    /// with the sessions that [are remembered](crate::Lifetimes::remember), and the cookies of all others are gone when the
+    /// browser closes.
     #[must_use]
     pub fn persistent(mut self) -> Self {
         self.persistent = true;

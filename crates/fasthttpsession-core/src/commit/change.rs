@@ -271,7 +271,7 @@ impl Stored {
     }
 
     /// What each commit does. As seldom as a touch would: a store's index of deadlines costs more to change than the record.
-    /// If it is `silent`, for no response follows, by less and as often as it takes.
+    /// If it is `silent`, for a response may not follow, by less and as often as it takes.
     pub(super) fn extend_idle(&mut self, terms: Terms, silent: bool) {
         let idle = self.lifetimes(terms).idle;
         if silent && self.has_dated_cookie(terms) {

@@ -29,7 +29,7 @@ pub(crate) struct Job {
     pub(crate) conflicts: u32,
     /// Whether it was part of a swap that failed as a whole, and goes without others now.
     pub(crate) alone: bool,
-    /// Whether no response follows that tells the client that the session was extended.
+    /// Whether a response that tells the client that the session was extended may not follow.
     pub(crate) silent: bool,
 }
 

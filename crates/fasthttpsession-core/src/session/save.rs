@@ -64,8 +64,8 @@ impl Inner {
             if state.changes.is_empty() && closure.is_none() {
                 return Ok(Outcome::Unchanged);
             }
-            // Of a finished request, only transactions commit.
-            let silent = state.finished && closure.is_some();
+            // The one at the end of the request has no closure.
+            let silent = !state.finished || closure.is_some();
             (state.plan(), state.target(), silent)
         };
         let cut = Cut {
@@ -125,7 +125,7 @@ impl Inner {
         }
     }
 
-    /// Commits `plan` to the record that the session stands on, `silent` if no response follows.
+    /// Commits `plan` to the record that the session stands on, `silent` if it is not certain that a response follows.
     async fn swap(
         &self,
         target: Target,

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::commit::change::belongs_to_another;
 use crate::commit::{Authority, Change};
+use crate::lifetimes::Lifetimes;
 use crate::record::envelope::Stored;
 use crate::record::secrets::OpenedBy;
 use crate::record::{Label, Principal};
@@ -68,8 +69,15 @@ pub(crate) struct Base {
     pub(crate) stored: Arc<Stored>,
     pub(crate) authority: Authority,
     pub(crate) opened_by: OpenedBy,
-    /// The idle deadline that the client's cookie was dated by.
-    pub(crate) dated: Timestamp,
+    pub(crate) dated: DatedBy,
+}
+
+/// What the client's cookie was dated by, if it has a date.
+#[derive(Clone, Copy)]
+pub(crate) struct DatedBy {
+    idle_deadline: Timestamp,
+    /// The session's own.
+    lifetimes: Option<Lifetimes>,
 }
 
 /// A session that is to be destroyed, and what its request was to it.
@@ -96,13 +104,21 @@ impl Base {
             sign_in: stored.control.sign_in,
             presented,
         };
-        let dated = stored.header.idle_deadline;
         Self {
             token,
+            dated: DatedBy::of(&stored),
             stored,
             authority,
             opened_by,
-            dated,
+        }
+    }
+}
+
+impl DatedBy {
+    fn of(stored: &Stored) -> Self {
+        Self {
+            idle_deadline: stored.header.idle_deadline,
+            lifetimes: stored.control.lifetimes,
         }
     }
 }

@@ -312,3 +312,80 @@ async fn a_commit_on_the_way_dates_the_cookie_at_the_end() {
     request.save().await.unwrap();
     assert_eq!(request.respond().await.max_age(), Some(3600));
 }
+
+/// A request that committed and then failed, or was given up, tells the browser nothing: the next one does.
+#[tokio::test]
+async fn a_commit_on_the_way_of_a_request_that_fails_leaves_the_cookie_to_be_dated() {
+    for saves in [false, true] {
+        let world = World::new();
+        let sessions = persistent(&world);
+        let client = Client::with(&sessions, "n", 1).await;
+        world.clock.advance(HOUR / 2);
+        let request = client.request(&sessions).await;
+        if saves {
+            request.set("n", &2).unwrap();
+            request.save().await.unwrap();
+        } else {
+            let changed = request.transact(|values| values.set("n", &2));
+            changed.await.unwrap();
+        }
+        drop(request);
+        let deadline = world.record(&client).await.unwrap().header.idle_deadline;
+        assert!(deadline.since(world.now()) >= HOUR * 95 / 100, "extended");
+        let response = client.request(&sessions).await.respond().await;
+        assert_eq!(response.max_age(), Some(3600), "saves: {saves}");
+    }
+}
+
+/// Who is forgotten again is so when the browser closes.
+#[tokio::test]
+async fn who_is_no_longer_remembered_gets_the_cookie_again_without_a_date() {
+    for (lifetimes, saves) in [None, Some(Lifetimes::aal2())]
+        .into_iter()
+        .flat_map(|of| [(of, false), (of, true)])
+    {
+        let world = World::new();
+        let sessions = world.sessions();
+        let mut client = Client::new();
+        client
+            .visit(&sessions, |s| {
+                s.login("ada")?;
+                s.set_lifetimes(Lifetimes::remember(30))
+            })
+            .await;
+        let request = client.request(&sessions).await;
+        request.set_lifetimes(lifetimes).unwrap();
+        if saves {
+            request.save().await.unwrap();
+        }
+        let response = request.respond().await;
+        assert_eq!(response.token(), client.token(), "{lifetimes:?}, {saves}");
+        assert_eq!(response.max_age(), None);
+        let response = client.request(&sessions).await.respond().await;
+        assert_eq!(response.cookie(), None);
+    }
+}
+
+/// But not by a secret that another request replaced meanwhile.
+#[tokio::test]
+async fn who_is_no_longer_remembered_after_a_rotation_gets_no_old_cookie() {
+    for saves in [false, true] {
+        let world = World::new();
+        let sessions = world.sessions();
+        let mut client = Client::new();
+        client
+            .visit(&sessions, |s| {
+                s.login("ada")?;
+                s.set_lifetimes(Lifetimes::remember(30))
+            })
+            .await;
+        let slow = client.request(&sessions).await;
+        slow.set_lifetimes(None).unwrap();
+        if saves {
+            slow.save().await.unwrap();
+        }
+        client.visit(&sessions, Session::rotate).await;
+        assert_eq!(slow.respond().await.cookie(), None);
+        assert!(client.is_known(&sessions).await);
+    }
+}

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Base, CookieChange, State};
+use super::{Base, CookieChange, DatedBy, State};
 use crate::commit::Change;
+use crate::lifetimes::Lifetimes;
 use crate::record::envelope::Stored;
 use crate::record::secrets::OpenedBy;
 use crate::sessions::Manager;
@@ -78,10 +79,11 @@ impl State {
     /// request moved the date: only a swap tells whether the secret is still one to send. Returns whether that is all there
     /// is to commit.
     pub(crate) fn extend(&mut self, manager: &Manager) -> bool {
-        let due = self.changes.is_empty()
-            && self.cookie_lasts_until(manager).is_some()
-            && (self.is_to_be_dated(manager)
-                || self.due_touch(manager, manager.clock.now()).is_some());
+        let is_due = || {
+            self.cookie_lasts_until(manager).is_some()
+                && self.due_touch(manager, manager.clock.now()).is_some()
+        };
+        let due = self.changes.is_empty() && (self.is_to_be_dated(manager) || is_due());
         if due {
             self.log(Change::Extend);
         }
@@ -126,25 +128,35 @@ impl State {
     /// Leaves the client's cookie its date, for nothing tells whether its secret is still one to send.
     pub(crate) fn leave_date(&mut self) {
         if let Some(base) = &mut self.base {
-            base.dated = base.stored.header.idle_deadline;
+            base.dated = DatedBy::of(&base.stored);
         }
     }
 
+    /// Whether the client's cookie is to have a later date than it has, or no date any more.
     fn is_to_be_dated(&self, manager: &Manager) -> bool {
-        !self.muted
-            && self.base.as_ref().is_some_and(|base| {
-                base.stored.header.idle_deadline > base.dated
-                    && (base.stored.control.secrets).may_resend(&base.authority.presented)
-            })
-            && self.cookie_lasts_until(manager).is_some()
+        let Some(base) = self.base.as_ref().filter(|_| !self.muted) else {
+            return false;
+        };
+        let (had, has) = (base.dated, DatedBy::of(&base.stored));
+        let is_later = has.idle_deadline > had.idle_deadline;
+        (is_later || has.lifetimes != had.lifetimes)
+            && match self.has_date(has.lifetimes, manager) {
+                true => is_later,
+                false => self.has_date(had.lifetimes, manager),
+            }
+            && (base.stored.control.secrets).may_resend(&base.authority.presented)
+    }
+
+    /// Whether the client's cookie has a date while its session has lifetimes of its `own`, or none.
+    fn has_date(&self, own: Option<Lifetimes>, manager: &Manager) -> bool {
+        let dated = manager.transports.dated_by(self.came);
+        dated.includes(own, manager.lifetimes)
     }
 
     /// Until when the client keeps the cookie; `None` if it has none, or one that is gone when the browser closes.
     pub(crate) fn cookie_lasts_until(&self, manager: &Manager) -> Option<Timestamp> {
         let stored = &self.base.as_ref()?.stored;
-        let dated = manager.transports.dated_by(self.came);
-        dated
-            .includes(stored.control.lifetimes, manager.lifetimes)
+        self.has_date(stored.control.lifetimes, manager)
             .then(|| stored.header.expires_at())
     }
 
