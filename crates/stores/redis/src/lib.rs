@@ -49,11 +49,11 @@
 //! Commands are pipelined on [a connection](RedisConfig::connections) to each server. Each tokio runtime that uses the store
 //! has its own, because what one drives for another goes from thread to thread and back: in actix-web each worker, and the
 //! one in which the store was opened. They end with their runtimes. A connection that was lost is opened again when it is
-//! needed, after pauses that grow from 50 ms to 1 s as long as that fails, each shortened at random by up to half;
-//! meanwhile nobody waits. After a time-out it is given up, so that an answer that comes too late is nobody's. Of one that
-//! is silent for 30 s the system asks whether the server is still there (TCP keepalive). Nothing is sent twice but what a
-//! server has refused: whoever gets an error that [may have been applied](#errors) sends the same again, and it counts
-//! once.
+//! needed, after pauses that grow from 50 ms to 1 s as long as that fails or nothing is answered on it, each shortened at
+//! random by up to half; meanwhile nobody waits. After a time-out it is given up, so that an answer that comes too late is
+//! nobody's. Of one that is silent for 30 s the system asks whether the server is still there (TCP keepalive). Nothing is
+//! sent twice but what a server has refused: whoever gets an error that [may have been applied](#errors) sends the same
+//! again, and it counts once.
 //!
 //! # How a logout can be undone
 //!

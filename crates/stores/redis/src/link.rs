@@ -1,6 +1,7 @@
 //! A connection that comes back: opened when it is first needed, and again when it was lost, with a growing pause
 //! between attempts that fail. Never sends a command twice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,13 +39,11 @@ struct Inner {
 }
 
 enum State {
-    /// There is none, and the next one who needs one opens it. So many attempts have failed since the last success.
-    Down {
-        failures: u32,
-    },
+    /// There is none, and the next one who needs one opens it.
+    Down,
     Opening(Opening),
-    Up(Arc<Connection>),
-    /// An attempt has failed; whoever needs one before `until` is told the same.
+    Up(Arc<Up>),
+    /// An attempt has failed; whoever needs one before `until` is told the same. So many have since the last success.
     Pausing {
         failures: u32,
         until: Instant,
@@ -52,30 +51,41 @@ enum State {
     },
 }
 
-type Opening = Shared<BoxFuture<'static, Result<Arc<Connection>, StoreError>>>;
+/// A connection that was opened.
+struct Up {
+    connection: Connection,
+    /// How many attempts had failed before, since the last success.
+    failures: u32,
+    /// Whether it was a success. A greeting is none: what stands before a server may answer that, and nothing else.
+    has_answered: AtomicBool,
+}
+
+type Opening = Shared<BoxFuture<'static, Result<Arc<Up>, StoreError>>>;
 
 impl Link {
     pub(crate) fn new(target: Target, connector: Arc<Connector>) -> Self {
         Self(Arc::new(Inner {
             target,
             connector,
-            state: Mutex::new(State::Down { failures: 0 }),
+            state: Mutex::new(State::Down),
         }))
     }
 
     /// Sends `commands` in one go, and returns the answers; some may be errors of the server. An error that is not
     /// [`may_have_applied`](StoreError::may_have_applied) means that nothing was sent.
     pub(crate) async fn send(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
-        let connection = self.connection().await?;
-        let answers = connection.send(commands).await;
+        let up = self.up().await?;
+        let answers = up.connection.send(commands).await;
         let answers = answers.map_err(|error| {
+            let error = store_error(&error);
             // Also after a time-out: a host that is gone never says so, and a server that hangs has a new connection to
             // prove that it no longer does.
-            self.0.lose(&connection);
-            store_error(&error)
+            self.0.lose(&up, up.after(&error));
+            error
         })?;
+        up.note_answer();
         if answers.iter().any(is_of_a_replica) {
-            self.0.lose(&connection);
+            self.0.lose(&up, State::Down);
         }
         Ok(answers)
     }
@@ -86,11 +96,9 @@ impl Link {
     }
 
     /// A connection that seems to work.
-    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, StoreError> {
+    async fn up(&self) -> Result<Arc<Up>, StoreError> {
         let opening = match &mut *self.0.state() {
-            State::Up(connection) if self.0.target.is_at(connection) => {
-                return Ok(Arc::clone(connection));
-            }
+            State::Up(up) if self.0.target.is_at(up) => return Ok(Arc::clone(up)),
             State::Pausing { until, error, .. } if Instant::now() < *until => {
                 return Err(error.clone());
             }
@@ -98,8 +106,9 @@ impl Link {
             State::Opening(opening) if opening.peek().is_none() => opening.clone(),
             state => {
                 let failures = match state {
-                    State::Down { failures } | State::Pausing { failures, .. } => *failures,
-                    State::Up(_) | State::Opening(_) => 0,
+                    State::Pausing { failures, .. } => *failures,
+                    State::Up(up) => up.failures(),
+                    State::Down | State::Opening(_) => 0,
                 };
                 let opening = self.0.clone().open(failures);
                 *state = State::Opening(opening.clone());
@@ -118,9 +127,16 @@ impl Inner {
     /// Opens in a task of its own, so that whoever waits for it may be dropped.
     fn open(self: Arc<Self>, failures: u32) -> Opening {
         let task = tokio::spawn(async move {
-            let outcome = self.target.open(&self.connector).await.map(Arc::new);
+            let opened = self.target.open(&self.connector).await;
+            let outcome = opened.map(|connection| {
+                Arc::new(Up {
+                    connection,
+                    failures,
+                    has_answered: AtomicBool::new(false),
+                })
+            });
             *self.state() = match &outcome {
-                Ok(connection) => State::Up(Arc::clone(connection)),
+                Ok(up) => State::Up(Arc::clone(up)),
                 Err(error) => pausing(failures, error.clone()),
             };
             outcome
@@ -131,17 +147,45 @@ impl Inner {
         opened.boxed().shared()
     }
 
-    /// Has the next one open another, unless that was done.
-    fn lose(&self, lost: &Arc<Connection>) {
+    /// Puts `next` in the place of `lost`, unless something else is there by now.
+    fn lose(&self, lost: &Arc<Up>, next: State) {
         let mut state = self.state();
-        if matches!(&*state, State::Up(connection) if Arc::ptr_eq(connection, lost)) {
-            *state = State::Down { failures: 0 };
+        if matches!(&*state, State::Up(up) if Arc::ptr_eq(up, lost)) {
+            *state = next;
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change under this lock is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Up {
+    fn is_of_use(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    fn note_answer(&self) {
+        // Written once, for all threads look at it for each command.
+        if !self.is_of_use() {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// How many attempts have failed since the last success.
+    fn failures(&self) -> u32 {
+        if self.is_of_use() { 0 } else { self.failures }
+    }
+
+    /// What comes after it, now that it was lost by `error`: a pause, if it never was of use.
+    fn after(&self, error: &StoreError) -> State {
+        if self.is_of_use() {
+            State::Down
+        } else {
+            // Of those who are told so meanwhile nothing is sent.
+            pausing(self.failures, error.clone().not_applied())
+        }
     }
 }
 
@@ -153,12 +197,12 @@ impl Target {
         }
     }
 
-    /// Whether `connection` still leads there.
-    fn is_at(&self, connection: &Connection) -> bool {
-        !connection.has_ended()
+    /// Whether `up` still leads there.
+    fn is_at(&self, up: &Up) -> bool {
+        !up.connection.has_ended()
             && match self {
                 Self::Fixed(_) => true,
-                Self::Primary(sentinels) => sentinels.still_name(&connection.address),
+                Self::Primary(sentinels) => sentinels.still_name(&up.connection.address),
             }
     }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use fasthttpsession_core::{Handle, Sessions, Store as _, StoreError, StoreErrorKind};
 use fasthttpsession_redis::{RedisConfig, RedisStore};
 use fasthttpsession_servers::{Redis, RedisServer, keepalives};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::browser::Browser;
 use crate::support::fake::Fake;
@@ -226,27 +227,52 @@ async fn connections_that_the_server_ends_are_replaced_unnoticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_of_no_use_is_not_stormed() {
+    is_not_stormed_where(async |_| {}).await;
+}
+
+/// As a proxy that has nothing behind it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_greets_and_answers_nothing_is_not_stormed() {
+    is_not_stormed_where(async |mut stream| {
+        let mut received = [0; 1024];
+        // One command, which gives the password.
+        let greeting = stream.read(&mut received).await;
+        assert!(greeting.expect("a greeting") > 0);
+        stream.write_all(b"+OK\r\n").await.expect("room");
+        let command = stream.read(&mut received).await;
+        assert!(command.expect("a command") > 0);
+    })
+    .await;
+}
+
+/// In place of a server comes one that does this on each connection, and ends it.
+async fn is_not_stormed_where(done: impl AsyncFn(TcpStream)) {
     let server = Redis::start();
     let store = config(&server).connections(2).open().await;
     let store = store.expect("it answers");
     server.kill();
-    // In its place, one that ends each connection at once.
     let listener = TcpListener::bind(server.address()).await;
     let listener = listener.expect("the port is free");
-    let attempts = Arc::new(AtomicUsize::new(0));
-    let counting = Arc::clone(&attempts);
-    let useless = tokio::spawn(async move {
-        while listener.accept().await.is_ok() {
-            counting.fetch_add(1, Ordering::SeqCst);
+    let attempts = AtomicUsize::new(0);
+    let useless = async {
+        while let Ok((stream, _)) = listener.accept().await {
+            attempts.fetch_add(1, Ordering::SeqCst);
+            done(stream).await;
         }
-    });
+    };
     let (start, mut refused) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(2) {
-        let loaded = store.load(handle(), now()).await;
-        loaded.expect_err("nobody answers");
-        refused += 1;
+    let loading = async {
+        while start.elapsed() < Duration::from_secs(2) {
+            let loaded = store.load(handle(), now()).await;
+            loaded.expect_err("nobody answers");
+            refused += 1;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = useless => unreachable!("it goes on listening"),
+        () = loading => {}
     }
-    useless.abort();
     // On each of two connections after pauses of 50, 100, 200 … ms.
     let attempts = attempts.load(Ordering::SeqCst);
     assert!((1..=14).contains(&attempts), "{attempts}");
