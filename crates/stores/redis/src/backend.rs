@@ -129,7 +129,7 @@ impl Backend {
             return Ok(());
         }
         let nothing_to_delete = DELETE.whole(&[key], &[b"0", b"0"]);
-        let answers = self.reads.send(key, &[nothing_to_delete]).await?;
+        let answers = self.writes.send(key, &[nothing_to_delete]).await?;
         let is_replica = answers.iter().any(is_of_a_replica);
         match first_of(answers) {
             Err(error) if is_replica || error.kind() == StoreErrorKind::Misconfigured => Err(error),

@@ -16,7 +16,7 @@ use crate::connect::Connector;
 use crate::error::{unexpected, unreachable};
 use crate::keys::SLOTS;
 use crate::lines::Lines;
-use crate::link::Target;
+use crate::link::{Demotions, Target};
 use crate::moving::Moving;
 use crate::place::Address;
 
@@ -272,7 +272,7 @@ impl Cluster {
 
     fn node(&self, address: &Address) -> Arc<Lines> {
         let lines = || {
-            let target = Target::Fixed(address.clone());
+            let target = Target::Fixed(address.clone(), Demotions::default());
             let connector = Arc::clone(&self.connector);
             Arc::new(Lines::new(target, connector, self.connections))
         };

@@ -15,7 +15,7 @@ use crate::backend::{Backend, Own, Path, Replicas};
 use crate::cluster::Cluster;
 use crate::connect::Connector;
 use crate::lines::Lines;
-use crate::link::Target;
+use crate::link::{Demotions, Target};
 use crate::place::{Login, Place, Servers};
 use crate::sentinel::Sentinels;
 use crate::store::RedisStore;
@@ -189,12 +189,12 @@ impl RedisConfig {
             .place
             .as_ref()
             .ok_or_else(|| misconfigured("a Redis store needs a URL that names its servers"))?;
-        let connector = self.connector(place)?;
-        let mut backend = Backend::new(self.path(place, &connector));
+        let (connector, demotions) = (self.connector(place)?, Demotions::default());
+        let mut backend = Backend::new(self.path(place, &connector, &demotions));
         if let Some(replicas) = self.replicas() {
             let mut patient = connector;
             patient.response_timeout = patient.response_timeout.saturating_add(replicas.within);
-            backend = backend.replicated(self.path(place, &patient), replicas);
+            backend = backend.replicated(self.path(place, &patient, &demotions), replicas);
         }
         self.checked(backend).await
     }
@@ -235,10 +235,10 @@ impl RedisConfig {
         ))
     }
 
-    fn path(&self, place: &Place, connector: &Connector) -> Path {
+    fn path(&self, place: &Place, connector: &Connector, demotions: &Demotions) -> Path {
         let shared = Arc::new(connector.clone());
         let target = match &place.servers {
-            Servers::One(address) => Target::Fixed(address.clone()),
+            Servers::One(address) => Target::Fixed(address.clone(), demotions.clone()),
             Servers::Cluster(seeds) => {
                 let limit = connector
                     .connect_timeout

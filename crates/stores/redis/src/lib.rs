@@ -51,9 +51,10 @@
 //! one in which the store was opened. They end with their runtimes. A connection that was lost is opened again when it is
 //! needed, after pauses that grow from 50 ms to 1 s as long as that fails or nothing is answered on it, each shortened at
 //! random by up to half; meanwhile nobody waits. After a time-out it is given up, so that an answer that comes too late is
-//! nobody's. Of one that is silent for 30 s the system asks whether the server is still there (TCP keepalive). Nothing is
-//! sent twice but what a server has refused: whoever gets an error that [may have been applied](#errors) sends the same
-//! again, and it counts once.
+//! nobody's. Of one that is silent for 30 s the system asks whether the server is still there (TCP keepalive). When a server
+//! refuses a write because it has become a replica, all connections to it are opened anew, for its name may lead to its
+//! successor; until then what it holds is read. Nothing is sent twice but what a server has refused: whoever gets an error that
+//! [may have been applied](#errors) sends the same again, and it counts once.
 //!
 //! # How a logout can be undone
 //!

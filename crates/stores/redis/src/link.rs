@@ -1,7 +1,7 @@
 //! A connection that comes back: opened when it is first needed, and again when it was lost, with a growing pause
 //! between attempts that fail. Never sends a command twice.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Where a link leads.
 #[derive(Clone)]
 pub(crate) enum Target {
-    /// Always there.
-    Fixed(Address),
+    /// Always there. Once its server was demoted, its name may lead to another.
+    Fixed(Address, Demotions),
     /// To whom the sentinels name at the time of connecting.
     Primary(Arc<Sentinels>),
 }
+
+/// How often a server was seen to have become a replica. That refuses writes alone, so links that only read learn of it
+/// by this, which all links there share.
+#[derive(Clone, Default)]
+pub(crate) struct Demotions(Arc<AtomicU64>);
 
 /// One connection to one target.
 pub(crate) struct Link(Arc<Inner>);
@@ -54,6 +59,8 @@ enum State {
 /// A connection that was opened.
 struct Up {
     connection: Connection,
+    /// How often its server had been demoted before.
+    demotions: u64,
     /// How many attempts had failed before, since the last success.
     failures: u32,
     /// Whether it was a success. A greeting is none: what stands before a server may answer that, and nothing else.
@@ -85,6 +92,7 @@ impl Link {
         })?;
         up.note_answer();
         if answers.iter().any(is_of_a_replica) {
+            self.0.target.note_demotion(&up);
             self.0.lose(&up, State::Down);
         }
         Ok(answers)
@@ -127,10 +135,13 @@ impl Inner {
     /// Opens in a task of its own, so that whoever waits for it may be dropped.
     fn open(self: Arc<Self>, failures: u32) -> Opening {
         let task = tokio::spawn(async move {
+            // Before, so that one that is seen meanwhile has it opened again.
+            let demotions = self.target.demotions();
             let opened = self.target.open(&self.connector).await;
             let outcome = opened.map(|connection| {
                 Arc::new(Up {
                     connection,
+                    demotions,
                     failures,
                     has_answered: AtomicBool::new(false),
                 })
@@ -192,8 +203,16 @@ impl Up {
 impl Target {
     async fn open(&self, connector: &Connector) -> Result<Connection, StoreError> {
         match self {
-            Self::Fixed(address) => connector.open(address).await,
+            Self::Fixed(address, _) => connector.open(address).await,
             Self::Primary(sentinels) => sentinels.open_primary(connector).await,
+        }
+    }
+
+    /// How often its server was demoted, as far as that is of use here.
+    fn demotions(&self) -> u64 {
+        match self {
+            Self::Fixed(_, demotions) => demotions.0.load(Ordering::Relaxed),
+            Self::Primary(_) => 0,
         }
     }
 
@@ -201,9 +220,16 @@ impl Target {
     fn is_at(&self, up: &Up) -> bool {
         !up.connection.has_ended()
             && match self {
-                Self::Fixed(_) => true,
+                Self::Fixed(..) => self.demotions() == up.demotions,
                 Self::Primary(sentinels) => sentinels.still_name(&up.connection.address),
             }
+    }
+
+    /// Has all links there connect anew, but for those that have since `up` was opened, which has led to a replica.
+    fn note_demotion(&self, up: &Up) {
+        if let Self::Fixed(_, demotions) = self {
+            demotions.0.fetch_max(up.demotions + 1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -222,9 +248,16 @@ fn pause(failures: u32) -> Duration {
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// Whether a server that should be a primary has become a replica.
+/// Whether a server that should be a primary has become a replica: it takes no writes, or waits for
+/// replicas of its own no longer.
 pub(crate) fn is_of_a_replica(answer: &Value) -> bool {
-    matches!(answer, Value::ServerError(error) if error.code() == "READONLY" || error.details().is_some_and(|detail| detail.contains("READONLY")))
+    let Value::ServerError(error) = answer else {
+        return false;
+    };
+    matches!(error.code(), "READONLY" | "UNBLOCKED")
+        || error
+            .details()
+            .is_some_and(|detail| detail.contains("READONLY"))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use redis::{Value, cmd};
 use crate::backend::first_of;
 use crate::connect::{Connection, Connector};
 use crate::error::{store_error, unexpected, unreachable};
-use crate::link::{Link, Target};
+use crate::link::{Demotions, Link, Target};
 use crate::place::Address;
 
 /// How often they are asked while somebody uses the primary.
@@ -35,7 +35,8 @@ struct Last {
 impl Sentinels {
     /// Those at `addresses`, who call the primary `name`.
     pub(crate) fn new(addresses: &[Address], name: String, connector: Arc<Connector>) -> Self {
-        let targets: Vec<_> = addresses.iter().cloned().map(Target::Fixed).collect();
+        let target = |address: &Address| Target::Fixed(address.clone(), Demotions::default());
+        let targets: Vec<_> = addresses.iter().map(target).collect();
         let links = move || {
             let link = |target: &Target| Link::new(target.clone(), Arc::clone(&connector));
             targets.iter().map(link).collect()

@@ -4,6 +4,7 @@
 mod support;
 
 mod counter;
+mod demoted;
 mod limits;
 mod own;
 mod principals;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod browser;
+pub(crate) mod door;
 pub(crate) mod fake;
 pub(crate) mod load;
 pub(crate) mod sample;
