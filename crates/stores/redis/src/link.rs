@@ -248,13 +248,13 @@ fn pause(failures: u32) -> Duration {
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// Whether a server that should be a primary has become a replica: it takes no writes, or waits for
-/// replicas of its own no longer.
+/// Whether a server that should be a primary has become a replica: it takes no writes, or without its primary nothing at
+/// all, or waits for replicas of its own no longer.
 pub(crate) fn is_of_a_replica(answer: &Value) -> bool {
     let Value::ServerError(error) = answer else {
         return false;
     };
-    matches!(error.code(), "READONLY" | "UNBLOCKED")
+    matches!(error.code(), "READONLY" | "MASTERDOWN" | "UNBLOCKED")
         || error
             .details()
             .is_some_and(|detail| detail.contains("READONLY"))

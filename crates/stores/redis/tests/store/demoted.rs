@@ -114,3 +114,16 @@ async fn a_primary_that_was_demoted_is_read_no_longer_once_it_has_given_up_waiti
     replaced.expect_err("no replica confirms it");
     demoted.is_left_by(&store).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_answers_nothing_without_its_primary_is_left_by_those_that_only_read() {
+    let demoted = Demoted::start().await;
+    let stale = ["CONFIG", "SET", "replica-serve-stale-data", "no"];
+    demoted.old.cli(&stale);
+    let store = demoted.open(demoted.config()).await;
+    demoted.demote();
+    let loaded = within(store.load(demoted.handle, now())).await;
+    let error = loaded.expect_err("its primary is down");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    demoted.is_left_by(&store).await;
+}
