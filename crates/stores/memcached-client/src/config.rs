@@ -96,8 +96,8 @@ impl ClientConfig {
         self
     }
 
-    /// How long making a connection may take, with TLS and credentials; at most [`timeout`](Self::timeout). Default: 1
-    /// s.
+    /// How long making a connection may take, with TLS and credentials; at most [`timeout`](Self::timeout). The addresses
+    /// of a name share it. Default: 1 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.limits.connect_timeout = timeout;
         self

@@ -87,6 +87,7 @@ mod pipe;
 mod reply;
 mod request;
 mod stream;
+mod tcp;
 mod tls;
 
 pub use address::Address;

@@ -6,19 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::address::{Address, Place};
 use crate::config::{ClientConfig, Credentials};
 use crate::error::{Error, ErrorKind};
 use crate::reply::{Parser, Refusal, Reply};
+use crate::tcp;
 use crate::tls::Tls;
-
-/// How often a silent connection is asked whether the other side is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A connection that is ready for requests.
 pub(crate) struct Connected {
@@ -94,10 +91,7 @@ impl Connector {
             Place::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
             Place::Tcp { host, port } => (host, *port),
         };
-        let stream = TcpStream::connect((host.as_str(), port)).await?;
-        stream.set_nodelay(true)?;
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        let stream = tcp::connect(host, port, self.limit).await?;
         match &self.tls {
             None => Ok(Box::new(stream)),
             Some(tls) => tls.connect(host, stream).await,

@@ -140,7 +140,8 @@ impl RedisConfig {
         self
     }
 
-    /// How long opening a connection may take, with its greeting, and how long to wait for one. Default: 5 s.
+    /// How long opening a connection may take, with its greeting, and how long to wait for one. The addresses of a name
+    /// share it. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

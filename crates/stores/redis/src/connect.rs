@@ -8,9 +8,8 @@ use fasthttpsession_core::{StoreError, StoreErrorKind};
 use fasthttpsession_store_common::misconfigured;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value, cmd};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -19,9 +18,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::error::{connect_error, unreachable};
 use crate::gathering::{Calls, Gathering};
 use crate::place::{Address, Login};
-
-/// How often a silent connection is asked whether the other side is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+use crate::tcp;
 
 /// How many commands may wait to be written to a connection before callers have to wait.
 const QUEUE: usize = 1024;
@@ -69,13 +66,8 @@ impl Connector {
                 self.greet(address, stream).await
             }
             Address::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port))
-                    .await
-                    .map_err(failed)?;
-                stream.set_nodelay(true).map_err(failed)?;
-                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-                let set = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-                set.map_err(failed)?;
+                let stream = tcp::connect(host, *port, self.connect_timeout);
+                let stream = stream.await.map_err(failed)?;
                 match &self.tls {
                     None => self.greet(address, stream).await,
                     Some(tls) => {

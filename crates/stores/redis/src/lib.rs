@@ -366,6 +366,7 @@ mod scripts;
 mod sentinel;
 mod store;
 mod swaps;
+mod tcp;
 mod tls;
 
 pub use config::RedisConfig;
