@@ -11,7 +11,7 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResu
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -158,15 +158,15 @@ impl Connection {
                 commands => send(&mut sender, commands).await,
             }
         });
-        let mut left = limit;
+        let (began, mut left) = (Instant::now(), limit);
         loop {
-            let look = left.min(LOOK);
-            match timeout(look, &mut answers).await {
+            match timeout(left.min(LOOK), &mut answers).await {
                 Ok(answers) => return answers,
                 Err(_) if self.has_ended() => {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
                 }
-                Err(_) => left -= look,
+                // What it took, for looks come later than they are meant to.
+                Err(_) => left = limit.saturating_sub(began.elapsed()),
             }
             if left.is_zero() {
                 return Err(io::Error::from(io::ErrorKind::TimedOut).into());
@@ -213,10 +213,13 @@ mod tests {
     use std::sync::Arc;
 
     use fasthttpsession_store_common::Hidden;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::net::TcpListener;
+    use tokio::time::advance;
 
     use super::*;
+
+    const GREETING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
     /// Where each connection is ended after the greeting.
     async fn useless() -> Address {
@@ -225,7 +228,7 @@ mod tests {
         let port = listener.local_addr().expect("it is bound").port();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let mut greeting = [0; b"*1\r\n$4\r\nPING\r\n".len()];
+                let mut greeting = [0; GREETING.len()];
                 stream.read_exact(&mut greeting).await.expect("a greeting");
                 stream.write_all(b"+PONG\r\n").await.expect("room");
             }
@@ -269,6 +272,26 @@ mod tests {
             connect_timeout: Duration::from_secs(20),
             response_timeout: Duration::from_secs(20),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_looks_now_and_then_waits_no_longer_than_the_limit() {
+        let (connector, address) = (connector(), Address::Unix("/hung".into()));
+        let (ours, mut theirs) = duplex(1024);
+        let (connection, ()) = tokio::join!(connector.greet(&address, ours), async {
+            let mut greeting = [0; GREETING.len()];
+            theirs.read_exact(&mut greeting).await.expect("a greeting");
+            theirs.write_all(b"+PONG\r\n").await.expect("room");
+        });
+        let connection = connection.expect("the greeting is answered");
+        // Timers wait for a whole millisecond, and so the longer the more of them follow each other.
+        advance(Duration::from_micros(500)).await;
+        let began = Instant::now();
+        let error = connection.send(&[cmd("PING")]).await;
+        assert!(error.expect_err("nobody answers").is_timeout());
+        let (waited, moment) = (began.elapsed(), Duration::from_millis(2));
+        let limit = connector.response_timeout;
+        assert!((limit..=limit + moment).contains(&waited), "{waited:?}");
     }
 
     /// Sends until the connection ends, and returns what is said then.
