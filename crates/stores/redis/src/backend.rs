@@ -275,7 +275,7 @@ pub(crate) fn text_of(answer: &Value) -> Option<String> {
     }
 }
 
-fn late() -> StoreError {
+pub(crate) fn late() -> StoreError {
     let message = "Redis did not answer within the limit";
     StoreError::new(StoreErrorKind::Timeout, message)
 }

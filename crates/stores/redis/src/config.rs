@@ -148,7 +148,9 @@ impl RedisConfig {
     }
 
     /// How long a command may wait for its answer. Past it the answer is
-    /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout), and the connection is replaced. Default: 5 s.
+    /// [`Timeout`](fasthttpsession_core::StoreErrorKind::Timeout), and the connection is replaced. Default: 5 s. An
+    /// operation, which may be several commands, takes as long as this and [`connect_timeout`](Self::connect_timeout)
+    /// together at most.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
@@ -227,7 +229,10 @@ impl RedisConfig {
         let no_session = record_key(&self.prefix, Handle::from_bytes([0; Handle::BYTES]));
         let takes_writes = backend.takes_writes(&no_session).await;
         takes_writes.map_err(StoreError::not_applied)?;
-        let limit = self.connect_timeout.saturating_add(self.response_timeout);
+        let mut limit = self.connect_timeout.saturating_add(self.response_timeout);
+        if let Some(replicas) = self.replicas() {
+            limit = limit.saturating_add(replicas.within);
+        }
         Ok(RedisStore::new(
             backend,
             self.prefix,

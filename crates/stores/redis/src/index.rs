@@ -16,7 +16,8 @@ use crate::store::{Inner, decimal};
 /// How many entries are read at once, unless more than that share a score, and how many records are asked for at once.
 const PAGE: usize = 128;
 
-/// For how long entries are looked through on the way. The records that they lead to may lie on a server that hangs.
+/// For how long entries are looked through on the way, unless a quarter of what an operation may take is less. The records
+/// that they lead to may lie on a server that hangs.
 const TIDYING: Duration = Duration::from_millis(500);
 
 /// For how many microseconds an entry may wait for its record where they are written one after the other. Twice what
@@ -86,7 +87,7 @@ impl Inner {
                 self.remove(principal, &left_over).await;
             }
         };
-        let _ = timeout(TIDYING, tidying).await;
+        let _ = timeout(TIDYING.min(self.limit / 4), tidying).await;
     }
 
     /// The entries that come next, or `None` after the last. Those that are there all the time are among them once.

@@ -32,7 +32,7 @@
 //! | G8, an error is no empty session | a server that is down, hangs, refuses or has no room: [an error each](#errors), and the record stays as it was |
 //! | G9, durability | what [persistence](#persistence) and [replication](#how-a-logout-can-be-undone) promise; by default of Redis that is not much |
 //! | G10, purging costs what has expired | the server removes each record by itself; there is no purge |
-//! | G13, bounded | a command is answered within `connect_timeout_ms` and `response_timeout_ms` together, wherever it is sent on to, and a script that the server has forgotten is sent once more, as is a swap that [others went with](#what-is-sent) and that was not made; with [`wait_replicas`](#waiting-for-replicas) `wait_timeout_ms` comes on top |
+//! | G13, bounded | an operation is answered within `connect_timeout_ms` and `response_timeout_ms` together, however many commands it takes and wherever they are sent on to; with [`wait_replicas`](#waiting-for-replicas) `wait_timeout_ms` comes on top |
 //!
 //! # What it can do
 //!

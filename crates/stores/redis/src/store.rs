@@ -1,6 +1,7 @@
 //! The store: what each operation sends, and what the answers mean.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use fasthttpsession_core::{
     Capabilities, Created, Cursor, Deleted, Handle, Page, Principal, Record, Replaced, Store,
     StoreError, StoreErrorKind, Timestamp, Touched,
 };
-use fasthttpsession_store_common::record_bytes;
+use fasthttpsession_store_common::{record_bytes, within};
 use redis::{Value, cmd};
 
-use crate::backend::{Backend, Reply, millis};
+use crate::backend::{Backend, Reply, late, millis};
 use crate::error::{corrupt, unexpected};
 use crate::keys::Keys;
 use crate::scripts::{self, Script};
@@ -29,10 +30,11 @@ pub(crate) struct Inner {
     pub(crate) backend: Backend,
     pub(crate) keys: Keys,
     pub(crate) max_record_bytes: usize,
+    /// How long an operation may take from its call to its answer.
+    pub(crate) limit: Duration,
 }
 
 impl RedisStore {
-    /// A command takes at most `limit`.
     pub(crate) fn new(
         backend: Backend,
         prefix: String,
@@ -44,8 +46,9 @@ impl RedisStore {
             backend,
             keys: Keys::new(prefix),
             max_record_bytes,
+            limit,
         });
-        let swaps = takes_many.then(|| Swaps::new(Arc::clone(&inner), limit));
+        let swaps = takes_many.then(|| Swaps::new(Arc::clone(&inner)));
         Self(inner, swaps)
     }
 }
@@ -71,6 +74,7 @@ impl Store for RedisStore {
     }
 
     async fn load(&self, handle: Handle, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        // It is one command, and takes no longer than an operation may.
         let record = self.0.load(handle).await?;
         Ok(record.filter(|record| record.is_live(now)))
     }
@@ -81,8 +85,8 @@ impl Store for RedisStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        let reply = self.0.write(&scripts::CREATE, handle, None, record, now);
-        let reply = reply.await?;
+        let writing = self.0.write(&scripts::CREATE, handle, None, record, now);
+        let reply = self.0.within(writing).await?;
         match &reply.word[..] {
             b"created" => Ok(Created::Created),
             b"exists" => Ok(Created::Exists),
@@ -97,10 +101,13 @@ impl Store for RedisStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        match &self.1 {
-            Some(swaps) => swaps.replace(handle, expected, record, now).await,
-            None => Box::pin(self.0.replace(handle, expected, record, now)).await,
-        }
+        let replacing = async {
+            match &self.1 {
+                Some(swaps) => swaps.replace(handle, expected, record, now).await,
+                None => Box::pin(self.0.replace(handle, expected, record, now)).await,
+            }
+        };
+        self.0.within(replacing).await
     }
 
     async fn touch(
@@ -115,7 +122,8 @@ impl Store for RedisStore {
             &version.to_be_bytes(),
             &idle_deadline.as_millis().to_be_bytes(),
         ];
-        let reply = self.0.run(&scripts::TOUCH, handle, &arguments).await?;
+        let touching = self.0.run(&scripts::TOUCH, handle, &arguments);
+        let reply = self.0.within(touching).await?;
         match &reply.word[..] {
             b"touched" => Ok(Touched::Touched),
             b"gone" => Ok(Touched::Gone),
@@ -125,7 +133,8 @@ impl Store for RedisStore {
 
     async fn delete(&self, handle: Handle, now: Timestamp) -> Result<Deleted, StoreError> {
         let arguments: [&[u8]; 2] = [&decimal(now), self.0.waits()];
-        let reply = self.0.run(&scripts::DELETE, handle, &arguments).await?;
+        let deleting = self.0.run(&scripts::DELETE, handle, &arguments);
+        let reply = self.0.within(deleting).await?;
         match &reply.word[..] {
             b"deleted" => Ok(Deleted::Deleted),
             b"gone" => Ok(Deleted::Gone),
@@ -138,7 +147,7 @@ impl Store for RedisStore {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Vec<(Handle, Record)>, StoreError> {
-        self.0.sessions_of(principal, now).await
+        self.0.within(self.0.sessions_of(principal, now)).await
     }
 
     async fn scan(
@@ -147,15 +156,23 @@ impl Store for RedisStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page, StoreError> {
-        self.0.scan(after, limit, now).await
+        self.0.within(self.0.scan(after, limit, now)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.0.backend.ping().await
+        self.0.within(self.0.backend.ping()).await
     }
 }
 
 impl Inner {
+    /// What an operation comes to within the limit, however many commands it takes.
+    fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        within(self.limit, work, late)
+    }
+
     /// The record of `handle`, expired or not.
     pub(crate) async fn load(&self, handle: Handle) -> Result<Option<Record>, StoreError> {
         let key = self.keys.record(handle);

@@ -1,10 +1,9 @@
 //! Swaps of many sessions that go as one script.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use fasthttpsession_core::{Handle, Record, Replaced, StoreError, StoreErrorKind, Timestamp};
-use fasthttpsession_store_common::{Group, GroupLimits, Grouped, within};
+use fasthttpsession_core::{Handle, Record, Replaced, StoreError, Timestamp};
+use fasthttpsession_store_common::{Group, GroupLimits, Grouped};
 
 use crate::error::unexpected;
 use crate::scripts;
@@ -27,7 +26,6 @@ const LARGEST_HEADER: usize = 40 + 255 + 255;
 pub(crate) struct Swaps {
     inner: Arc<Inner>,
     groups: Arc<Grouped<Together>>,
-    limit: Duration,
 }
 
 /// What makes a group of them.
@@ -49,13 +47,11 @@ enum Swapped {
 }
 
 impl Swaps {
-    /// Nobody waits for longer than `limit` for others.
-    pub(crate) fn new(inner: Arc<Inner>, limit: Duration) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
         let groups = Grouped::new(Together(Arc::clone(&inner)), LIMITS);
         Self {
             inner,
             groups: Arc::new(groups),
-            limit,
         }
     }
 
@@ -78,7 +74,7 @@ impl Swaps {
             record: record.clone(),
             now,
         });
-        match within(self.limit, self.groups.call(swap), too_late).await? {
+        match self.groups.call(swap).await? {
             Swapped::Done(replaced) => Ok(replaced),
             Swapped::Alone => alone().await,
         }
@@ -154,9 +150,4 @@ impl Swapped {
             _ => Self::Alone,
         }
     }
-}
-
-fn too_late() -> StoreError {
-    let message = "Redis did not answer others, or this, within the limit";
-    StoreError::new(StoreErrorKind::Timeout, message)
 }

@@ -12,4 +12,5 @@ mod replicas;
 mod restarting;
 mod round_trips;
 mod servers;
+mod slow;
 mod swaps;
