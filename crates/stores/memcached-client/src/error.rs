@@ -74,7 +74,8 @@ impl Error {
         self.kind
     }
 
-    /// Whether the request may have taken effect, or may yet. `false`: it certainly had none, and never will.
+    /// Whether the request may have taken effect, or may yet. `false`: it certainly had none, and never will. Only a server
+    /// that is [`OutOfMemory`](ErrorKind::OutOfMemory) has removed what it held under the key.
     pub fn may_have_applied(&self) -> bool {
         self.may_have_applied
     }

@@ -52,7 +52,8 @@
 //!   until one is there requests are refused at once.
 //! * **Nothing is written that would cost what is there.** To a value that it can't hold, a server answers by removing
 //!   the one that it has. So each connection asks for the server's limit, and what is over it is
-//!   [`TooLarge`](ErrorKind::TooLarge) before it is sent.
+//!   [`TooLarge`](ErrorKind::TooLarge) before it is sent. One that has no memory left, as with `-M`, does the same, and
+//!   that can't be known before: [`OutOfMemory`](ErrorKind::OutOfMemory).
 //! * **A server that hangs** costs each request its time and no more: [`Timeout`](ErrorKind::Timeout). If nothing comes
 //!   at all for that long, or for twice as long no answer to a request, whatever else comes, the connection is closed and
 //!   another is made. On a connection that is silent for 30 s the system asks whether the server is still there (TCP

@@ -31,7 +31,7 @@
 //! | G2, logout is final | as long as the list of servers stays as it is; see [below](#how-a-logout-can-be-undone) |
 //! | G6, one round trip | each operation, as long as nobody else is at the session; see [below](#what-it-can-do-and-costs) |
 //! | G7, both clocks | a record past a deadline is absent to every operation; the server drops it up to four seconds later |
-//! | G8, an error is not an empty session | a server that does not answer, and bytes that are no record, are typed errors. **A session that the server has dropped can't be told from one that has ended** |
+//! | G8, an error is not an empty session | a server that does not answer, and bytes that are no record, are typed errors; a write that is refused leaves what is there, but with `-M`, see [Memory](#memory). **A session that the server has dropped can't be told from one that has ended** |
 //! | G9, durability | **none**: an acknowledged commit is there until the server restarts or needs the room. No torn record |
 //! | G10, purging | the server's own |
 //! | G13, bounded | requests, bytes, records, connections and every wait; see the [settings](#settings) |
