@@ -134,7 +134,7 @@ impl RedisConfig {
     /// How many connections are kept to each server by each tokio runtime that uses the store, which is one, unless you
     /// start several: actix-web has one for each worker. 0 counts as 1. Default: 1. Commands are pipelined, so more
     /// are of use only where large records would hold up small ones, and where writes
-    /// [wait for replicas](Self::wait_replicas).
+    /// [wait for replicas](Self::wait_replicas). Then twice as many are kept, for what waits for nobody has its own.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self

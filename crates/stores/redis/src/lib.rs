@@ -46,7 +46,8 @@
 //! | survives a restart | if the servers [do](#persistence) | |
 //! | shared by several processes | yes, of any machines | |
 //!
-//! Commands are pipelined on [a connection](RedisConfig::connections) to each server. Each tokio runtime that uses the store
+//! Commands are pipelined on [a connection](RedisConfig::connections) to each server; writes that
+//! [wait for replicas](#waiting-for-replicas), on one of their own. Each tokio runtime that uses the store
 //! has its own, because what one drives for another goes from thread to thread and back: in actix-web each worker, and the
 //! one in which the store was opened. They end with their runtimes. A connection that was lost is opened again when it is
 //! needed, after pauses that grow from 50 ms to 1 s as long as that fails or nothing is answered on it, each shortened at
@@ -320,7 +321,7 @@
 //! | `database` | that in the URL, or 0 | [the number of the database](RedisConfig::database) |
 //! | `prefix` | `session:` | [what keys begin with](RedisConfig::prefix) |
 //! | `ca_file` | those of the system | [the authorities to trust](RedisConfig::ca_file) |
-//! | `connections` | 1 | [how many to each server](RedisConfig::connections) |
+//! | `connections` | 1 | [how many to each server](RedisConfig::connections); with `wait_replicas` twice as many |
 //! | `connect_timeout_ms` | 5000 | [how long making a connection may take](RedisConfig::connect_timeout) |
 //! | `response_timeout_ms` | 5000 | [how long to wait for an answer](RedisConfig::response_timeout) |
 //! | `max_record_bytes` | 16777216 | [the largest record](RedisConfig::max_record_bytes) |
