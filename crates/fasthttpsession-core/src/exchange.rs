@@ -116,9 +116,10 @@ impl RequestSession {
         self.0.manager().transports.without_token(query)
     }
 
-    /// Whether `sessions`, or a clone of it, began the exchange.
+    /// Whether `sessions`, or a clone of it, began the exchange, and it has not ended: then somebody else will end it. A
+    /// request that comes once more after that, for a task kept it, needs an exchange of its own.
     pub fn belongs_to(&self, sessions: &Sessions) -> bool {
-        Arc::ptr_eq(self.0.manager(), sessions.manager())
+        Arc::ptr_eq(self.0.manager(), sessions.manager()) && !self.0.is_closed()
     }
 }
 

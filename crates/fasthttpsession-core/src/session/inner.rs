@@ -61,6 +61,10 @@ impl Inner {
         self.state.get().is_some()
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.stage.load(Ordering::Relaxed) == CLOSED
+    }
+
     pub(crate) async fn load(&self) -> Result<(), Error> {
         if self.is_loaded() {
             return Ok(());
@@ -129,7 +133,7 @@ impl Inner {
 
     /// Drops what is left of a request that nobody finished or abandoned, and that nobody can any more.
     pub(crate) fn give_up(&self) {
-        if self.stage.load(Ordering::Relaxed) == CLOSED || self.close_unloaded() {
+        if self.is_closed() || self.close_unloaded() {
             return;
         }
         self.drop_log(self.state());

@@ -136,7 +136,8 @@ pub struct SessionService<S, M = ()> {
 
 impl<S, M: 'static> SessionService<S, M> {
     /// Puts a new exchange into the request's extensions, and says what was there of other sessions with the same marker;
-    /// `None` if this middleware, applied a second time, finds its own there, which the outer one will finish.
+    /// `None` if this middleware, applied a second time, finds its own there, which the outer one will finish. One that has
+    /// ended, for the request is sent again after its response, is nobody's.
     fn begin(&self, request: &ServiceRequest) -> Option<(Exchange, Option<RequestSession<M>>)> {
         let sessions = &self.middleware.sessions;
         let mut extensions = request.extensions_mut();

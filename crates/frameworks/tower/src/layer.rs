@@ -146,7 +146,7 @@ pub struct SessionService<S, M = (), F = NoDetail> {
 
 impl<S, M: 'static, F> SessionService<S, M, F> {
     /// Puts a new exchange into the request's extensions; `None` if this layer, applied a second time, finds its own
-    /// there, which the outer one will finish.
+    /// there, which the outer one will finish. One that has ended, in what a task kept of a request, is nobody's.
     fn begin<B>(&self, request: &mut Request<B>) -> Option<Exchange> {
         let sessions = &self.layer.sessions;
         let exchange = sessions.begin(request.headers(), request.uri().query());

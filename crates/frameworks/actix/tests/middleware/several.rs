@@ -32,6 +32,33 @@ async fn middleware_between_the_same_middleware_twice_has_the_handlers_session()
     assert_eq!(response.headers().get_all(SET_COOKIE).count(), 1);
 }
 
+/// Middleware around takes the request out of the answer, and sends it again.
+#[actix_web::test]
+async fn a_request_that_passes_the_middleware_again_after_its_response_begins_anew() {
+    async fn asks_twice(
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+        let (request, _) = next.call(request).await?.into_parts();
+        let mut again = ServiceRequest::from_request(request);
+        again.match_info_mut().reset();
+        next.call(again).await
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let handler = async |session: Session| {
+        session.update("a", |a: &mut u64| *a += 1).unwrap();
+        HttpResponse::Ok().finish()
+    };
+    let app = App::new()
+        .wrap(SessionMiddleware::new(sessions.clone()))
+        .wrap(from_fn(asks_twice))
+        .route("/", web::get().to(handler));
+    let response = ask(app, request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(value(&sessions, &token).await, Some(3));
+}
+
 #[actix_web::test]
 async fn middleware_between_two_without_markers_has_the_outer_ones_session_before_and_after() {
     async fn between(

@@ -1,6 +1,7 @@
 //! The same layer twice, and layers with markers.
 
 use std::convert::Infallible;
+use std::sync::Mutex;
 
 use fasthttpsession_core::{Error, Sessions, Transport};
 use fasthttpsession_memory::MemoryStore;
@@ -34,6 +35,35 @@ async fn middleware_between_the_same_layer_twice_has_the_handlers_session() {
         .await
         .unwrap();
     assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
+}
+
+/// A task of a WebSocket keeps the parts of its handshake, and makes requests of them.
+#[tokio::test]
+async fn a_request_that_passes_the_layer_again_after_its_response_begins_anew() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let kept = &Mutex::new(None);
+    let service =
+        SessionLayer::new(sessions.clone()).layer(service_fn(|request: Request<()>| async move {
+            let session = session(&request).await.unwrap();
+            session.update("a", |a: &mut u64| *a += 1).unwrap();
+            *kept.lock().unwrap() = Some(request);
+            Ok::<_, Infallible>(Response::new(session.is_new()))
+        }));
+    let again = || {
+        let request = kept.lock().unwrap().take().unwrap();
+        service.clone().oneshot(request)
+    };
+    service.clone().oneshot(request(&token)).await.unwrap();
+    let response = again().await.unwrap();
+    assert!(!response.body());
+    assert_eq!(value(&sessions, &token).await, Some(3));
+
+    let elsewhere = sessions.begin(request(&token).headers(), None);
+    elsewhere.session().await.unwrap().logout().unwrap();
+    elsewhere.finish().await.unwrap();
+    let response = again().await.unwrap();
+    assert!(response.body());
 }
 
 #[tokio::test]
