@@ -6,6 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::ResponseHead;
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -239,23 +240,24 @@ pub(crate) fn note<M: 'static, B>(response: &mut HttpResponse<B>) {
 /// Whether the type of the error shows that other middleware failed for a session, or hides it.
 pub(crate) fn may_be_of<M: 'static>(error: &actix_web::Error) -> bool {
     let own = is_a::<SessionFailed<M>>(error) || is_a::<NotSignedIn<M>>(error);
-    own || is_a::<Explained>(error) || may_be_veiled::<M>(error) || boxed(error).is_some()
+    own || is_a::<Explained>(error) || is_veiled::<M>(error) || boxed(error).is_some()
 }
 
-/// Whether it is a session's error under a status, as `actix_web::error::ErrorInternalServerError` makes it. actix lets
-/// nobody see what is inside.
+/// Whether it is a session's error under a status, as `actix_web::error::ErrorInternalServerError` makes it. Of what is
+/// inside, actix lets nobody see more than its type and how it is printed.
 fn is_veiled<M: 'static>(error: &actix_web::Error) -> bool {
-    is_a::<InternalError<Error>>(error)
+    let always = is_a::<InternalError<Error>>(error)
         || is_a::<InternalError<TransactError<Error>>>(error)
         || is_a::<InternalError<SessionFailed>>(error)
-        || is_a::<InternalError<SessionFailed<M>>>(error)
-}
-
-/// The same, or a visitor under a status.
-fn may_be_veiled<M: 'static>(error: &actix_web::Error) -> bool {
-    is_veiled::<M>(error)
-        || is_a::<InternalError<NotSignedIn>>(error)
-        || is_a::<InternalError<NotSignedIn<M>>>(error)
+        || is_a::<InternalError<SessionFailed<M>>>(error);
+    // Or what the closure said, which is the application's.
+    let of_transact = is_a::<InternalError<TransactError<&'static str>>>(error)
+        || is_a::<InternalError<TransactError<String>>>(error);
+    // Or a visitor.
+    let of_a_user =
+        is_a::<InternalError<NotSignedIn>>(error) || is_a::<InternalError<NotSignedIn<M>>>(error);
+    let is = |variant: &str| format!("{error:?}").starts_with(variant);
+    always || of_transact && is("Session(") || of_a_user && is("Failed(")
 }
 
 /// The session's error in a `Box<dyn Error>`, of which actix makes an error too; also as what caused the one in the box.
@@ -272,18 +274,36 @@ fn is_a<T: ResponseError + 'static>(error: &actix_web::Error) -> bool {
 /// Whether the response that it made says what only logs may say. A response that was given to it is another: it gives
 /// that one once, and an empty one from then on.
 pub(crate) fn blabs<M: 'static>(error: &actix_web::Error) -> bool {
-    may_be_veiled::<M>(error) && !error.error_response().body().size().is_eof()
+    is_veiled::<M>(error) && !error.error_response().body().size().is_eof()
 }
 
-/// The same without its body.
-pub(crate) fn silenced<B>(response: HttpResponse<B>) -> HttpResponse {
-    response.map_body(|head, _| {
-        for about_the_body in [CONTENT_TYPE, CONTENT_ENCODING] {
-            head.headers_mut().remove(about_the_body);
-        }
-        never_cached(head.headers_mut());
-        BoxBody::new(())
-    })
+/// The body, unless it says what the error displays: a page of the application's may stand in place of that. One that
+/// can't be read here, for it is compressed, or a stream, is such a page if it is no plain text, as the error's is.
+pub(crate) fn silenced(head: &mut ResponseHead, body: BoxBody, displayed: &str) -> BoxBody {
+    let headers = head.headers_mut();
+    let is_plain = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/plain");
+    let is_plain = headers.get(CONTENT_TYPE).is_some_and(is_plain);
+    let (says_it, body) = match body.try_into_bytes() {
+        Ok(page) if headers.contains_key(CONTENT_ENCODING) => (is_plain, BoxBody::new(page)),
+        Ok(page) => (quotes(&page, displayed), BoxBody::new(page)),
+        Err(body) => (is_plain, body),
+    };
+    if !says_it {
+        return body;
+    }
+    for about_the_body in [CONTENT_TYPE, CONTENT_ENCODING] {
+        headers.remove(about_the_body);
+    }
+    never_cached(headers);
+    BoxBody::new(())
+}
+
+/// Whether `text` is on the page, however its quotation marks and the like are escaped there.
+fn quotes(page: &[u8], text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " .,:;-_()".contains(c);
+    let parts = text.split(|c| !is_plain(c));
+    let longest = parts.max_by_key(|part| part.len()).unwrap_or_default();
+    String::from_utf8_lossy(page).contains(longest)
 }
 
 /// Makes the response for a session that could not be loaded or committed.

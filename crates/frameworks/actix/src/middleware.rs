@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use actix_web::body::EitherBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{HttpMessage, HttpResponse};
 use fasthttpsession_core::{Error, Exchange, HeaderEdit, Sessions};
@@ -113,7 +113,7 @@ impl<S, B, M> Transform<S, ServiceRequest> for SessionMiddleware<M>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     S::Future: 'static,
-    B: 'static,
+    B: MessageBody + 'static,
     M: 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
@@ -157,7 +157,7 @@ impl<S, B, M> Service<ServiceRequest> for SessionService<S, M>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     S::Future: 'static,
-    B: 'static,
+    B: MessageBody + 'static,
     M: 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
@@ -198,7 +198,7 @@ impl<S: fmt::Debug, M> fmt::Debug for SessionService<S, M> {
 }
 
 /// Commits, unless the handler failed, and only then lets the response go.
-async fn finish<B, M: 'static>(
+async fn finish<B: MessageBody + 'static, M: 'static>(
     mut response: ServiceResponse<B>,
     exchange: &Exchange,
     on_error: &OnError,
@@ -214,12 +214,15 @@ async fn finish<B, M: 'static>(
     match ended {
         Ok(edits) => {
             headers::tell(edits, response.response_mut());
-            if response.response().error().is_some_and(failure::blabs::<M>) {
-                let (request, response) = response.into_parts();
-                let response = failure::silenced(response);
-                return ServiceResponse::new(request, response).map_into_right_body();
-            }
-            response.map_into_left_body()
+            let error = response.response().error();
+            let blabs = error.filter(|error| failure::blabs::<M>(error));
+            let Some(displayed) = blabs.map(ToString::to_string) else {
+                return response.map_into_left_body();
+            };
+            let response = response.map_into_boxed_body();
+            let silenced =
+                response.map_body(|head, body| failure::silenced(head, body, &displayed));
+            silenced.map_into_right_body()
         }
         Err(error) => {
             let mut answer = error_response(on_error, &error, response.response_mut());
@@ -247,7 +250,8 @@ fn explained<M: 'static>(
         if let Some(cause) = cause.or_else(|| failure::boxed(error)) {
             response = error_response(&*on_error, &cause, &mut response);
         } else if failure::blabs::<M>(error) {
-            response = failure::silenced(response);
+            let displayed = error.to_string();
+            response = response.map_body(|head, body| failure::silenced(head, body, &displayed));
         }
         headers::tell(edits.clone(), &mut response);
         response

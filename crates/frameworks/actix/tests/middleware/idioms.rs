@@ -1,20 +1,23 @@
 //! Session errors in types of others, as handlers return them that were not written for this library.
 
 use std::error::Error as StdError;
+use std::future::ready;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::{
-    ErrorForbidden, ErrorInternalServerError, ErrorUnauthorized, InternalError,
+    ErrorConflict, ErrorForbidden, ErrorInternalServerError, ErrorUnauthorized, InternalError,
 };
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::middleware::{Next, from_fn};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use actix_web::middleware::{ErrorHandlerResponse, ErrorHandlers, Next, from_fn};
 use actix_web::test::{call_service, read_body};
-use actix_web::{App, HttpResponse, web};
+use actix_web::web::{self, Bytes};
+use actix_web::{App, HttpResponse};
 use fasthttpsession_actix::{NotSignedIn, Session, SessionFailed, SessionMiddleware, SignedIn};
-use fasthttpsession_core::{Error, Sessions};
+use fasthttpsession_core::{Error, Sessions, TransactError};
 use fasthttpsession_memory::MemoryStore;
+use futures_util::stream;
 
 use crate::support::{
     answer_to, apologetic, apologises, ask, broken, caching, request, served, token_in,
@@ -122,7 +125,103 @@ async fn what_was_written_for_a_visitor_under_a_status_of_actix_is_committed() {
     };
     let response = call_service(&served(&sessions, handler).await, request(&token)).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(read_body(response).await, "nobody is signed in");
     assert_eq!(value(&sessions, &token).await, Some(2));
+}
+
+#[actix_web::test]
+async fn a_session_error_of_transact_under_a_status_of_actix_is_told_from_what_the_closure_says() {
+    let sessions = Sessions::new(MemoryStore::new());
+    let answers: [(Failing, &str, u64); 4] = [
+        (
+            || ErrorConflict(TransactError::<&str>::Session(Error::Finished)),
+            "",
+            1,
+        ),
+        (
+            || ErrorConflict(TransactError::<String>::Session(Error::Finished)),
+            "",
+            1,
+        ),
+        (
+            || ErrorConflict(TransactError::Aborted("sold out")),
+            "sold out",
+            2,
+        ),
+        (
+            || ErrorConflict(TransactError::Aborted("sold out".to_owned())),
+            "sold out",
+            2,
+        ),
+    ];
+    for (error, body, committed) in answers {
+        let token = token_of_a_session(&sessions).await;
+        let handler = move |session: Session| {
+            session.set("a", &2).unwrap();
+            ready(Err::<String, _>(error()))
+        };
+        let response = call_service(&served(&sessions, handler).await, request(&token)).await;
+        assert_eq!(response.status(), StatusCode::CONFLICT);
+        assert_eq!(read_body(response).await, body);
+        assert_eq!(value(&sessions, &token).await, Some(committed));
+    }
+}
+
+#[actix_web::test]
+async fn a_page_of_the_applications_in_place_of_a_session_error_under_a_status_of_actix_is_sent() {
+    let pages: [(Page, &str); 3] = [
+        (
+            |error| error.set_body(BoxBody::new("Please sign in.")),
+            "text/plain; charset=utf-8",
+        ),
+        (
+            |error| of_kind("text/html", error).set_body(BoxBody::new("Please sign in.")),
+            "text/html",
+        ),
+        (
+            |error| of_kind("text/html", error).set_body(streamed("Please sign in.")),
+            "text/html",
+        ),
+    ];
+    for (page, kind) in pages {
+        let (sent_as, page) = sent(page).await;
+        assert_eq!(sent_as.unwrap(), kind);
+        assert_eq!(page, "Please sign in.");
+    }
+}
+
+#[actix_web::test]
+async fn a_page_that_quotes_a_session_error_under_a_status_of_actix_is_not_sent() {
+    fn told(response: &HttpResponse) -> String {
+        let told = response.error().unwrap().to_string();
+        assert!(
+            told.starts_with("the value of \"a\" can't be decoded"),
+            "{told}"
+        );
+        told
+    }
+    let pages: [Page; 4] = [
+        |error| {
+            let page = format!("Sorry: {}", told(&error));
+            error.set_body(BoxBody::new(page))
+        },
+        |error| {
+            let page = format!("{{\"error\":{:?}}}", told(&error));
+            of_kind("application/json", error).set_body(BoxBody::new(page))
+        },
+        |error| {
+            let page = streamed(told(&error));
+            error.set_body(page)
+        },
+        |mut error| {
+            let coding = HeaderValue::from_static("rot13");
+            error.headers_mut().insert(CONTENT_ENCODING, coding);
+            error.set_body(BoxBody::new("gur inyhr bs \"n\""))
+        },
+    ];
+    for page in pages {
+        assert_eq!(sent(page).await, (None, Bytes::new()));
+    }
 }
 
 #[actix_web::test]
@@ -220,4 +319,46 @@ async fn the_error_function_answers_a_session_error_in_a_box_and_nothing_is_comm
         apologises(response, said).await;
         assert_eq!(value(&sessions, &token).await, Some(1));
     }
+}
+
+/// What a handler fails with.
+type Failing = fn() -> actix_web::Error;
+
+/// Made of the answer to a session error, as a handler of `ErrorHandlers` does.
+type Page = fn(HttpResponse) -> HttpResponse;
+
+/// The type of the page that the client gets, and the page.
+async fn sent(page: Page) -> (Option<HeaderValue>, Bytes) {
+    async fn fails(session: Session) -> actix_web::Result<String> {
+        let text: Option<String> = session.get("a").map_err(ErrorUnauthorized)?;
+        Ok(text.unwrap())
+    }
+    let sessions = Sessions::new(MemoryStore::new());
+    let token = token_of_a_session(&sessions).await;
+    let pages = ErrorHandlers::new().handler(StatusCode::UNAUTHORIZED, move |response| {
+        let (request, response) = response.into_parts();
+        let response = ServiceResponse::new(request, page(response));
+        Ok(ErrorHandlerResponse::Response(
+            response.map_into_right_body(),
+        ))
+    });
+    let app = App::new()
+        .wrap(pages)
+        .wrap(SessionMiddleware::new(sessions))
+        .route("/", web::get().to(fails));
+    let response = ask(app, request(&token)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let kind = response.headers().get(CONTENT_TYPE).cloned();
+    (kind, read_body(response).await)
+}
+
+fn of_kind(kind: &'static str, mut response: HttpResponse) -> HttpResponse {
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn streamed(chunk: impl Into<Bytes>) -> BoxBody {
+    let chunk = Ok::<_, actix_web::Error>(chunk.into());
+    BoxBody::new(BodyStream::new(stream::iter([chunk])))
 }
