@@ -1,5 +1,5 @@
 use axum::extract::Form;
-use axum::http::{HeaderMap, Method};
+use axum::http::request::Parts;
 use axum::response::{Html, Redirect};
 use axum::{Router, routing::get};
 use fasthttpsession::tower::{Session, SessionFailed, SessionLayer};
@@ -44,11 +44,10 @@ async fn form(session: Session) -> Result<Html<String>, SessionFailed> {
 
 async fn sign_in(
     session: Session,
-    method: Method,
-    headers: HeaderMap,
+    request: Parts,
     Form(form): Form<SignIn>,
 ) -> Result<Redirect, SessionFailed> {
-    session.check_csrf(method.as_str(), &headers, Some(&form.csrf))?; // Or the answer is 403.
+    session.check_csrf(&request, Some(&form.csrf))?; // Or the answer is 403.
     if is_right(&form) {
         session.login(&form.name)?;
         session.set("flash", "You are signed in.")?;

@@ -12,6 +12,8 @@ use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use fasthttpsession_core as core;
+use fasthttpsession_core::Error;
+use http::header::HOST;
 use http::request::Parts;
 
 use crate::failure::SessionFailed;
@@ -31,6 +33,41 @@ pub use typed::Typed;
 pub struct Session<M = ()> {
     session: core::Session,
     marker: PhantomData<fn() -> M>,
+}
+
+impl<M> Session<M> {
+    /// Whether a request that changes something comes from this site's own pages:
+    /// [`check_csrf`](core::Session::check_csrf) with the method and the headers of `request`, and the host that it was
+    /// made to, which over HTTP/2 is none of the headers. `token` is what came of
+    /// [`csrf_token`](core::Session::csrf_token) in a form or a header, if anything.
+    ///
+    /// ```
+    /// use axum::http::request::Parts;
+    /// use fasthttpsession_tower::{Session, SessionFailed};
+    ///
+    /// async fn order(session: Session, request: Parts, article: String) -> Result<(), SessionFailed> {
+    ///     let token = request.headers.get("x-csrf-token").and_then(|token| token.to_str().ok());
+    ///     session.check_csrf(&request, token)?; // Or the answer is 403.
+    ///     Ok(session.set("article", &article)?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::CrossSite`], which is answered with 403.
+    pub fn check_csrf(&self, request: &Parts, token: Option<&str>) -> Result<(), Error> {
+        let headers = &request.headers;
+        let named = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        // Of two, none is believed.
+        let authority = request
+            .uri
+            .authority()
+            .filter(|_| !headers.contains_key(HOST));
+        let host = authority.map(|authority| ("host", authority.as_str().as_bytes()));
+        let method = request.method.as_str();
+        self.session.check_csrf(method, named.chain(host), token)
+    }
 }
 
 impl<S: Sync, M: 'static> FromRequestParts<S> for Session<M> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::request::Parts;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
@@ -295,6 +297,40 @@ async fn without_a_layer_they_say_so() {
             "no SessionLayer with the marker () is around this route, or around the middleware that asks for the \
              session: such middleware is added before the layer, in a ServiceBuilder after it"
         );
+    }
+}
+
+/// Over HTTP/2 the host is that of the URI, and of no header.
+#[tokio::test]
+async fn a_form_of_this_site_is_known_by_its_origin_whatever_the_version_of_http() {
+    async fn change(session: Session, request: Parts) -> Result<(), SessionFailed> {
+        Ok(session.check_csrf(&request, None)?)
+    }
+    let app = served("/", post(change));
+    for (uri, host, origin, status) in [
+        ("https://a.org/", None, "https://a.org", StatusCode::OK),
+        (
+            "https://a.org/",
+            None,
+            "https://b.org",
+            StatusCode::FORBIDDEN,
+        ),
+        ("/", Some("a.org"), "https://a.org", StatusCode::OK),
+        ("/", Some("a.org"), "https://b.org", StatusCode::FORBIDDEN),
+        (
+            "https://a.org/",
+            Some("a.org"),
+            "https://a.org",
+            StatusCode::OK,
+        ),
+    ] {
+        let mut request = Request::post(uri).header(ORIGIN, origin);
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{uri} {host:?} {origin}");
     }
 }
 
