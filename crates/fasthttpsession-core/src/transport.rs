@@ -80,11 +80,12 @@ impl Transport {
     /// * **The application puts the token into its URLs**, for no response can: [`Session::expose_token`], after
     ///   [`save`](crate::Session::save) if the request made the session or gave it a new token. If the header is on too,
     ///   new tokens are in the response's header besides.
-    /// * A response to a request with a token in its URL gets `Referrer-Policy: same-origin` and, if the session was asked
-    ///   for, `Cache-Control: no-store`, unless the handler set its own. So no other site learns of the URL, and forms still
-    ///   say where they come from, as [`check_csrf`](crate::Session::check_csrf) needs it. What is answered without the
-    ///   session's middleware gets neither: set `Referrer-Policy` for the whole site. Strip the parameter from access logs,
-    ///   of `Referer` too; `no-referrer` keeps it out of that, where pages have no forms.
+    /// * A response to a request with a token in its URL gets `Referrer-Policy: same-origin`, unless the handler set its own,
+    ///   and, if the session was asked for, `Cache-Control: no-store`, unless the handler set one with `private` or
+    ///   `no-store`. So no other site learns of the URL, and forms still say where they come from, as
+    ///   [`check_csrf`](crate::Session::check_csrf) needs it. What is answered without the session's middleware gets neither:
+    ///   set `Referrer-Policy` for the whole site. Strip the parameter from access logs, of `Referer` too; `no-referrer`
+    ///   keeps it out of that, where pages have no forms.
     /// * Such a session is not renewed by `renew_every`, for nobody would see the new token.
     ///
     /// [`Session::expose_token`]: crate::Session::expose_token

@@ -57,7 +57,8 @@ impl<M, F> SessionLayer<M, F> {
     /// Answers a session that could not be loaded or committed with `response`, and is the place to log the error.
     ///
     /// Default [`NoDetail`]: the status that [`Error::status`] names, and no body. Whatever the function returns gets
-    /// `Cache-Control: no-store`, unless it has a `Cache-Control` of its own.
+    /// `Cache-Control: no-store`, unless it has a `Cache-Control` of its own. Beside the cookie of what was saved before, or in
+    /// answer to a URL with a token, one with neither `private` nor `no-store` is replaced.
     ///
     /// ```
     /// # use fasthttpsession_core::{Error, Sessions};
