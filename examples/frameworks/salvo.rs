@@ -1,4 +1,5 @@
-//! Sessions in salvo: the layer for tower, and the session from the request's extensions.
+//! Sessions in salvo: the layer for tower, and the session from the request's extensions. Cookies of your own go into the
+//! header `Set-Cookie`, for `compat` drops what handlers under it put into salvo's jar (`Response::add_cookie`).
 
 use std::error::Error;
 
