@@ -215,6 +215,9 @@
 //! [`purge`]: fasthttpsession_core::Store::purge
 
 mod cached;
+#[cfg(not(unix))]
+compile_error!("the feature `file` needs Unix: take `sqlite`, `postgres` or `mysql`");
+
 mod config;
 mod copies;
 mod error;

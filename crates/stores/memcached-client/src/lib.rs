@@ -76,6 +76,9 @@
 //! memcached 1.6.18 or later, with `cas` (no `-C`); a tokio runtime with time and I/O. TLS with the feature `tls`.
 //! Unix only.
 
+#[cfg(not(unix))]
+compile_error!("the feature `memcached` needs Unix: take `sqlite`, `postgres` or `mysql`");
+
 mod address;
 mod choice;
 mod client;

@@ -84,6 +84,7 @@ fn has_port(host: &str) -> bool {
 fn name(place: &Place) -> String {
     match place {
         Place::Tcp(name) => name.clone(),
+        #[cfg(unix)]
         Place::Unix(folder) => folder.display().to_string(),
     }
 }
@@ -94,6 +95,7 @@ pub(crate) fn place(config: &tokio_postgres::Config) -> String {
     match config.get_hosts().first() {
         Some(Place::Tcp(host)) if host.contains(':') => format!("[{host}]:{port}"),
         Some(Place::Tcp(host)) => format!("{host}:{port}"),
+        #[cfg(unix)]
         Some(Place::Unix(folder)) => folder
             .join(format!(".s.PGSQL.{port}"))
             .display()

@@ -350,6 +350,9 @@
 //! [`purge`]: fasthttpsession_core::Store::purge
 //! [`check`]: fasthttpsession_core::Store::check
 
+#[cfg(not(unix))]
+compile_error!("the feature `redis` needs Unix: take `sqlite`, `postgres` or `mysql`");
+
 mod backend;
 mod cluster;
 mod config;
