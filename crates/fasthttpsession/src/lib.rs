@@ -31,9 +31,9 @@
 //! * [`Sessions`]: what an application builds once, and its [settings](SessionsBuilder), also from a
 //!   [file and the environment](Settings).
 //! * [`Session`]: what a handler can do.
-//! * [`tower`](https://docs.rs/fasthttpsession-tower): the layer for axum, hyper and everything on tower, and what
+//! * [`tower`]: the layer for axum, hyper and everything on tower; who must be signed in, the order of middleware, and what
 //!   happens on streams, errors and panics.
-//! * [`actix`](https://docs.rs/fasthttpsession-actix): the same for actix-web.
+//! * [`actix`]: the same for actix-web.
 //! * [`Exchange`]: any other server, in twenty lines.
 //! * [`Store`]: the contract, for a store of your own.
 //!
@@ -56,6 +56,9 @@
 //! | `messagepack`, `cbor` | codecs beside JSON |
 //! | `settings` | `Settings` and `open`: sessions and their store from a [file and the environment](guide::operations) |
 //! | `tracing`, `metrics` | [what happens](guide::operations), told to these crates |
+//!
+#![cfg_attr(not(feature = "tower"), doc = "[`tower`]: #features")]
+#![cfg_attr(not(feature = "actix"), doc = "[`actix`]: #features")]
 
 mod connect;
 pub mod guide;
