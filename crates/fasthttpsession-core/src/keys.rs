@@ -44,12 +44,14 @@ pub(crate) use self::subkey::Signer;
 /// # Changing keys under live traffic
 ///
 /// 1. Add the new key *at the end*, on one process after the other: it is read, but not written with.
-/// 2. When all of them have it, move it *to the front*, on one after the other: from now on it writes.
+/// 2. When all of them have been started with it, move it *to the front*, on one after the other: from now on it writes.
 /// 3. Remove the old one when nothing written with it is left, at the latest after the longest absolute lifetime. A token
 ///    of a removed key is unknown, and its user has to sign in; a record of a removed key can't be read
 ///    ([`Unreadable::UnknownKey`]), and is there again once the key is.
 ///
-/// Keys are read when [`Sessions`](crate::Sessions) is built, so each step is a restart.
+/// Keys are read when [`Sessions`](crate::Sessions) is built, so each step is a restart; a mounted file that has changed is
+/// none. Where processes are restarted without your doing, as pods are, each step has a file (a `Secret`) of its own name:
+/// one that is restarted in the middle must not be a step ahead. Back from 2 is 1, never a ring without the new key.
 ///
 /// **A key that has leaked** opens no session, for a token needs its secret, too. With it, tokens can be made up that reach the
 /// store; and where *records* are encrypted, whoever reads the database can read them, and whoever writes to it can write
