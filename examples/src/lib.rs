@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 /// # Errors
 /// The address is not one, or is taken.
 pub async fn serve(store: impl Store) -> Result<(), Box<dyn Error>> {
-    // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
+    // Over plain HTTP not all browsers take a `Secure` cookie, and none from elsewhere. In production, leave the line out.
     let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;
