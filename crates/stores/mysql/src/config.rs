@@ -160,6 +160,9 @@ impl MysqlConfig {
     /// The most connections; 0 counts as 1. Default: 16, because calls are made in groups, and a server has a thread for
     /// each.
     ///
+    /// The server needs room for those of all processes, in a rollout of both versions: eight, and two more for a while, may
+    /// have 160, and MySQL and MariaDB take 151 by default.
+    ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
     /// connections than runtimes, a call may go by way of another runtime, which wakes both; by way of one that does not run
     /// at present, such as one of a single thread outside of `block_on`, none goes.

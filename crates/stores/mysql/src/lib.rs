@@ -134,7 +134,7 @@
 //! | `ca_file` | | [whom to trust](MysqlConfig::ca_file) |
 //! | `table` | `fasthttpsession` | [the table's name](MysqlConfig::table) |
 //! | `migrate` | `false` | [make the table, or bring it up to date](MysqlConfig::migrate) |
-//! | `max_connections` | 16 | [the most connections](MysqlConfig::max_connections); 0 counts as 1 |
+//! | `max_connections` | 16 | [the most connections](MysqlConfig::max_connections) of each process; 0 counts as 1 |
 //! | `idle_connections` | 4 | [how many of them stay open unused](MysqlConfig::idle_connections) |
 //! | `connect_timeout_ms` | 5000 | [for a new connection](MysqlConfig::connect_timeout) |
 //! | `pool_timeout_ms` | 5000 | [for a connection](MysqlConfig::pool_timeout) |

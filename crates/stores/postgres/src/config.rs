@@ -194,7 +194,10 @@ impl PostgresConfig {
     }
 
     /// The most connections; 0 counts as 1. Default: 8. One is in use for the time of one statement, which serves many
-    /// sessions; a few are enough for any load.
+    /// sessions; a few are enough for any load of a process.
+    ///
+    /// The server needs room for those of all processes, in a rollout of both versions: twelve, and three more for a while,
+    /// have 120, and PostgreSQL takes 100 by default.
     ///
     /// Each tokio runtime of a program uses those that it has opened itself, as long as there may be more. With fewer
     /// connections than runtimes, a call may go by way of another runtime, which wakes both; by way of one that does not run

@@ -371,7 +371,7 @@
 //! | `table` | `fasthttpsession` | [the table](PostgresConfig::table), with its schema if need be |
 //! | `migrate` | `false` | [make the table, or bring it up to date](PostgresConfig::migrate) |
 //! | `prepared` | `true` | [prepare statements](PostgresConfig::prepared); off behind [poolers](#poolers) |
-//! | `max_connections` | 8 | [the most connections](PostgresConfig::max_connections); 0 counts as 1 |
+//! | `max_connections` | 8 | [the most connections](PostgresConfig::max_connections) of each process; 0 counts as 1 |
 //! | `idle_connections` | 8 | [how many of them stay open unused](PostgresConfig::idle_connections) |
 //! | `connect_timeout_ms` | 5000 | [how long making a connection may take](PostgresConfig::connect_timeout) |
 //! | `pool_timeout_ms` | 5000 | [how long to wait for a connection](PostgresConfig::pool_timeout) |
