@@ -110,8 +110,9 @@
 //! └── principals/a1/b2/c3…-3f0c…      an entry a session that has a principal, by its SHA-256
 //! ```
 //!
-//! Whoever may write in `folder`, or in one above it, can move the sessions away and put others in their place. So a folder
-//! in which all users may write, such as one with 0777 or 1777, is refused; its group and the folders above are up to you.
+//! The owner of `folder`, and whoever may write in it or in one above it, can move the sessions away and put others in their
+//! place. So a folder in which all users may write, such as one with 0777 or 1777, is refused; its owner, its group and the
+//! folders above are up to you: have it made in a folder of your own.
 //!
 //! A store keeps `folder` open, wherever it is moved. When it is removed, all operations fail until the store is opened
 //! anew, also once a copy lies at its place.
@@ -214,10 +215,10 @@
 //! [`count`]: fasthttpsession_core::Store::count
 //! [`purge`]: fasthttpsession_core::Store::purge
 
-mod cached;
 #[cfg(not(unix))]
 compile_error!("the feature `file` needs Unix: take `sqlite`, `postgres` or `mysql`");
 
+mod cached;
 mod config;
 mod copies;
 mod error;

@@ -34,7 +34,7 @@
 //! | --- | --- |
 //! | G1, no lost update | between tasks and between processes: what a write has read is still so when it writes, for it has SQLite's write lock |
 //! | G2, logout is final | as far as [a write lasts](#what-a-write-outlives); see [below](#how-a-logout-can-be-undone) |
-//! | G5, no secret at rest | the file that `migrate` makes, and those beside it, are 0600 whatever the umask |
+//! | G5, no secret at rest | the file that `migrate` makes, and those beside it, are 0600 whatever the umask, on Unix; elsewhere their folder says who may read them |
 //! | G7, both clocks | a record past a deadline is absent to every operation, purged or not; only the time that an operation is told decides |
 //! | G8, an error is no empty session | a row that is no record is [`Corrupt`] to all but `delete` and stays; a locked, full, damaged or foreign file are errors of their own |
 //! | G9, durability | an answer goes out after `COMMIT` has returned; `kill -9` at any moment leaves whole records and all that was acknowledged; a loss of power as [set](#what-a-write-outlives) |
