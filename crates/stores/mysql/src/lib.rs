@@ -80,6 +80,10 @@
 //!   (`rpl_semi_sync_master_wait_point=AFTER_SYNC`), a Galera cluster or group replication narrow or prevent it.
 //! * By a backup that is restored: what was in it is back. Delete the table's rows after restoring.
 //!
+//! Of a cluster, lead all connections to one node, or have each node wait until it has what the others acknowledged:
+//! `wsrep_sync_wait=7` (Galera), `group_replication_consistency=BEFORE_AND_AFTER`. By default none waits: a logout
+//! at one may not find a session that another has just made, and is answered as done, and that one lives on.
+//!
 //! Reads go to where the writes go, and must: a proxy that sends `SELECT` to replicas would show sessions that were logged
 //! out, so leave this store out of it. Nothing checks that the server takes writes until a write is refused; so a
 //! primary that was set `read_only` when another took over goes on showing what it had. End its connections, and have its
