@@ -65,8 +65,8 @@
 //!
 //! Reads go to where the writes go: a new connection asks its server whether it takes writes, and one that does not is
 //! refused; with several hosts, the next is asked. On a pool of the application's own, that is up to its
-//! `target_session_attrs`. A pooler that sends `SELECT` to replicas would show sessions that were logged out; leave this
-//! store out of it.
+//! `target_session_attrs`. Where `default_transaction_read_only` is turned on later, connections that are open go on reading.
+//! A pooler that sends `SELECT` to replicas would show sessions that were logged out; leave this store out of it.
 //!
 //! # Groups
 //!
@@ -341,6 +341,9 @@
 //! a time-out nor a level of isolation is set on the server: when this library gives up on an answer, the statement may
 //! go on. Give the role one: `ALTER ROLE web SET statement_timeout = '4500ms'`. With `pool_mode = session` nothing is to
 //! be done but `ignore_startup_parameters = options`, which leaves both to the role, too.
+//!
+//! A connection to a pooler outlives a failover, and is asked only when it is new whether its server takes writes. So it is the
+//! pooler that must be led to the new primary, and told to `RECONNECT`, or reads may go on at the old one.
 //!
 //! An outage of the server lasts longer behind `PgBouncer`, by `server_login_retry`: for so long, 15 s by default, it refuses
 //! whoever comes after it could not reach the server itself. A second is enough.
