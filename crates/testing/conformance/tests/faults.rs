@@ -104,7 +104,11 @@ caught_by! {
     scan_skips_ends_of_pages: ScanSkipsEndsOfPages, a_scan_finds_every_session;
     scans_expired: ScansExpired, an_expired_record_is_listed_nowhere;
     second_client_remembers: SecondClientRemembers, a_second_client_works_on_the_same_records;
+    server_clock_counts_seconds: ServerClockCountsSeconds, the_server_clock_follows_the_deadline;
     server_clock_ends_listing: ServerClockEndsListing, the_server_clock_follows_the_deadline;
+    server_clock_follows_conflict: ServerClockFollowsConflict, the_server_clock_follows_the_deadline;
+    server_clock_follows_earlier_touch: ServerClockFollowsEarlierTouch, the_server_clock_follows_the_deadline;
+    server_clock_follows_refused_creation: ServerClockFollowsRefusedCreation, the_server_clock_follows_the_deadline;
     server_clock_ignores_touch: ServerClockIgnoresTouch, the_server_clock_follows_the_deadline;
     swaps_never_answer: SwapsNeverAnswer, a_replacement_writes_the_whole_record;
     too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
@@ -221,8 +225,12 @@ const NEVER_ANSWER: [Fault; 5] = [
 ];
 
 /// The wrong stores whose server has a clock of its own.
-const BY_SERVER_CLOCK: [Fault; 2] = [
+const BY_SERVER_CLOCK: [Fault; 6] = [
+    Fault::ServerClockCountsSeconds,
     Fault::ServerClockEndsListing,
+    Fault::ServerClockFollowsConflict,
+    Fault::ServerClockFollowsEarlierTouch,
+    Fault::ServerClockFollowsRefusedCreation,
     Fault::ServerClockIgnoresTouch,
 ];
 

@@ -11,6 +11,25 @@ mod with_a_clock_of_its_own {
     fasthttpsession_conformance::store_tests!(async || faulty::subject(None, true));
 }
 
+/// What passes before a check begins is not taken from the time that its records live.
+#[test]
+fn a_client_may_take_long_to_connect() {
+    use std::time::Duration;
+
+    use fasthttpsession_conformance::store::{expiry, run};
+
+    run(
+        "G7",
+        "the_server_clock_follows_the_deadline",
+        async || {
+            let subject = faulty::subject(None, true);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            subject
+        },
+        async |subject| expiry::the_server_clock_follows_the_deadline(subject).await,
+    );
+}
+
 /// A store is the same behind a pointer that is shared.
 mod shared {
     use std::sync::Arc;

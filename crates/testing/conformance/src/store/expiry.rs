@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
-use fasthttpsession_core::{Created, Deleted, Header, Record, Replaced, Store, Timestamp, Touched};
+use fasthttpsession_core::{
+    Clock, Created, Deleted, Handle, Header, Principal, Record, Replaced, Store, SystemClock,
+    Timestamp, Touched,
+};
 
-use super::failure::{Outcome, ensure};
+use super::failure::{Failure, Outcome, ensure};
 use super::sample::{self, HOUR, just_before};
 use super::subject::Subject;
 use super::{capabilities, tasks};
+
+/// How long records live whose end is waited for.
+const BRIEF: Duration = Duration::from_secs(3);
+/// Less than the unit in which some servers are told how long a record lives.
+const BLINK: Duration = Duration::from_millis(900);
 
 /// From its idle deadline on a record is absent to every operation; a millisecond before it is not.
 pub async fn at_its_idle_deadline_a_record_is_absent<S: Store>(subject: &Subject<S>) -> Outcome {
@@ -159,30 +167,24 @@ pub async fn a_record_may_live_for_years<S: Store>(subject: &Subject<S>) -> Outc
 }
 
 /// Where the server removes records by its own clock, that clock follows every touch and replacement: a record whose
-/// deadline was moved later outlives one whose deadline was not, and so does its place in lists.
+/// deadline was moved later outlives one whose deadline was not, and so does its place in lists. It follows no call that
+/// was refused, and less than a second is a time to live as well.
 pub async fn the_server_clock_follows_the_deadline<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.has_server_clock()? {
         return Ok(());
     }
-    let now = subject.now();
-    let span = Duration::from_secs(3);
     let principal = sample::principal();
-    let mut brief = sample::record_until(now.after(span), now);
-    brief.header.principal = Some(principal.clone());
-    let (touched, replaced, left) = (
-        subject.create(&brief).await?,
-        subject.create(&brief).await?,
-        subject.create(&brief).await?,
-    );
-    let longer = sample::touched(&brief, now.after(HOUR));
-    subject
-        .store()
-        .touch(touched, 1, now.after(HOUR), now)
-        .await?;
-    let next = sample::successor(&longer);
-    subject.store().replace(replaced, 1, &next, now).await?;
+    let refusing = refusing_ones(subject, &principal).await?;
+    // Not when the check began: it may have taken long to connect.
+    let now = SystemClock.now();
+    let end = now.after(BRIEF);
+    let moved = moved_ones(subject, &principal, end, now).await?;
+    refuse(subject, &refusing, end, now).await?;
+    let blink = sample::record_until(now.after(BLINK), now);
+    let blink = create(subject, &blink, now).await?;
+    let left = create(subject, &sample::record_until(end, now), now).await?;
     tasks::within(
-        span + subject.patience_each(),
+        BRIEF + subject.patience_each(),
         "the server's own expiry",
         async {
             while subject.store().load(left, now).await?.is_some() {
@@ -192,9 +194,87 @@ pub async fn the_server_clock_follows_the_deadline<S: Store>(subject: &Subject<S
         },
     )
     .await??;
-    subject.holds(touched, &longer).await?;
-    subject.holds(replaced, &next).await?;
-    capabilities::lists(subject, &principal, 2, 2, now).await
+    for (handle, record) in moved.iter().chain(&refusing) {
+        subject.holds_at(*handle, Some(record), now).await?;
+    }
+    subject.holds_at(blink, None, now).await?;
+    capabilities::lists(subject, &principal, 5, 5, now).await
+}
+
+/// Three records of `principal` that live for an hour.
+async fn refusing_ones<S: Store>(
+    subject: &Subject<S>,
+    principal: &Principal,
+) -> Result<Vec<(Handle, Record)>, Failure> {
+    let mut records = Vec::new();
+    for _ in 0..3 {
+        let record = sample::record_of(principal, subject.now());
+        records.push((subject.create(&record).await?, record));
+    }
+    Ok(records)
+}
+
+/// What would end three `records` at `end`, if it were not refused: a creation, a replacement of another version, a
+/// touch.
+async fn refuse<S: Store>(
+    subject: &Subject<S>,
+    records: &[(Handle, Record)],
+    end: Timestamp,
+    now: Timestamp,
+) -> Outcome {
+    let (store, brief) = (subject.store(), sample::record_until(end, now));
+    let mut late = brief.clone();
+    late.header.version = 8;
+    let created = store.create(records[0].0, &brief, now).await?;
+    let replaced = store.replace(records[1].0, 7, &late, now).await?;
+    let touched = store.touch(records[2].0, 1, end, now).await?;
+    let conflict = Replaced::Conflict(records[1].1.clone());
+    ensure!(
+        created == Created::Exists && replaced == conflict && touched == Touched::Touched,
+        "of three live records one was created over, one of version 1 replaced as version 7 and one touched to an earlier \
+         deadline: {created:?}, {replaced:?}, {touched:?}"
+    );
+    Ok(())
+}
+
+/// Two records of `principal` that would be over at `end`, if one had not been touched, and the other replaced, until an
+/// hour from `now`.
+async fn moved_ones<S: Store>(
+    subject: &Subject<S>,
+    principal: &Principal,
+    end: Timestamp,
+    now: Timestamp,
+) -> Result<[(Handle, Record); 2], Failure> {
+    let (store, later) = (subject.store(), now.after(HOUR));
+    let mut brief = sample::record_until(end, now);
+    brief.header.principal = Some(principal.clone());
+    let longer = sample::touched(&brief, later);
+    let next = sample::successor(&longer);
+    let touched = create(subject, &brief, now).await?;
+    let touch = store.touch(touched, 1, later, now).await?;
+    let replaced = create(subject, &brief, now).await?;
+    let replacement = store.replace(replaced, 1, &next, now).await?;
+    ensure!(
+        touch == Touched::Touched && replacement == Replaced::Replaced,
+        "of two records that had just been created for {BRIEF:?} one was touched, the other replaced: {touch:?}, \
+         {replacement:?}"
+    );
+    Ok([(touched, longer), (replaced, next)])
+}
+
+/// Writes `record` under a fresh handle at `now`.
+async fn create<S: Store>(
+    subject: &Subject<S>,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Handle, Failure> {
+    let handle = sample::handle();
+    let created = subject.store().create(handle, record, now).await?;
+    ensure!(
+        created == Created::Created,
+        "a creation under a fresh handle answered {created:?}"
+    );
+    Ok(handle)
 }
 
 type Ends = fn(Timestamp, Timestamp) -> Record;

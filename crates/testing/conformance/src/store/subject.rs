@@ -139,7 +139,10 @@ impl<S: Store> Subject<S> {
         self
     }
 
-    /// The backend also removes records by its own clock.
+    /// The backend also removes records by its own clock. If it looks for them only now and then, say once a minute,
+    /// [`patience`](Self::patience) must be longer than that. If nobody knows when it does, only that it is within days,
+    /// say [`expires_when_told`](Self::expires_when_told), and have a test of your own see that the deadline which it goes
+    /// by moves with each touch and replacement.
     #[must_use]
     pub fn expires_by_server_clock(mut self) -> Self {
         self.server_clock = Told::Has(());

@@ -91,7 +91,11 @@ pub(crate) enum Fault {
     ScanSkipsEndsOfPages,
     ScansExpired,
     SecondClientRemembers,
+    ServerClockCountsSeconds,
     ServerClockEndsListing,
+    ServerClockFollowsConflict,
+    ServerClockFollowsEarlierTouch,
+    ServerClockFollowsRefusedCreation,
     ServerClockIgnoresTouch,
     /// No fault: each call takes a while, as far away as the data may be.
     Slow,

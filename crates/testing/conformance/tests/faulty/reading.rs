@@ -45,10 +45,21 @@ impl Faulty {
 
     /// Whether the server's own clock has ended the record.
     pub(super) fn removed_by_server(&self, data: &Data, handle: Handle, record: &Record) -> bool {
-        let end = if self.is(Fault::ServerClockIgnoresTouch) {
-            data.due[&handle]
-        } else {
-            record.header.expires_at()
+        let (due, end) = (data.due.get(&handle), record.header.expires_at());
+        let end = match self.fault {
+            Some(
+                Fault::ServerClockIgnoresTouch
+                | Fault::ServerClockFollowsConflict
+                | Fault::ServerClockFollowsEarlierTouch
+                | Fault::ServerClockFollowsRefusedCreation,
+            ) => due.copied().unwrap_or(end),
+            // A time to live of no seconds is one without an end.
+            Some(Fault::ServerClockCountsSeconds)
+                if end.since(record.header.created_at) < Duration::from_secs(1) =>
+            {
+                Timestamp::MAX
+            }
+            _ => end,
         };
         data.server_clock && end <= SystemClock.now()
     }

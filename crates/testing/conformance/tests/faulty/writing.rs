@@ -37,6 +37,9 @@ impl Faulty {
         let mut data = self.data();
         let overwrites = self.is(Fault::CreateOverwrites) || self.is(Fault::CreateLooksThenWrites);
         if data.live(handle, now, self.fault).is_some() && !overwrites {
+            if self.is(Fault::ServerClockFollowsRefusedCreation) {
+                data.due.insert(handle, record.header.expires_at());
+            }
             if self.is(Fault::ExistingIsListed) {
                 data.principals
                     .insert(handle, record.header.principal.clone());
@@ -116,6 +119,9 @@ impl Faulty {
                 .get(&handle)
                 .filter(|_| self.is(Fault::ConflictShowsOldRecord));
             let shown = before.cloned().unwrap_or(current);
+            if self.is(Fault::ServerClockFollowsConflict) {
+                data.due.insert(handle, record.header.expires_at());
+            }
             if self.is(Fault::ConflictIsListed) {
                 data.principals
                     .insert(handle, record.header.principal.clone());
@@ -203,6 +209,9 @@ impl Faulty {
             if !stays.into_iter().any(|fault| self.is(fault)) {
                 data.due.insert(handle, due);
             }
+        }
+        if self.is(Fault::ServerClockFollowsEarlierTouch) {
+            data.due.insert(handle, deadline);
         }
         Touched::Touched
     }
