@@ -37,10 +37,12 @@ caught_by! {
     count_of_expired: CountOfExpired, a_count_counts_the_live;
     counts_one_page: CountsOnePage, a_count_counts_the_live;
     create_comes_again_later: CreateComesAgainLater, a_deleted_session_stays_deleted;
+    create_counts_seconds: CreateCountsSeconds, at_its_idle_deadline_a_record_is_absent;
     create_looks_then_writes: CreateLooksThenWrites, of_many_creations_at_once_one_wins;
     create_overwrites: CreateOverwrites, a_creation_over_a_live_record_changes_nothing;
     deadlines_not_in_purge_index: DeadlinesNotInPurgeIndex, a_purge_removes_what_has_expired_alone;
     declares_scan_without_having_it: DeclaresScanWithoutHavingIt, capabilities_are_as_declared;
+    delete_counts_seconds: DeleteCountsSeconds, at_its_idle_deadline_a_record_is_absent;
     delete_looks_then_removes: DeleteLooksThenRemoves, of_many_deletions_at_once_one_deletes;
     delete_needs_first_version: DeleteNeedsFirstVersion, a_deletion_removes_the_record;
     delete_of_expired_answers_deleted: DeleteOfExpiredAnswersDeleted, at_its_idle_deadline_a_record_is_absent;
@@ -87,6 +89,7 @@ caught_by! {
     purges_damage_at_once: PurgesDamageAtOnce, a_purge_passes_bytes_that_are_no_record;
     purges_a_second_early: PurgesASecondEarly, a_purge_removes_what_has_expired_alone;
     repeated_replace_succeeds: RepeatedReplaceSucceeds, a_repeated_replacement_lands_once;
+    replace_counts_seconds: ReplaceCountsSeconds, at_its_idle_deadline_a_record_is_absent;
     replace_ignores_version: ReplaceIgnoresVersion, a_conflict_answers_with_the_current_record;
     replace_keeps_principal: ReplaceKeepsPrincipal, a_replacement_writes_the_whole_record;
     replace_leaves_list_deadline: ReplaceLeavesListDeadline, a_replaced_record_lives_until_its_new_deadline;
@@ -114,6 +117,7 @@ caught_by! {
     too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
     too_large_removes_old: TooLargeRemovesOld, a_record_over_the_limit_is_refused_whole;
     touch_bumps_version: TouchBumpsVersion, a_touch_moves_the_idle_deadline_alone;
+    touch_counts_seconds: TouchCountsSeconds, at_its_idle_deadline_a_record_is_absent;
     touch_does_nothing: TouchDoesNothing, a_touched_record_lives_until_its_new_deadline;
     touch_gives_up: TouchGivesUp, a_handle_deleted_and_created_over_and_over_answers_all;
     touch_makes_records: TouchMakesRecords, a_touch_creates_nothing;

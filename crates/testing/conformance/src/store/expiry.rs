@@ -289,55 +289,96 @@ fn ends_absolutely(deadline: Timestamp, now: Timestamp) -> Record {
     record
 }
 
-/// One record per operation, because an operation may remove what it finds expired.
+/// The deadline is between two seconds, which some servers count in.
 async fn absent_at_deadline<S: Store>(subject: &Subject<S>, ends: Ends) -> Outcome {
-    let (store, deadline) = (subject.store(), subject.now().after(HOUR));
-    let old = || ends(deadline, subject.now());
+    let second = subject.now().after(HOUR).as_millis() / 1000;
+    let deadline = Timestamp::from_millis(second * 1000 + 500);
+    let record = ends(deadline, subject.now());
+    is_there_to_all(subject, &record, just_before(deadline)).await?;
+    is_absent_to_all(subject, &record, deadline).await
+}
 
-    let record = old();
-    let handle = subject.create(&record).await?;
-    subject
-        .holds_at(handle, Some(&record), just_before(deadline))
-        .await?;
-    subject.holds_at(handle, None, deadline).await?;
+/// Every operation finds the `record` that lives at `now`.
+async fn is_there_to_all<S: Store>(
+    subject: &Subject<S>,
+    record: &Record,
+    now: Timestamp,
+) -> Outcome {
+    let (store, handle) = (subject.store(), subject.create(record).await?);
+    subject.holds_at(handle, Some(record), now).await?;
+    let (idle_deadline, next) = (record.header.idle_deadline, sample::successor(record));
+    let created = store.create(handle, &next, now).await?;
+    ensure!(
+        created == Created::Exists,
+        "a millisecond before its deadline a creation over a record answered {created:?}"
+    );
+    let conflict = store.replace(handle, 2, &next, now).await?;
+    ensure!(
+        conflict == Replaced::Conflict(record.clone()),
+        "a millisecond before its deadline a replacement of another version answered {conflict:?}"
+    );
+    let touched = store.touch(handle, 1, idle_deadline, now).await?;
+    ensure!(
+        touched == Touched::Touched,
+        "a millisecond before its deadline a touch of a record answered {touched:?}"
+    );
+    let replaced = store.replace(handle, 1, &next, now).await?;
+    ensure!(
+        replaced == Replaced::Replaced,
+        "a millisecond before its deadline a replacement of a record answered {replaced:?}"
+    );
+    let deleted = store.delete(handle, now).await?;
+    ensure!(
+        deleted == Deleted::Deleted,
+        "a millisecond before its deadline a deletion of a record answered {deleted:?}"
+    );
+    Ok(())
+}
 
-    let record = old();
-    let handle = subject.create(&record).await?;
+/// One record per operation, because an operation may remove what it finds expired.
+async fn is_absent_to_all<S: Store>(
+    subject: &Subject<S>,
+    record: &Record,
+    now: Timestamp,
+) -> Outcome {
+    let store = subject.store();
+    let handle = subject.create(record).await?;
+    subject.holds_at(handle, None, now).await?;
+
+    let handle = subject.create(record).await?;
     let next = Record {
-        header: sample::record(deadline).header,
+        header: sample::record(now).header,
         ..record.clone()
     };
     for expected in [1, 2] {
-        let answer = store.replace(handle, expected, &next, deadline).await?;
+        let answer = store.replace(handle, expected, &next, now).await?;
         ensure!(
             answer == Replaced::Gone,
             "a replacement of an expired record answered {answer:?}"
         );
     }
-    subject.holds_at(handle, None, deadline).await?;
+    subject.holds_at(handle, None, now).await?;
 
-    let handle = subject.create(&old()).await?;
-    let answer = store
-        .touch(handle, 1, deadline.after(HOUR), deadline)
-        .await?;
+    let handle = subject.create(record).await?;
+    let answer = store.touch(handle, 1, now.after(HOUR), now).await?;
     ensure!(
         answer == Touched::Gone,
         "a touch of an expired record answered {answer:?}"
     );
-    subject.holds_at(handle, None, deadline).await?;
+    subject.holds_at(handle, None, now).await?;
 
-    let handle = subject.create(&old()).await?;
-    let answer = store.delete(handle, deadline).await?;
+    let handle = subject.create(record).await?;
+    let answer = store.delete(handle, now).await?;
     ensure!(
         answer == Deleted::Gone,
         "a deletion of an expired record answered {answer:?}"
     );
 
-    let (handle, fresh) = (subject.create(&old()).await?, sample::record(deadline));
-    let answer = store.create(handle, &fresh, deadline).await?;
+    let (handle, fresh) = (subject.create(record).await?, sample::record(now));
+    let answer = store.create(handle, &fresh, now).await?;
     ensure!(
         answer == Created::Created,
         "a creation over an expired record answered {answer:?}"
     );
-    subject.holds_at(handle, Some(&fresh), deadline).await
+    subject.holds_at(handle, Some(&fresh), now).await
 }

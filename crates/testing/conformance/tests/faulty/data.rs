@@ -70,6 +70,11 @@ pub(super) fn is_live(record: &Record, now: Timestamp, fault: Option<Fault>) -> 
     }
 }
 
+/// Whether the record lives to an operation that takes its deadline and the time in whole seconds.
+pub(super) fn lives_in_seconds(record: &Record, now: Timestamp) -> bool {
+    now.as_millis() / 1000 < record.header.expires_at().as_millis() / 1000
+}
+
 /// What a late retry of a creation does when nobody waits for it any more.
 pub(super) fn create_again_later(data: &Arc<Mutex<Data>>, handle: Handle, record: Record) {
     let data = Arc::clone(data);

@@ -7,7 +7,7 @@ use fasthttpsession_core::{
 };
 use tokio::task::yield_now;
 
-use super::data::is_live;
+use super::data::{is_live, lives_in_seconds};
 use super::{Fault, Faulty, MAX_BODY};
 
 impl Faulty {
@@ -33,10 +33,17 @@ impl Faulty {
             || (self.is(Fault::VersionsAreFloats) && same_float)
     }
 
+    /// Whether a record that lives does to an operation that may have this fault.
+    fn counts(&self, fault: Fault, record: &Record, now: Timestamp) -> bool {
+        !self.is(fault) || lives_in_seconds(record, now)
+    }
+
     pub(super) fn insert(&self, handle: Handle, record: &Record, now: Timestamp) -> Created {
         let mut data = self.data();
         let overwrites = self.is(Fault::CreateOverwrites) || self.is(Fault::CreateLooksThenWrites);
-        if data.live(handle, now, self.fault).is_some() && !overwrites {
+        let live = data.live(handle, now, self.fault);
+        let live = live.filter(|old| self.counts(Fault::CreateCountsSeconds, old, now));
+        if live.is_some() && !overwrites {
             if self.is(Fault::ServerClockFollowsRefusedCreation) {
                 data.due.insert(handle, record.header.expires_at());
             }
@@ -65,6 +72,7 @@ impl Faulty {
     pub(super) fn remove(&self, handle: Handle, before: Option<Record>, now: Timestamp) -> Deleted {
         let mut data = self.data();
         let live = data.live(handle, now, self.fault).cloned();
+        let live = live.filter(|old| self.counts(Fault::DeleteCountsSeconds, old, now));
         data.seen_in_vain += u64::from(before.is_some() && live.is_none());
         let live = if self.is(Fault::DeleteLooksThenRemoves) {
             before
@@ -102,7 +110,8 @@ impl Faulty {
         let mut data = self.data();
         let live_or_not = data.records.get(&handle);
         let live = live_or_not
-            .filter(|old| self.is(Fault::ExpiredIsReplaced) || is_live(old, now, self.fault));
+            .filter(|old| self.is(Fault::ExpiredIsReplaced) || is_live(old, now, self.fault))
+            .filter(|old| self.counts(Fault::ReplaceCountsSeconds, old, now));
         let Some(current) = live.cloned() else {
             if self.is(Fault::ReplaceMakesRecords) {
                 data.write(handle, record.clone());
@@ -173,6 +182,7 @@ impl Faulty {
         let mut data = self.data();
         let fault = self.fault;
         let live = data.records.get_mut(&handle);
+        let live = live.filter(|old| self.counts(Fault::TouchCountsSeconds, old, now));
         let Some(record) =
             live.filter(|old| self.is(Fault::ExpiredIsTouched) || is_live(old, now, fault))
         else {
