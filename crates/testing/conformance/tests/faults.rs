@@ -35,6 +35,7 @@ caught_by! {
     corrupt_touch_is_gone: CorruptTouchIsGone, bytes_that_are_no_record_are_an_error_and_stay;
     count_of_deletions_seen: CountOfDeletionsSeen, of_many_deletions_at_once_one_deletes;
     count_of_expired: CountOfExpired, a_count_counts_the_live;
+    counts_one_megabyte: CountsOneMegabyte, a_count_counts_the_live;
     counts_one_page: CountsOnePage, a_count_counts_the_live;
     create_comes_again_later: CreateComesAgainLater, a_deleted_session_stays_deleted;
     create_counts_seconds: CreateCountsSeconds, at_its_idle_deadline_a_record_is_absent;
@@ -65,6 +66,7 @@ caught_by! {
     limits_are_signed: LimitsAreSigned, a_scan_finds_every_session;
     limits_of_purges_are_signed: LimitsAreSigned, a_purge_is_bounded;
     lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
+    lists_one_megabyte: ListsOneMegabyte, many_sessions_of_a_principal_are_all_listed;
     lists_one_page: ListsOnePage, many_sessions_of_a_principal_are_all_listed;
     lists_without_touches: ListsWithoutTouches, a_listed_session_shows_its_touches;
     latest_runtime_answers: LatestRuntimeAnswers, a_runtime_that_does_not_run_holds_up_no_other;
@@ -76,9 +78,12 @@ caught_by! {
     principal_index_follows_later: PrincipalIndexFollowsLater, a_dropped_replacement_happened_or_not;
     principal_of_creation_listed: PrincipalOfCreationListed, a_sign_in_moves_a_session_to_its_principal;
     principals_ignore_case: PrincipalsIgnoreCase, a_principal_is_listed_its_own_sessions;
+    purge_limits_what_it_looks_at: PurgeLimitsWhatItLooksAt, a_purge_is_bounded;
     purge_looks_then_removes: PurgeLooksThenRemoves, a_purge_spares_what_is_written_meanwhile;
     purge_never_looks_back: PurgeNeverLooksBack, a_purge_removes_what_ended_before_the_last_one;
     purge_only_hides: PurgeOnlyHides, a_purge_removes_what_has_expired_alone;
+    purge_overlooks_replacements: PurgeOverlooksReplacements, a_purge_spares_what_is_written_meanwhile;
+    purge_overlooks_touches: PurgeOverlooksTouches, a_purge_spares_what_is_written_meanwhile;
     purge_removes_corrupt: PurgeRemovesCorrupt, a_purge_passes_bytes_that_are_no_record;
     purge_reports_what_it_saw: PurgeReportsWhatItSaw, purges_at_once_share_the_work;
     purge_stops_at_corrupt: PurgeStopsAtCorrupt, a_purge_passes_bytes_that_are_no_record;
@@ -100,6 +105,7 @@ caught_by! {
     scan_by_position: ScanByPosition, a_scan_misses_nothing_that_lives_throughout;
     scan_ends_at_capped_page: ScanEndsAtCappedPage, a_page_is_bounded;
     scan_ends_at_expired_page: ScanEndsAtExpiredPage, a_scan_passes_over_the_expired;
+    scan_ends_at_megabyte: ScanEndsAtMegabyte, a_page_is_bounded;
     scan_needs_its_cursor: ScanNeedsItsCursor, a_scan_misses_nothing_that_lives_throughout;
     scan_of_none_ends: ScanOfNoneEnds, a_scan_finds_every_session;
     scan_shows_old_records: ScanShowsOldRecords, a_scan_misses_nothing_that_lives_throughout;

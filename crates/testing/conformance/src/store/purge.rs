@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use fasthttpsession_core::{Created, Handle, Principal, Record, Store, Timestamp};
+use fasthttpsession_core::{
+    Created, Handle, Principal, Record, Replaced, Store, Timestamp, Touched,
+};
 
 use super::capabilities::{self, lacks_purge};
 use super::failure::{Failure, Outcome, ensure};
@@ -77,13 +79,19 @@ pub async fn a_purge_removes_what_ended_before_the_last_one<S: Store>(
     Ok(())
 }
 
-/// A purge removes at most as many as it was asked to, and fewer only when no more are due.
+/// A purge removes at most as many as it was asked to, and fewer only when no more are due, however many live before and
+/// among them.
 pub async fn a_purge_is_bounded<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().purge {
         return lacks_purge(subject).await;
     }
     let later = subject.now().after(HOUR);
-    let mut handles = expiring(subject, 25, later).await?;
+    let mut living = expiring(subject, 20, later.after(HOUR)).await?;
+    let mut handles = Vec::new();
+    for _ in 0..5 {
+        handles.extend(expiring(subject, 5, later).await?);
+        living.extend(expiring(subject, 2, later.after(HOUR)).await?);
+    }
     for (limit, want) in [(0, 0), (1, 1), (10, 10), (10, 10), (10, 4), (10, 0)] {
         purges(subject, limit, want, later).await?;
     }
@@ -91,6 +99,9 @@ pub async fn a_purge_is_bounded<S: Store>(subject: &Subject<S>) -> Outcome {
     purges(subject, usize::MAX, 5, later).await?;
     for handle in handles {
         subject.holds_at(handle, None, subject.now()).await?;
+    }
+    for handle in living {
+        lives(subject.store(), handle, later).await?;
     }
     Ok(())
 }
@@ -118,33 +129,51 @@ pub async fn purges_at_once_share_the_work<S: Store>(subject: &Subject<S>) -> Ou
     Ok(())
 }
 
-/// A purge leaves alone what is created over an expired record, replaced or touched while it runs.
+/// A purge leaves alone what is created over an expired record, and what is replaced or touched, by a clock by which it
+/// still lives, while the purge runs.
 pub async fn a_purge_spares_what_is_written_meanwhile<S: Store>(subject: &Subject<S>) -> Outcome {
     if !subject.store().capabilities().purge {
         return lacks_purge(subject).await;
     }
     let (now, later, seed) = (subject.now(), subject.now().after(HOUR), subject.seed());
+    let record = sample::record_until(later, now);
     for round in 0..subject.round_count() {
-        let handles = expiring(subject, subject.task_count(), later).await?;
+        let mut handles = Vec::new();
+        for _ in 0..subject.task_count() {
+            handles.push(subject.create(&record).await?);
+        }
         let living = subject
             .create(&sample::record_until(later.after(HOUR), now))
             .await?;
         all_at_once(subject.task_count() + 2, |task| {
-            let store = subject.client(task);
+            let (store, record) = (subject.client(task), record.clone());
             let mut jitter = Jitter::new(seed.wrapping_add(round as u64), task);
             let handle = handles.get(task).copied();
             async move {
                 jitter.pause().await;
-                match handle {
-                    Some(handle) => recreate(&store, handle, later, &mut jitter).await,
-                    None => purge_all(&store, later).await.map(drop),
+                let Some(handle) = handle else {
+                    return purge_all(&store, later).await.map(drop);
+                };
+                let written = match task % 3 {
+                    0 => Some(recreate(&store, handle, later).await?),
+                    1 => touch(&store, handle, &record, later, now).await?,
+                    _ => replace(&store, handle, &record, later, now).await?,
+                };
+                match written {
+                    Some(record) => stays(&store, handle, &record, later, &mut jitter).await,
+                    None => Ok(()),
                 }
             }
         })
         .await?;
-        let found = subject.store().load(living, later).await?;
-        ensure!(found.is_some(), "a purge removed a live record");
+        lives(subject.store(), living, later).await?;
     }
+    Ok(())
+}
+
+async fn lives(store: &impl Store, handle: Handle, now: Timestamp) -> Outcome {
+    let found = store.load(handle, now).await?;
+    ensure!(found.is_some(), "a purge removed a live record");
     Ok(())
 }
 
@@ -246,26 +275,62 @@ async fn purge_all<S: Store>(store: &Arc<S>, now: Timestamp) -> Result<u64, Fail
     }
 }
 
-/// Creates over the expired record of `handle`, and finds there what it wrote.
+/// Creates over the expired record of `handle`; answers what.
 async fn recreate<S: Store>(
     store: &Arc<S>,
     handle: Handle,
     now: Timestamp,
-    jitter: &mut Jitter,
-) -> Outcome {
+) -> Result<Record, Failure> {
     let record = sample::record(now);
     let answer = store.create(handle, &record, now).await?;
     ensure!(
         answer == Created::Created,
         "a creation over an expired record answered {answer:?}"
     );
+    Ok(record)
+}
+
+/// Touches the `record` that a purge may have removed before; answers what is there if it has not.
+async fn touch<S: Store>(
+    store: &Arc<S>,
+    handle: Handle,
+    record: &Record,
+    later: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Record>, Failure> {
+    let end = later.after(HOUR);
+    let answer = store.touch(handle, 1, end, now).await?;
+    Ok((answer == Touched::Touched).then(|| sample::touched(record, end)))
+}
+
+/// As [`touch`], by a replacement.
+async fn replace<S: Store>(
+    store: &Arc<S>,
+    handle: Handle,
+    record: &Record,
+    later: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Record>, Failure> {
+    let next = sample::touched(&sample::successor(record), later.after(HOUR));
+    let answer = store.replace(handle, 1, &next, now).await?;
+    Ok((answer == Replaced::Replaced).then_some(next))
+}
+
+/// What a task wrote is there, whenever it looks.
+async fn stays<S: Store>(
+    store: &Arc<S>,
+    handle: Handle,
+    record: &Record,
+    now: Timestamp,
+    jitter: &mut Jitter,
+) -> Outcome {
     for _ in 0..4 {
         jitter.pause().await;
         let found = store.load(handle, now).await?;
         ensure!(
-            found.as_ref() == Some(&record),
-            "amid purges a session just created held {}",
-            sample::instead_of(found.as_ref(), Some(&record))
+            found.as_ref() == Some(record),
+            "amid purges a session just written held {}",
+            sample::instead_of(found.as_ref(), Some(record))
         );
     }
     Ok(())

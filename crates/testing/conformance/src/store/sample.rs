@@ -30,6 +30,13 @@ pub(crate) fn body() -> Bytes {
     Bytes::from(format!("body {}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
+/// A body of at least so many bytes that no other record has.
+pub(crate) fn body_of(size: usize) -> Bytes {
+    let mut bytes = Vec::from(body());
+    bytes.resize(bytes.len().max(size), b'.');
+    bytes.into()
+}
+
 /// A new session of nobody: idle for an hour, over after a day.
 pub(crate) fn record(now: Timestamp) -> Record {
     let header = Header {

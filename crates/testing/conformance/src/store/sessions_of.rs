@@ -39,7 +39,7 @@ pub async fn a_principal_is_listed_its_own_sessions<S: Store>(subject: &Subject<
     lists(subject, &sample::principal(), &BTreeMap::new(), now).await
 }
 
-/// Of a principal that has many sessions all are listed, each once.
+/// Of a principal that has many sessions, of megabytes in all, all are listed, each once.
 pub async fn many_sessions_of_a_principal_are_all_listed<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
@@ -48,7 +48,8 @@ pub async fn many_sessions_of_a_principal_are_all_listed<S: Store>(
     }
     let (principal, now) = (sample::principal(), subject.now());
     let sessions: BTreeMap<_, _> = (0..MANY)
-        .map(|_| (sample::handle(), sample::record_of(&principal, now)))
+        .map(|_| sample::record_of(&principal, now))
+        .map(|record| (sample::handle(), subject.enlarged(record)))
         .collect();
     let all: Arc<[_]> = sessions.clone().into_iter().collect();
     all_at_once(CREATORS, |task| {

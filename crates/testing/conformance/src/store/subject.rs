@@ -50,6 +50,9 @@ pub(crate) struct BodyLimit {
     pub(crate) refused: usize,
 }
 
+/// With bodies of this size a few hundred records are more than a megabyte: a page, to backends that count bytes.
+const LARGE: usize = 4096;
+
 /// How to reach the bytes that the backend keeps under a handle.
 pub(crate) struct Raw {
     pub(crate) plant: Box<dyn Fn(Handle, Vec<u8>) -> Task<()> + Send + Sync>,
@@ -246,6 +249,16 @@ impl<S: Store> Subject<S> {
             &self.body_limit,
             "body_limit(fits, refused) or .no_body_limit(why)",
         )
+    }
+
+    /// `record` with a large body, as far as the store keeps it.
+    pub(crate) fn enlarged(&self, record: Record) -> Record {
+        let fits = match &self.body_limit {
+            Told::Has(limit) => limit.fits,
+            Told::Unsaid | Told::Lacks(_) => LARGE,
+        };
+        let body = sample::body_of(LARGE.min(fits));
+        Record { body, ..record }
     }
 
     pub(crate) fn has_server_clock(&self) -> Result<bool, Failure> {

@@ -44,8 +44,10 @@ impl Faulty {
             let indexed = data.principals.get(handle).cloned().flatten();
             indexed.is_some_and(|indexed| fold(&indexed) == fold(principal))
         });
-        if self.is(Fault::ListsOnePage) {
-            sessions.truncate(1000);
+        match self.fault {
+            Some(Fault::ListsOnePage) => sessions.truncate(1000),
+            Some(Fault::ListsOneMegabyte) => cut_to_a_megabyte(&mut sessions),
+            _ => {}
         }
         sessions
     }
@@ -76,6 +78,9 @@ impl Faulty {
             page.remove(0);
         }
         page.truncate(shown);
+        if self.is(Fault::ScanEndsAtMegabyte) {
+            cut_to_a_megabyte(&mut page);
+        }
         if self.is(Fault::ScanEndsAtExpiredPage) {
             page.retain(|(_, record)| record.is_live(now));
         }
@@ -121,8 +126,10 @@ impl Faulty {
 
     pub(super) fn counted(&self, now: Timestamp) -> u64 {
         let mut sessions = self.live_sessions(now, self.is(Fault::CountOfExpired));
-        if self.is(Fault::CountsOnePage) {
-            sessions.truncate(100);
+        match self.fault {
+            Some(Fault::CountsOnePage) => sessions.truncate(100),
+            Some(Fault::CountsOneMegabyte) => cut_to_a_megabyte(&mut sessions),
+            _ => {}
         }
         let (count, data) = (sessions.len() as u64, self.data());
         match self.fault {
@@ -154,4 +161,13 @@ impl Faulty {
         sessions.retain(|(handle, _)| !data.planted.contains_key(handle));
         sessions
     }
+}
+
+/// Some servers answer no more than that, and where to go on.
+fn cut_to_a_megabyte(sessions: &mut Vec<(Handle, Record)>) {
+    let mut bytes = 0;
+    sessions.retain(|(_, record)| {
+        bytes += record.body.len();
+        bytes <= 1 << 20
+    });
 }

@@ -20,7 +20,7 @@ impl Faulty {
             return self.hide_due(limit, now);
         }
         let mut chosen = self.due(&self.data(), limit, now);
-        let looks_first = self.is(Fault::PurgeLooksThenRemoves);
+        let looks_first = self.overlooks().is_some();
         let reports_first = self.is(Fault::PurgeReportsWhatItSaw);
         if looks_first || reports_first {
             yield_now().await;
@@ -31,7 +31,12 @@ impl Faulty {
         }
         let mut removed = 0;
         for handle in chosen {
-            let still_due = looks_first || self.is_due(&data, handle, now);
+            let current = data.records.get(&handle);
+            let overlooked = self
+                .overlooks()
+                .zip(current)
+                .is_some_and(|(all, current)| all(current, now));
+            let still_due = overlooked || self.is_due(&data, handle, now);
             let gone = still_due.then(|| data.records.remove(&handle)).flatten();
             removed += u64::from(gone.is_some() || reports_first);
             if self.purges_damage() {
@@ -48,6 +53,18 @@ impl Faulty {
         removed
     }
 
+    /// Which writes since it looked a purge that looks first does not notice, by what is there now.
+    fn overlooks(&self) -> Option<fn(&Record, Timestamp) -> bool> {
+        match self.fault {
+            Some(Fault::PurgeLooksThenRemoves) => Some(|_, _| true),
+            Some(Fault::PurgeOverlooksReplacements) => Some(|record, _| record.header.version > 1),
+            Some(Fault::PurgeOverlooksTouches) => {
+                Some(|record, now| record.header.version == 1 && record.header.created_at < now)
+            }
+            _ => None,
+        }
+    }
+
     fn hide_due(&self, limit: usize, now: Timestamp) -> u64 {
         let mut data = self.data();
         let hidden = self.due(&data, limit, now);
@@ -59,7 +76,12 @@ impl Faulty {
 
     /// The first of those that are due; what is damaged is not, and in nobody's way.
     fn due(&self, data: &Data, limit: usize, now: Timestamp) -> Vec<Handle> {
-        let due = data.records.keys().copied();
+        let looked_at = if self.is(Fault::PurgeLimitsWhatItLooksAt) {
+            limit
+        } else {
+            usize::MAX
+        };
+        let due = data.records.keys().copied().take(looked_at);
         let due = due.filter(|handle| self.is_due(data, *handle, now));
         if self.purges_damage() {
             return due.take(limit).collect();
