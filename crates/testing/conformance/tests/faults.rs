@@ -65,6 +65,7 @@ caught_by! {
     largest_is_refused: LargestIsRefused, the_largest_body_is_kept;
     limits_are_signed: LimitsAreSigned, a_scan_finds_every_session;
     limits_of_purges_are_signed: LimitsAreSigned, a_purge_is_bounded;
+    lists_by_position: ListsByPosition, many_sessions_of_a_principal_are_all_listed;
     lists_expired: ListsExpired, an_expired_record_is_listed_nowhere;
     lists_one_megabyte: ListsOneMegabyte, many_sessions_of_a_principal_are_all_listed;
     lists_one_page: ListsOnePage, many_sessions_of_a_principal_are_all_listed;

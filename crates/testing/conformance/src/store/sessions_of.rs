@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fasthttpsession_core::{Handle, Principal, Record, Store, Timestamp};
 
@@ -13,6 +14,8 @@ use super::tasks::{Jitter, all_at_once};
 
 /// How many sessions are many: more than a page of a thousand.
 const MANY: usize = 1_100;
+/// How many more there are that end while the others are listed.
+const PASSING: usize = 200;
 /// How many tasks create them.
 const CREATORS: usize = 32;
 
@@ -39,7 +42,8 @@ pub async fn a_principal_is_listed_its_own_sessions<S: Store>(subject: &Subject<
     lists(subject, &sample::principal(), &BTreeMap::new(), now).await
 }
 
-/// Of a principal that has many sessions, of megabytes in all, all are listed, each once.
+/// Of a principal that has many sessions, of megabytes in all, all are listed, each once; and all that stay while others
+/// end.
 pub async fn many_sessions_of_a_principal_are_all_listed<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
@@ -47,7 +51,7 @@ pub async fn many_sessions_of_a_principal_are_all_listed<S: Store>(
         return lacks_sessions_of(subject).await;
     }
     let (principal, now) = (sample::principal(), subject.now());
-    let sessions: BTreeMap<_, _> = (0..MANY)
+    let mut sessions: BTreeMap<_, _> = (0..MANY + PASSING)
         .map(|_| sample::record_of(&principal, now))
         .map(|record| (sample::handle(), subject.enlarged(record)))
         .collect();
@@ -62,7 +66,46 @@ pub async fn many_sessions_of_a_principal_are_all_listed<S: Store>(
         }
     })
     .await?;
+    lists(subject, &principal, &sessions, now).await?;
+    // Handles are random: those that end are anywhere among the others.
+    let passing: Vec<_> = sessions.keys().copied().step_by(6).take(PASSING).collect();
+    sessions.retain(|handle, _| passing.binary_search(handle).is_err());
+    lists_those_that_stay(subject, &principal, &sessions, passing, now).await?;
     lists(subject, &principal, &sessions, now).await
+}
+
+/// While the `passing` end, one after the other, each client lists all that are `staying`.
+async fn lists_those_that_stay<S: Store>(
+    subject: &Subject<S>,
+    principal: &Principal,
+    staying: &BTreeMap<Handle, Record>,
+    passing: Vec<Handle>,
+    now: Timestamp,
+) -> Outcome {
+    let (passing, staying) = (Arc::new(passing), Arc::new(staying.clone()));
+    let ended = Arc::new(AtomicBool::new(false));
+    let clients = subject.clients().len();
+    all_at_once(clients + 1, |task| {
+        let (store, principal) = (subject.client(task), principal.clone());
+        let (passing, staying) = (Arc::clone(&passing), Arc::clone(&staying));
+        let ended = Arc::clone(&ended);
+        async move {
+            if task == clients {
+                for handle in &*passing {
+                    store.delete(*handle, now).await?;
+                }
+                ended.store(true, Ordering::SeqCst);
+                return Ok(());
+            }
+            while !ended.load(Ordering::SeqCst) {
+                let mut listed = store.sessions_of(&principal, now).await?;
+                listed.retain(|(handle, _)| passing.binary_search(handle).is_err());
+                are(listed, &staying, &principal)?;
+            }
+            Ok(())
+        }
+    })
+    .await
 }
 
 /// A session is listed for whom its last replacement bound it to, and for nobody else.
@@ -252,15 +295,24 @@ async fn lists<S: Store>(
     now: Timestamp,
 ) -> Outcome {
     for client in subject.clients() {
-        let listed = client.sessions_of(principal, now).await?;
-        let (count, found) = (listed.len(), listed.into_iter().collect::<BTreeMap<_, _>>());
-        ensure!(count == found.len(), "sessions_of listed a session twice");
-        if let Some(difference) = sample::first_difference(&found, want) {
-            let (count, due) = (found.len(), want.len());
-            return Err(Failure::new(format!(
-                "sessions_of of {principal} listed {count} sessions where {due} were due: {difference}"
-            )));
-        }
+        are(client.sessions_of(principal, now).await?, want, principal)?;
+    }
+    Ok(())
+}
+
+/// What was `listed` for `principal` is exactly these, each once.
+fn are(
+    listed: Vec<(Handle, Record)>,
+    want: &BTreeMap<Handle, Record>,
+    principal: &Principal,
+) -> Outcome {
+    let (count, found) = (listed.len(), listed.into_iter().collect::<BTreeMap<_, _>>());
+    ensure!(count == found.len(), "sessions_of listed a session twice");
+    if let Some(difference) = sample::first_difference(&found, want) {
+        let due = want.len();
+        return Err(Failure::new(format!(
+            "sessions_of of {principal} listed {count} sessions where {due} were due: {difference}"
+        )));
     }
     Ok(())
 }

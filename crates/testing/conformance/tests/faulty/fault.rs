@@ -47,6 +47,7 @@ pub(crate) enum Fault {
     LargestIsRefused,
     LatestRuntimeAnswers,
     LimitsAreSigned,
+    ListsByPosition,
     ListsExpired,
     ListsOneMegabyte,
     ListsOnePage,

@@ -52,6 +52,24 @@ impl Faulty {
         sessions
     }
 
+    /// Page by page, each of which begins where as many were listed before.
+    pub(super) async fn listed_by_position(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Vec<(Handle, Record)> {
+        let mut sessions = Vec::new();
+        loop {
+            let page = self.listed(principal, now).into_iter();
+            let before = sessions.len();
+            sessions.extend(page.skip(before).take(100));
+            if sessions.len() < before + 100 {
+                return sessions;
+            }
+            self.travel().await;
+        }
+    }
+
     pub(super) fn page(&self, after: Option<&Cursor>, limit: usize, now: Timestamp) -> Page {
         if self.is(Fault::ScanByPosition) {
             return self.page_by_position(after, limit, now);
