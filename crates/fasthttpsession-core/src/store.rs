@@ -54,7 +54,7 @@ use crate::token::Handle;
 ///   and not said to be `not_applied`, which is for one that did not reach the server.
 ///
 /// *Untrusted*: nothing that a client sent reaches a store but 16 bytes of a handle. *Secret*: bodies hold hashes of
-/// secrets and the application's values; a store never prints them.
+/// secrets and the application's values; a store never prints them, and its errors show none.
 ///
 /// # Without its type
 ///

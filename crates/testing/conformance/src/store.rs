@@ -18,6 +18,7 @@ pub mod runtimes;
 mod sample;
 pub mod scan;
 pub mod sessions_of;
+mod shown;
 mod subject;
 mod tasks;
 pub mod touch;

@@ -30,6 +30,7 @@ caught_by! {
     corrupt_hides_neighbours: CorruptHidesNeighbours, bytes_that_are_no_record_hide_no_neighbours;
     corrupt_is_empty: CorruptIsEmpty, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_is_overwritten: CorruptIsOverwritten, bytes_that_are_no_record_are_an_error_and_stay;
+    corrupt_is_shown: CorruptIsShown, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_replacement_is_gone: CorruptReplacementIsGone, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_stays_after_deletion: CorruptStaysAfterDeletion, bytes_that_are_no_record_are_an_error_and_stay;
     corrupt_touch_is_gone: CorruptTouchIsGone, bytes_that_are_no_record_are_an_error_and_stay;
@@ -122,6 +123,7 @@ caught_by! {
     server_clock_ignores_touch: ServerClockIgnoresTouch, the_server_clock_follows_the_deadline;
     swaps_never_answer: SwapsNeverAnswer, a_replacement_writes_the_whole_record;
     too_large_is_kept: TooLargeIsKept, a_record_over_the_limit_is_refused_whole;
+    too_large_is_shown: TooLargeIsShown, a_record_over_the_limit_is_refused_whole;
     too_large_removes_old: TooLargeRemovesOld, a_record_over_the_limit_is_refused_whole;
     touch_bumps_version: TouchBumpsVersion, a_touch_moves_the_idle_deadline_alone;
     touch_counts_seconds: TouchCountsSeconds, at_its_idle_deadline_a_record_is_absent;

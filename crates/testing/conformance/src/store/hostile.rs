@@ -10,12 +10,15 @@ use fasthttpsession_core::{
 use super::capabilities::{lacks_purge, lacks_scan};
 use super::failure::{Failure, Outcome, ensure};
 use super::sample::{self, HOUR};
+use super::shown::is_silent_of;
 use super::subject::{Raw, Subject};
 
-const DAMAGE: &[u8] = b"not a record";
+/// Bytes that are no record, and that no error may show.
+const DAMAGE: &[u8] = TEXT.as_bytes();
+const TEXT: &str = "damaged-and-not-a-record";
 
 /// Bytes under a handle that are no record, or a record cut short: a load, a creation, a replacement and a touch answer
-/// `Corrupt`, and the bytes stay. A deletion removes them, or answers `Corrupt` as well.
+/// `Corrupt`, which does not show them, and the bytes stay. A deletion removes them, or answers `Corrupt` as well.
 pub async fn bytes_that_are_no_record_are_an_error_and_stay<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
@@ -26,9 +29,11 @@ pub async fn bytes_that_are_no_record_are_an_error_and_stay<S: Store>(
         Vec::new(),
         vec![0],
         DAMAGE.to_vec(),
+        [b"\xff", DAMAGE].concat(),
         vec![0; 64],
         vec![0xff; 4096],
         b"{\"version\":1}".to_vec(),
+        format!("{{\"version\":\"{TEXT}\"}}").into_bytes(),
     ];
     hostile.extend(cut_short(subject, raw).await?);
     for bytes in hostile {
@@ -246,7 +251,7 @@ async fn is_corrupt<S: Store>(subject: &Subject<S>, handle: Handle, bytes: &[u8]
 fn corrupt<T: Debug>(what: &str, bytes: &[u8], answer: Result<T, StoreError>) -> Outcome {
     let shown = bytes.escape_ascii();
     match answer {
-        Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(()),
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => is_silent_of(TEXT, &error),
         Err(error) => Err(Failure::new(format!(
             "{what} over \"{shown}\" answered {:?}: {error}",
             error.kind()

@@ -8,6 +8,7 @@ use log::{LevelFilter, Log, Metadata};
 
 use super::failure::{Outcome, ensure};
 use super::sample;
+use super::shown;
 use super::subject::Subject;
 
 /// No line has the body, the principal or the label of a record that is created, loaded, replaced, handed back by a
@@ -25,7 +26,7 @@ pub async fn no_line_shows_what_a_record_holds<S: Store>(subject: &Subject<S>) -
         ..sample::successor(&record)
     };
     can_hear()?;
-    let wanted = [body, next_body, user, label].map(Wanted::new);
+    let wanted = [&body, &next_body, &user, &label].map(|text| Wanted::new(text));
     for client in subject.clients() {
         let handle = subject.create(&record).await?;
         client.create(handle, &record, now).await?;
@@ -55,7 +56,7 @@ fn can_hear() -> Outcome {
     let _ = log::set_logger(&Ear);
     log::set_max_level(LevelFilter::Trace);
     let text = text("anything");
-    let wanted = Wanted::new(text.clone());
+    let wanted = Wanted::new(&text);
     log::trace!("{:?}", text.as_bytes());
     ensure!(
         wanted.heard().is_some(),
@@ -80,11 +81,8 @@ fn wanted() -> MutexGuard<'static, BTreeMap<String, Option<String>>> {
 struct Wanted([String; 3]);
 
 impl Wanted {
-    fn new(text: String) -> Self {
-        let each = |show: fn(u8) -> String| text.bytes().map(show).collect::<Vec<_>>();
-        let numbers = each(|byte| byte.to_string()).join(",");
-        let digits = each(|byte| format!("{byte:02x}")).concat();
-        let ways = [text, numbers, digits];
+    fn new(text: &str) -> Self {
+        let ways = shown::ways(text);
         wanted().extend(ways.iter().map(|way| (way.clone(), None)));
         Self(ways)
     }
@@ -111,9 +109,9 @@ impl Log for Ear {
 
     fn log(&self, line: &log::Record<'_>) {
         let line = format!("{}: {}", line.target(), line.args());
-        let shown = line.split_whitespace().collect::<String>().to_lowercase();
+        let plain = shown::plain(&line);
         for (way, heard) in wanted().iter_mut() {
-            if shown.contains(way) {
+            if plain.contains(way) {
                 *heard = Some(line.clone());
             }
         }

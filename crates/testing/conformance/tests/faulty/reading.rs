@@ -21,13 +21,16 @@ impl Faulty {
     }
 
     pub(super) fn unplanted(&self, handle: Handle) -> Result<(), StoreError> {
-        if self.data().planted.contains_key(&handle) && !self.is(Fault::CorruptIsEmpty) {
-            return Err(StoreError::new(
-                StoreErrorKind::Corrupt,
-                "what is there is not a record",
-            ));
-        }
-        Ok(())
+        let planted = self.data().planted.get(&handle).cloned();
+        let Some(bytes) = planted.filter(|_| !self.is(Fault::CorruptIsEmpty)) else {
+            return Ok(());
+        };
+        let error = StoreError::new(StoreErrorKind::Corrupt, "what is there is not a record");
+        let source = String::from_utf8(bytes).err();
+        Err(match source.filter(|_| self.is(Fault::CorruptIsShown)) {
+            Some(source) => error.with_source(source),
+            None => error,
+        })
     }
 
     pub(super) fn found(&self, handle: Handle, now: Timestamp) -> Option<Record> {

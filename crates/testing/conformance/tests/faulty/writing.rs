@@ -19,10 +19,13 @@ impl Faulty {
         if self.is(Fault::TooLargeRemovesOld) {
             self.data().records.remove(&handle);
         }
-        Err(StoreError::new(
-            StoreErrorKind::TooLarge,
-            "the record is too large",
-        ))
+        let message = if self.is(Fault::TooLargeIsShown) {
+            let beginning = String::from_utf8_lossy(&record.body[..100]).into_owned();
+            format!("the record {beginning} is too large")
+        } else {
+            "the record is too large".to_owned()
+        };
+        Err(StoreError::new(StoreErrorKind::TooLarge, message))
     }
 
     fn same_version(&self, one: u64, other: u64) -> bool {
