@@ -30,6 +30,17 @@ fn a_client_may_take_long_to_connect() {
     );
 }
 
+/// A check of a store far away may last longer than it thinks: all but the one that waits for the server's clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_may_last_for_a_quarter_of_an_hour() {
+    for check in fasthttpsession_conformance::store::checks() {
+        if check.name != "the_server_clock_follows_the_deadline" {
+            let subject = faulty::subject(Some(faulty::Fault::ServerClockIsFarOn), true);
+            assert_eq!(check.run(&subject).await, Ok(()), "{}", check.name);
+        }
+    }
+}
+
 /// A store is the same behind a pointer that is shared.
 mod shared {
     use std::sync::Arc;

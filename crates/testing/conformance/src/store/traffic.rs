@@ -99,8 +99,8 @@ struct Street {
     start: Timestamp,
     /// Orders calls and answers of all tasks.
     ticket: AtomicU64,
-    /// Minutes since `start`: long ones, so that a server's own clock does not catch up.
-    minutes: AtomicU64,
+    /// Hours since `start`: a server's own clock does not catch up with them, however far away it is.
+    hours: AtomicU64,
     /// Numbers the bodies.
     bodies: AtomicU64,
 }
@@ -111,7 +111,7 @@ impl Street {
             handles: (0..traffic.sessions).map(|_| sample::handle()).collect(),
             start: traffic.start,
             ticket: AtomicU64::new(1),
-            minutes: AtomicU64::new(0),
+            hours: AtomicU64::new(0),
             bodies: AtomicU64::new(1),
         }
     }
@@ -121,8 +121,7 @@ impl Street {
     }
 
     fn now(&self) -> Timestamp {
-        self.start
-            .after(minutes(self.minutes.load(Ordering::SeqCst)))
+        self.start.after(hours(self.hours.load(Ordering::SeqCst)))
     }
 }
 
@@ -174,7 +173,7 @@ impl<S: Store> Caller<S> {
 
     fn age(&mut self) {
         if self.traffic.ages && self.rng.u8(..4) == 0 {
-            self.street.minutes.fetch_add(1, Ordering::SeqCst);
+            self.street.hours.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -257,7 +256,7 @@ impl<S: Store> Caller<S> {
                 } else {
                     version
                 };
-                Deed::Touch(version, now.after(minutes(self.rng.u64(1..20))))
+                Deed::Touch(version, now.after(hours(self.rng.u64(1..20))))
             }
             _ => Deed::Delete,
         }
@@ -268,8 +267,8 @@ impl<S: Store> Caller<S> {
         let number = self.street.bodies.fetch_add(1, Ordering::Relaxed);
         let mut record = self.street.written(number);
         record.header.version = version;
-        record.header.idle_deadline = now.after(minutes(self.rng.u64(2..12)));
-        record.header.absolute_deadline = now.after(minutes(self.rng.u64(8..30)));
+        record.header.idle_deadline = now.after(hours(self.rng.u64(2..12)));
+        record.header.absolute_deadline = now.after(hours(self.rng.u64(8..30)));
         record
     }
 
@@ -405,6 +404,6 @@ impl From<Deleted> for Answer {
     }
 }
 
-fn minutes(count: u64) -> Duration {
-    Duration::from_secs(60 * count)
+fn hours(count: u64) -> Duration {
+    Duration::from_secs(3600 * count)
 }

@@ -108,6 +108,8 @@ pub(crate) enum Fault {
     ServerClockFollowsEarlierTouch,
     ServerClockFollowsRefusedCreation,
     ServerClockIgnoresTouch,
+    /// No fault: by the server's clock a quarter of an hour has passed since the check began.
+    ServerClockIsFarOn,
     /// No fault: each call takes a while, as far away as the data may be.
     Slow,
     SwapsNeverAnswer,
