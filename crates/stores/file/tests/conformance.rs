@@ -27,7 +27,7 @@ fasthttpsession_conformance::store_tests!(async || {
         .second_client(open(&path).await)
         .raw(plant, read)
         .body_limit(
-            FileStore::MAX_RECORD_BYTES - 300,
+            FileStore::MAX_RECORD_BYTES - 600,
             FileStore::MAX_RECORD_BYTES,
         )
         .expires_when_told()

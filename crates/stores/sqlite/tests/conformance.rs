@@ -9,7 +9,7 @@ fasthttpsession_conformance::store_tests!(async || {
     Subject::new(config.clone().open().await.expect("the store opens"))
         .second_client(config.open().await.expect("the store opens twice"))
         .no_raw("columns have types, and what is in a body is the application's; see tests/damage.rs for rows that are no record")
-        .body_limit((16 << 20) - 300, 16 << 20)
+        .body_limit((16 << 20) - 600, 16 << 20)
         .expires_when_told()
         .keeping(folder)
 });

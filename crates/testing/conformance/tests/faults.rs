@@ -60,10 +60,12 @@ caught_by! {
     expired_is_touched: ExpiredIsTouched, at_its_idle_deadline_a_record_is_absent;
     foreign_cursor_begins_anew: ForeignCursorBeginsAnew, a_cursor_of_another_store_is_refused;
     foreign_cursor_may_have_applied: ForeignCursorMayHaveApplied, a_cursor_of_another_store_is_refused;
+    handles_end_at_zero: HandlesEndAtZero, similar_handles_are_different_sessions;
     handles_ignore_last_byte: HandlesIgnoreLastByte, similar_handles_are_different_sessions;
     hides_scan_it_has: HidesScanItHas, capabilities_are_as_declared;
     idle_deadline_ignored: IdleDeadlineIgnored, at_its_idle_deadline_a_record_is_absent;
     largest_is_refused: LargestIsRefused, the_largest_body_is_kept;
+    largest_record_is_refused: LargestRecordIsRefused, the_largest_body_is_kept;
     limits_are_signed: LimitsAreSigned, a_scan_finds_every_session;
     limits_of_purges_are_signed: LimitsAreSigned, a_purge_is_bounded;
     lists_by_position: ListsByPosition, many_sessions_of_a_principal_are_all_listed;
@@ -79,6 +81,7 @@ caught_by! {
     page_unbounded: PageUnbounded, a_page_is_bounded;
     principal_index_follows_later: PrincipalIndexFollowsLater, a_dropped_replacement_happened_or_not;
     principal_of_creation_listed: PrincipalOfCreationListed, a_sign_in_moves_a_session_to_its_principal;
+    principals_are_composed: PrincipalsAreComposed, a_principal_is_listed_its_own_sessions;
     principals_ignore_case: PrincipalsIgnoreCase, a_principal_is_listed_its_own_sessions;
     purge_limits_what_it_looks_at: PurgeLimitsWhatItLooksAt, a_purge_is_bounded;
     purge_looks_then_removes: PurgeLooksThenRemoves, a_purge_spares_what_is_written_meanwhile;
@@ -135,6 +138,7 @@ caught_by! {
     touch_shortens: TouchShortens, a_touch_never_shortens;
     touch_writes_whole_record: TouchWritesWholeRecord, touches_amid_commits_lose_nothing;
     versions_are_floats: VersionsAreFloats, large_numbers_are_told_apart;
+    versions_are_short: VersionsAreShort, a_conflict_answers_with_the_current_record;
 }
 
 /// What the suite says of a store that never answers is known here.

@@ -25,7 +25,7 @@ pub async fn an_unknown_handle_holds_nothing<S: Store>(subject: &Subject<S>) -> 
 }
 
 /// Handles that differ in a bit, or whose texts differ in case only, are different sessions; so are those that begin
-/// alike, and those made of zeros, of ones and of line ends.
+/// alike, those made of zeros, of ones and of line ends, and two that differ behind a zero.
 pub async fn similar_handles_are_different_sessions<S: Store>(subject: &Subject<S>) -> Outcome {
     let mut written = Vec::new();
     for handle in similar_handles() {
@@ -164,21 +164,11 @@ fn unusual_records(now: Timestamp) -> Vec<Record> {
         })
         .collect();
     records.extend([
-        fullest_record(now),
+        sample::fullest_record(now),
         eternal_record(now),
         ancient_record(now),
     ]);
     records
-}
-
-/// The longest principal and label, of characters of three bytes, with quotes and separators.
-fn fullest_record(now: Timestamp) -> Record {
-    let mut record = sample::record_of(&sample::principal_named(&"語".repeat(85)), now);
-    record.header.label = Some(sample::label_named(&format!(
-        "'\";:,|%\\/{{}}$1 {}",
-        "é".repeat(119)
-    )));
-    record
 }
 
 /// The largest numbers a header may have: no store keeps more than a signed 64-bit integer.
@@ -200,7 +190,16 @@ fn ancient_record(now: Timestamp) -> Record {
 
 fn similar_handles() -> Vec<Handle> {
     let base = *sample::handle().as_bytes();
-    let mut all = vec![base, [0; 16], [0xff; 16], [b'\n'; 16], [b' '; 16]];
+    let mut behind_zero = [0; 16];
+    behind_zero[1] = 1;
+    let mut all = vec![
+        base,
+        [0; 16],
+        behind_zero,
+        [0xff; 16],
+        [b'\n'; 16],
+        [b' '; 16],
+    ];
     all.extend((0..128).map(|bit| {
         let mut flipped = base;
         flipped[bit / 8] ^= 1 << (bit % 8);

@@ -13,13 +13,14 @@ const ONE_MIB: usize = 1 << 20;
 /// How a body begins that is too large.
 const BEGINNING: &str = "a-body-that-is-too-large";
 
-/// A body as large as the store says it keeps comes back whole: created, replaced, handed back by a conflict.
+/// A body as large as the store says it keeps comes back whole, beside the longest principal and label: created,
+/// replaced, handed back by a conflict.
 pub async fn the_largest_body_is_kept<S: Store>(subject: &Subject<S>) -> Outcome {
     let size = subject.limit()?.map_or(ONE_MIB, |limit| limit.fits);
     let now = subject.now();
     let record = Record {
         body: noise(size),
-        ..sample::record(now)
+        ..sample::fullest_record(now)
     };
     let handle = subject.create(&record).await?;
     subject.holds(handle, &record).await?;

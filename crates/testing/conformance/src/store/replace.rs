@@ -45,7 +45,7 @@ pub async fn a_conflict_answers_with_the_current_record<S: Store>(subject: &Subj
         .touch(handle, 2, now.after(2 * HOUR), now)
         .await?;
     let current = sample::touched(&second, now.after(2 * HOUR));
-    for expected in [0, 1, 3, 4, i64::MAX as u64 - 1] {
+    for expected in [0, 1, 3, 4, 2 + (1 << 32), i64::MAX as u64 - 1] {
         let mut late = sample::record(now);
         late.header.version = expected + 1;
         for client in subject.clients() {

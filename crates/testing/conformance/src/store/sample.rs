@@ -60,6 +60,16 @@ pub(crate) fn record_of(principal: &Principal, now: Timestamp) -> Record {
     record
 }
 
+/// The longest principal and label, of characters of three bytes, with quotes and separators.
+pub(crate) fn fullest_record(now: Timestamp) -> Record {
+    let mut record = record_of(&principal_named(&"語".repeat(85)), now);
+    record.header.label = Some(label_named(&format!(
+        "'\";:,|%\\/{{}}$1 {}",
+        "é".repeat(119)
+    )));
+    record
+}
+
 /// A new session that is over at `deadline`, by idleness; its absolute deadline is later.
 pub(crate) fn record_until(deadline: Timestamp, now: Timestamp) -> Record {
     let mut record = record(now);

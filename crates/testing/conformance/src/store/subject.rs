@@ -127,7 +127,7 @@ impl<S: Store> Subject<S> {
         self
     }
 
-    /// A record whose body has `fits` bytes is kept; one whose body has `refused` bytes is answered with
+    /// A record whose body has `fits` bytes is kept, whatever its principal and label; one whose body has `refused` bytes is answered with
     /// [`TooLarge`](fasthttpsession_core::StoreErrorKind::TooLarge).
     #[must_use]
     pub fn body_limit(mut self, fits: usize, refused: usize) -> Self {

@@ -10,14 +10,10 @@ use super::{Fault, Faulty};
 
 impl Faulty {
     pub(super) fn listed(&self, principal: &Principal, now: Timestamp) -> Vec<(Handle, Record)> {
-        let caseless = self.is(Fault::PrincipalsIgnoreCase);
-        let fold = |principal: &Principal| {
-            let text = principal.as_str();
-            if caseless {
-                text.to_lowercase()
-            } else {
-                text.to_owned()
-            }
+        let fold = |principal: &Principal| match self.fault {
+            Some(Fault::PrincipalsIgnoreCase) => principal.as_str().to_lowercase(),
+            Some(Fault::PrincipalsAreComposed) => principal.as_str().replace("a\u{301}", "á"),
+            _ => principal.as_str().to_owned(),
         };
         let mut sessions = self.live_sessions(now, self.is(Fault::ListsExpired));
         let data = self.data();

@@ -11,9 +11,13 @@ use super::data::Data;
 use super::{Fault, Faulty};
 
 impl Faulty {
-    /// The last byte of a handle does not count for one of the faults.
+    /// The last bytes of a handle do not count for some of the faults.
     pub(super) fn key(&self, handle: Handle) -> Handle {
         let mut bytes = *handle.as_bytes();
+        if self.is(Fault::HandlesEndAtZero) {
+            let end = bytes.iter().position(|byte| *byte == 0);
+            bytes[end.unwrap_or(Handle::BYTES)..].fill(0);
+        }
         if self.is(Fault::HandlesIgnoreLastByte) {
             bytes[15] = 0;
         }

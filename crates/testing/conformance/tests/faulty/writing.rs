@@ -12,7 +12,11 @@ use super::{Fault, Faulty, MAX_BODY};
 
 impl Faulty {
     pub(super) fn fitting(&self, handle: Handle, record: &Record) -> Result<(), StoreError> {
-        let largest = MAX_BODY - usize::from(self.is(Fault::LargestIsRefused));
+        let largest = match self.fault {
+            Some(Fault::LargestIsRefused) => MAX_BODY - 1,
+            Some(Fault::LargestRecordIsRefused) if record.header.label.is_some() => MAX_BODY - 1,
+            _ => MAX_BODY,
+        };
         if record.body.len() <= largest || self.is(Fault::TooLargeIsKept) {
             return Ok(());
         }
@@ -34,6 +38,7 @@ impl Faulty {
         one == other
             || self.is(Fault::ReplaceIgnoresVersion)
             || (self.is(Fault::VersionsAreFloats) && same_float)
+            || (self.is(Fault::VersionsAreShort) && one % (1 << 32) == other % (1 << 32))
     }
 
     /// Whether a record that lives does to an operation that may have this fault.
