@@ -44,6 +44,10 @@ use crate::token::Handle;
 ///   disk, a lock that is held across a wait or a driver without `async`, has a thread of its own
 ///   (`tokio::task::spawn_blocking`), or all requests of the runtime's thread wait with it. The suite can't tell
 ///   this.
+/// * **In any runtime.** Several tokio runtimes may use a store at once, as where a server has one for each thread, and
+///   any of them may stand still or end. What the others call does not wait for it: connections that tasks serve are each
+///   runtime's own (by its `tokio::runtime::Handle::id`; `PerRuntime` of `fasthttpsession-store-common` has them so), or
+///   the store's own runtime serves them all.
 /// * **Cancel-safe.** A future may be dropped at any await point. The operation then happened or did not; no later
 ///   caller gets its answer, and nothing stays locked.
 /// * **Says what may have happened.** An error after which a write may still take effect is

@@ -175,6 +175,20 @@ async fn an_operation_that_never_answers_is_named() {
     }
 }
 
+/// It is the first that comes to mind where a store is right in a single runtime.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_waits_for_another_runtime_is_told_what_to_do() {
+    let mut checks = fasthttpsession_conformance::store::checks().into_iter();
+    let check = checks.find(|check| check.name == "a_runtime_that_does_not_run_holds_up_no_other");
+    let subject = subject(Some(Fault::LatestRuntimeAnswers), false).patience(PATIENCE);
+    let failure = check.expect("it is a check").run(&subject).await;
+    let failure = failure.expect_err("nobody runs it").to_string();
+    assert!(
+        failure.contains("Have a client for each runtime"),
+        "{failure}"
+    );
+}
+
 /// What is said of records that are damaged is not said of those that were.
 #[tokio::test]
 async fn a_count_after_the_deletion_of_damaged_records_is_told_as_such() {

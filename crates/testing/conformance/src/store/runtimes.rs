@@ -18,6 +18,9 @@ use super::tasks::{Jitter, all_at_once, at_once};
 const RUNTIMES: usize = 4;
 /// How often each uses a store: often enough that some come at the same time.
 const CALLS: usize = 8;
+/// Why a store may wait for a runtime that does not run.
+const HINT: &str = "it may wait for a runtime that does not run. Have a client for each runtime (by the id of \
+                    tokio::runtime::Handle::current()), or a runtime of the store's own";
 
 /// Commits of several runtimes to one session all count.
 pub async fn increments_of_several_runtimes_all_count<S: Store>(subject: &Subject<S>) -> Outcome {
@@ -40,6 +43,7 @@ pub async fn increments_of_several_runtimes_all_count<S: Store>(subject: &Subjec
 pub async fn a_runtime_that_does_not_run_holds_up_no_other<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
+    subject.hint(HINT);
     let (now, tasks) = (subject.now(), subject.task_count());
     let mut handles = Vec::new();
     for _ in 0..tasks {
@@ -77,6 +81,7 @@ pub async fn a_runtime_that_does_not_run_holds_up_no_other<S: Store>(
 pub async fn a_runtime_that_stops_amid_calls_holds_up_no_other<S: Store>(
     subject: &Subject<S>,
 ) -> Outcome {
+    subject.hint(HINT);
     let (now, tasks) = (subject.now(), subject.task_count());
     let mut handles = Vec::new();
     for _ in 0..2 * tasks {

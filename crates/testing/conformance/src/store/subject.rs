@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fasthttpsession_core::{Clock, Created, Handle, Record, Store, SystemClock, Timestamp};
@@ -24,6 +24,7 @@ type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct Subject<S> {
     clients: Vec<Arc<Patient<S>>>,
     hung: Arc<Hung>,
+    hint: OnceLock<&'static str>,
     second: Told<()>,
     raw: Told<Raw>,
     body_limit: Told<BodyLimit>,
@@ -66,6 +67,7 @@ impl<S: Store> Subject<S> {
         Self {
             clients: vec![Arc::new(Patient::new(store, patience, &hung))],
             hung,
+            hint: OnceLock::new(),
             second: Told::Unsaid,
             raw: Told::Unsaid,
             body_limit: Told::Unsaid,
@@ -228,7 +230,16 @@ impl<S: Store> Subject<S> {
         let mut hung = self.hung.subscribe();
         let told = hung.wait_for(Option::is_some).await;
         let told = told.expect("the subject keeps the sender");
-        told.clone().expect("it was waited for")
+        let told = told.clone().expect("it was waited for");
+        match self.hint.get() {
+            Some(hint) => Failure::new(format!("{told}: {hint}")),
+            None => told,
+        }
+    }
+
+    /// What a call of this check that does not answer is most likely due to.
+    pub(crate) fn hint(&self, hint: &'static str) {
+        let _ = self.hint.set(hint);
     }
 
     /// Whether there is a second client. Says in the output why not.
