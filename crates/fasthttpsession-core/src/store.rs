@@ -285,7 +285,7 @@ pub enum Deleted {
 }
 
 /// Where a [`Store::scan`] goes on: bytes that only the store which made them understands. What another has made is an
-/// error of kind [`Internal`](StoreErrorKind::Internal).
+/// error of kind [`Internal`](StoreErrorKind::Internal) that is said to be [`not_applied`](StoreError::not_applied).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub bytes::Bytes);
 
