@@ -83,6 +83,9 @@ macro_rules! __with_http_checks {
             G1 traffic different_keys_at_once_all_stay;
             G1 traffic a_single_use_value_is_taken_once;
 
+            http strangers requests_of_one_connection_are_strangers;
+            http strangers users_at_once_keep_to_themselves;
+
             G2 logout after_a_logout_the_token_is_dead;
             G2 logout a_logout_during_a_slow_request_is_final;
             G2 logout a_logout_during_a_slow_sign_in_leaves_a_fresh_session;

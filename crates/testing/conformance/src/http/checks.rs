@@ -9,6 +9,7 @@ pub mod lifecycle;
 pub mod login;
 pub mod logout;
 pub mod rotation;
+pub mod strangers;
 pub mod tokens;
 pub mod traffic;
 pub mod transports;

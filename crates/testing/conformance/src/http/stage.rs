@@ -1,5 +1,6 @@
 //! Where a check takes place: a served site, browsers that visit it, and a clock that the check moves.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,14 +9,14 @@ use fasthttpsession_core::{
     AnyStore, Clock, Cookie, Handle, ManualClock, Session, Sessions, SessionsBuilder, Timestamp,
 };
 use serde_json::Value;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::gates::Gate;
 use super::jar::{Jar, SetCookie};
 use super::script::{Said, Step};
 use super::site::{Adapter, Served, Site};
 use super::watched::Watched;
-use super::wire::{self, Head, Sent};
+use super::wire::{Connection, Head, Request};
 use crate::store::{Failure, ensure};
 
 /// The name of the cookie that users have by default.
@@ -141,8 +142,45 @@ impl Live {
         headers: &[(&str, &str)],
         script: &[Step],
     ) -> Result<Answer, Failure> {
-        let sent = wire::post(self.served.address(), path, headers, &json(script)).await?;
-        Answer::read(sent).await
+        let body = json(script);
+        let request = Request {
+            method: "POST",
+            path,
+            headers,
+            body: &body,
+        };
+        let mut connection = self.connection().await?;
+        connection.send(&request).await?;
+        Answer::read(&mut connection).await
+    }
+
+    /// A connection to the server, for whoever visits it.
+    pub(crate) async fn connection(&self) -> Result<Connection, Failure> {
+        Connection::open(self.served.address()).await
+    }
+
+    /// Has each of these browsers run its script, none of which passes the gate "start" before all have come to it. What
+    /// they answered, in the same order. A script that ends before that, or fails in a step, is a failure.
+    pub(crate) async fn at_once(
+        &self,
+        scripts: impl IntoIterator<Item = (Browser, Vec<Step>)>,
+    ) -> Result<Vec<Answer>, Failure> {
+        let mut requests = JoinSet::new();
+        for (number, (browser, script)) in scripts.into_iter().enumerate() {
+            requests.spawn(async move { Ok((number, browser.act(&script).await?)) });
+        }
+        let (gate, all) = (self.gate("start"), requests.len());
+        tokio::select! {
+            () = gate.arrived(u32::try_from(all).expect("they are few")) => gate.open(),
+            Some(ended) = requests.join_next() => return Err(never_came(&result_of(ended)?.1)),
+        }
+        let mut answers = BTreeMap::new();
+        while let Some(ended) = requests.join_next().await {
+            let (number, answer) = result_of(ended)?;
+            answer.values()?;
+            answers.insert(number, answer);
+        }
+        Ok(answers.into_values().collect())
     }
 }
 
@@ -167,24 +205,65 @@ impl Browser {
 
     /// Posts a body, and takes the cookies of the answer.
     pub(crate) async fn post(&self, path: &str, body: &[u8]) -> Result<Answer, Failure> {
-        let answer = Answer::read(self.send(path, body).await?).await?;
+        self.requests("POST", path, body).await
+    }
+
+    /// Makes a request, and takes the cookies of the answer.
+    pub(crate) async fn requests(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Answer, Failure> {
+        let mut connection = Connection::open(self.address).await?;
+        self.requests_on(&mut connection, method, path, body).await
+    }
+
+    /// Makes a request on a connection that others use as well, and takes the cookies of the answer.
+    pub(crate) async fn requests_on(
+        &self,
+        connection: &mut Connection,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Answer, Failure> {
+        self.send_on(connection, method, path, body).await?;
+        let answer = Answer::read(connection).await?;
         self.takes(&answer.head);
         Ok(answer)
     }
 
     /// Has `/act` run a script, with an answer that this browser never gets.
     pub(crate) async fn act_and_lose(&self, script: &[Step]) -> Result<Answer, Failure> {
-        Answer::read(self.send("/act", &json(script)).await?).await
+        Answer::read(&mut self.send("/act", &json(script)).await?).await
     }
 
-    /// Sends a request and leaves its answer for later.
-    pub(crate) async fn send(&self, path: &str, body: &[u8]) -> Result<Sent, Failure> {
+    /// Posts a body and leaves the answer for later.
+    pub(crate) async fn send(&self, path: &str, body: &[u8]) -> Result<Connection, Failure> {
+        let mut connection = Connection::open(self.address).await?;
+        self.send_on(&mut connection, "POST", path, body).await?;
+        Ok(connection)
+    }
+
+    async fn send_on(
+        &self,
+        connection: &mut Connection,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<(), Failure> {
         let cookies = self.jar().header(self.clock.now());
         let headers: Vec<_> = cookies
             .iter()
             .map(|cookies| ("cookie", cookies.as_str()))
             .collect();
-        wire::post(self.address, path, &headers, body).await
+        let request = Request {
+            method,
+            path,
+            headers: &headers,
+            body,
+        };
+        connection.send(&request).await
     }
 
     /// Has `/act` run a script that waits at `gate`, and goes on as soon as it waits there. A script that ends before it
@@ -194,7 +273,7 @@ impl Browser {
         let mut slow = tokio::spawn(async move { browser.act(&script).await });
         tokio::select! {
             () = gate.arrived(1) => Ok(Slow(slow)),
-            ended = &mut slow => Err(never_came(&answer_of(ended)?)),
+            ended = &mut slow => Err(never_came(&result_of(ended)?)),
         }
     }
 
@@ -228,19 +307,17 @@ pub(crate) struct Slow(JoinHandle<Result<Answer, Failure>>);
 impl Slow {
     /// The answer, once the gate is open.
     pub(crate) async fn answer(self) -> Result<Answer, Failure> {
-        answer_of(self.0.await)
+        result_of(self.0.await)
     }
 }
 
-/// The answer of a request that ran in a task of its own.
-pub(crate) fn answer_of(
-    ended: Result<Result<Answer, Failure>, JoinError>,
-) -> Result<Answer, Failure> {
+/// What became of a request that ran in a task of its own.
+fn result_of<T>(ended: Result<Result<T, Failure>, JoinError>) -> Result<T, Failure> {
     ended.map_err(|error| Failure::new(format!("a request ended early: {error}")))?
 }
 
 /// Why a check fails whose request was to wait at a gate.
-pub(crate) fn never_came(answer: &Answer) -> Failure {
+fn never_came(answer: &Answer) -> Failure {
     let (status, body) = (answer.status(), String::from_utf8_lossy(&answer.body));
     Failure::new(format!(
         "a request ended before it came to its gate: {status} with {body:?}"
@@ -255,9 +332,9 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) async fn read(mut sent: Sent) -> Result<Self, Failure> {
-        let head = sent.head().await?;
-        let body = sent.body(&head).await?;
+    async fn read(connection: &mut Connection) -> Result<Self, Failure> {
+        let head = connection.head().await?;
+        let body = connection.body(&head).await?;
         Ok(Self { head, body })
     }
 

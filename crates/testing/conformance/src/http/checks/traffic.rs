@@ -1,12 +1,11 @@
 //! Many requests at once on one session.
 
 use fasthttpsession_core::Store as _;
-use tokio::task::JoinSet;
 
 use crate::http::script::Step;
 use crate::http::script::steps::{get, increment, set, take, wait};
 use crate::http::site::Adapter;
-use crate::http::stage::{Answer, Browser, Live, Stage, answer_of, handle_of, never_came};
+use crate::http::stage::{Answer, Browser, Live, Stage, handle_of};
 use crate::store::{Failure, Outcome, ensure};
 
 const MANY: u32 = 64;
@@ -62,28 +61,12 @@ pub async fn a_single_use_value_is_taken_once<A: Adapter>(stage: &Stage<A>) -> O
     Ok(())
 }
 
-/// Runs 64 scripts in the same session, none of which passes the gate "start" before all have come to it. A script that
-/// ends before that is a failure.
+/// Runs 64 scripts in the same session, none of which passes the gate "start" before all have come to it.
 async fn at_once(
     live: &Live,
     browser: &Browser,
     script: impl Fn(u32) -> Vec<Step>,
 ) -> Result<Vec<Answer>, Failure> {
-    let mut requests = JoinSet::new();
-    for number in 0..MANY {
-        let (browser, script) = (browser.clone(), script(number));
-        requests.spawn(async move { browser.act(&script).await });
-    }
-    let gate = live.gate("start");
-    tokio::select! {
-        () = gate.arrived(MANY) => gate.open(),
-        Some(ended) = requests.join_next() => return Err(never_came(&answer_of(ended)?)),
-    }
-    let mut answers = Vec::new();
-    while let Some(ended) = requests.join_next().await {
-        let answer = answer_of(ended)?;
-        answer.values()?;
-        answers.push(answer);
-    }
-    Ok(answers)
+    let scripts = (0..MANY).map(|number| (browser.clone(), script(number)));
+    live.at_once(scripts).await
 }
