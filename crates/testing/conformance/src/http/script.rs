@@ -45,6 +45,9 @@ pub(crate) enum Step {
     Panic,
 }
 
+/// What an `update` says that refuses, to look for in what clients get.
+pub(crate) const REFUSAL: &str = "there is no seat left";
+
 /// What came of a step: a value, or the name of the error.
 pub(crate) type Said = Result<Value, String>;
 
@@ -145,7 +148,7 @@ fn in_hand(session: &Session, step: &Step) -> Result<Value, Error> {
 fn increment_unless(session: &Session, key: &str, refused: u64) -> Result<(), Error> {
     session.update(key, move |count: &mut u64| {
         if *count == refused {
-            return Err(format!("{refused} is refused"));
+            return Err(REFUSAL);
         }
         *count += 1;
         Ok(())

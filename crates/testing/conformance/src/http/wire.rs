@@ -45,6 +45,12 @@ impl Head {
             .collect()
     }
 
+    /// All headers but those of this lower-case name.
+    pub(crate) fn without(&self, name: &str) -> Vec<&(String, String)> {
+        let others = self.headers.iter().filter(|(found, _)| found != name);
+        others.collect()
+    }
+
     /// Whether no body follows, also where a length is told.
     fn has_no_body(&self) -> bool {
         matches!(self.status, 100..200 | 204 | 304)
