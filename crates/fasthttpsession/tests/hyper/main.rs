@@ -75,6 +75,7 @@ async fn handled(
 ) -> Result<Response<Body>, Error> {
     match request.uri().path() {
         "/act" => act(site, users, request).await,
+        "/fails" => fails(site, users, request).await,
         "/stream" => stream(site, users, request).await,
         "/two" => two(site, users, admins, request).await,
         "/twice" => Ok(finished(&[users], act(site, users, request).await?).await),
@@ -89,6 +90,16 @@ async fn act(
 ) -> Result<Response<Body>, Error> {
     let session = exchange.session().await?;
     Ok(response(site.act(&session, &body(request).await).await))
+}
+
+async fn fails(
+    site: &Site,
+    exchange: &Exchange,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Error> {
+    let session = exchange.session().await?;
+    let reply = site.act_or_fail(&session, &body(request).await).await?;
+    Ok(response(reply))
 }
 
 async fn stream(

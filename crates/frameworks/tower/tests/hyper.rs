@@ -63,6 +63,9 @@ fn route(path: &str, site: &Site) -> Route {
         "/act" => {
             BoxCloneService::new(users.layer(service_fn(move |request| act(site.clone(), request))))
         }
+        "/fails" => BoxCloneService::new(
+            users.layer(service_fn(move |request| fails(site.clone(), request))),
+        ),
         "/stream" => BoxCloneService::new(
             users.layer(service_fn(move |request| stream(site.clone(), request))),
         ),
@@ -82,6 +85,16 @@ async fn act(site: Site, request: Request<Incoming>) -> Result<Response<Body>, I
         Ok(session) => response(site.act(&session, &body(request).await).await),
         Err(failed) => failed.response(),
     })
+}
+
+async fn fails(site: Site, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let reply = async {
+        let session = session::<()>(&request).await?;
+        Ok(site.act_or_fail(&session, &body(request).await).await?)
+    };
+    Ok(reply
+        .await
+        .map_or_else(SessionFailed::<()>::response, response))
 }
 
 async fn two(site: Site, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {

@@ -120,6 +120,7 @@ macro_rules! __with_http_checks {
             G8 errors a_failed_commit_replaces_the_response;
             G8 errors a_secret_that_was_saved_is_sent_with_an_error;
             G8 errors a_refused_update_commits_nothing;
+            http errors an_error_that_a_handler_passes_on_commits_nothing;
             G8 errors bytes_that_do_not_decode_are_an_error_and_stay;
 
             http layers two_layers_are_independent;

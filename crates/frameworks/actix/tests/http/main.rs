@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::rt::System;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
-use fasthttpsession_actix::{Session, SessionMiddleware};
+use fasthttpsession_actix::{Session, SessionFailed, SessionMiddleware};
 use fasthttpsession_conformance::http::{Adapter, Reply, Served, Site};
 
 struct Actix;
@@ -55,6 +55,7 @@ fn routes(site: &Site) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let layered = web::scope("")
             .wrap(users.clone())
             .route("/act", web::post().to(act))
+            .route("/fails", web::post().to(fails))
             .route("/stream", web::post().to(stream))
             .route("/plain", web::post().to(plain))
             .service(web::resource("/two").wrap(admins).post(two))
@@ -68,6 +69,14 @@ fn routes(site: &Site) -> impl FnOnce(&mut ServiceConfig) + use<> {
 
 async fn act(site: Data<Site>, session: Session, body: Bytes) -> HttpResponse {
     response(site.act(&session, &body).await)
+}
+
+async fn fails(
+    site: Data<Site>,
+    session: Session,
+    body: Bytes,
+) -> Result<HttpResponse, SessionFailed> {
+    Ok(response(site.act_or_fail(&session, &body).await?))
 }
 
 async fn stream(site: Data<Site>, session: Session, body: Bytes) -> HttpResponse {

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Response};
 use axum::routing::post;
 use fasthttpsession_conformance::http::{Adapter, Reply, Served, Site};
-use fasthttpsession_tower::{Session, SessionLayer};
+use fasthttpsession_tower::{Session, SessionFailed, SessionLayer};
 use tokio::net::TcpListener;
 
 struct Axum;
@@ -35,6 +35,7 @@ fn router(site: Site) -> Router {
         .layer(users.clone());
     Router::new()
         .route("/act", post(act))
+        .route("/fails", post(fails))
         .route("/stream", post(stream))
         .route("/plain", post(plain))
         .merge(two)
@@ -46,6 +47,14 @@ fn router(site: Site) -> Router {
 
 async fn act(State(site): State<Site>, session: Session, body: Bytes) -> Response<Body> {
     response(site.act(&session, &body).await)
+}
+
+async fn fails(
+    State(site): State<Site>,
+    session: Session,
+    body: Bytes,
+) -> Result<Response<Body>, SessionFailed> {
+    Ok(response(site.act_or_fail(&session, &body).await?))
 }
 
 async fn stream(State(site): State<Site>, session: Session, body: Bytes) -> Response<Body> {

@@ -80,14 +80,29 @@ pub(crate) async fn perform(site: &Site, session: &Session, script: &[Step]) -> 
         match step {
             Step::Status(status) => reply.status = *status,
             Step::Header(name, value) => reply.headers.push((name.clone(), value.clone())),
-            _ => said.push(take_step(site, session, step).await),
+            _ => {
+                let taken = take_step(site, session, step).await;
+                said.push(taken.map_err(|error| name_of(&error)));
+            }
         }
     }
     reply.body = serde_json::to_vec(&said).expect("values are JSON").into();
     reply
 }
 
-async fn take_step(site: &Site, session: &Session, step: &Step) -> Said {
+/// Runs a script without statuses and headers up to the first step that fails, and fails as that does.
+pub(crate) async fn attempt(
+    site: &Site,
+    session: &Session,
+    script: &[Step],
+) -> Result<Reply, Error> {
+    for step in script {
+        take_step(site, session, step).await?;
+    }
+    Ok(Reply::text("no step failed"))
+}
+
+async fn take_step(site: &Site, session: &Session, step: &Step) -> Result<Value, Error> {
     match step {
         Step::Take(_) | Step::Save | Step::IsAlive => at_the_store(session, step).await,
         Step::Wait(gate) => {
@@ -99,20 +114,19 @@ async fn take_step(site: &Site, session: &Session, step: &Step) -> Said {
             Ok(Value::Null)
         }
         Step::Panic => panic!("the script told this handler to panic"),
-        _ => in_hand(session, step).map_err(|error| name_of(&error)),
+        _ => in_hand(session, step),
     }
 }
 
-async fn at_the_store(session: &Session, step: &Step) -> Said {
-    let answer = match step {
+async fn at_the_store(session: &Session, step: &Step) -> Result<Value, Error> {
+    match step {
         Step::Take(key) => take(session, key).await,
         Step::IsAlive => session.is_alive().await.map(Value::from),
         _ => session
             .save()
             .await
             .map(|outcome| json!(format!("{outcome:?}"))),
-    };
-    answer.map_err(|error| name_of(&error))
+    }
 }
 
 async fn take(session: &Session, key: &str) -> Result<Value, Error> {

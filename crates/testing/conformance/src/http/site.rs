@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use fasthttpsession_core::{Session, Sessions};
+use fasthttpsession_core::{Error, Session, Sessions};
 use futures_util::stream::{self, Stream};
 
 use super::gates::{Gate, Gates};
@@ -18,6 +18,7 @@ use super::script::{self, Reply, Step};
 /// | `POST` to | under | the handler answers |
 /// | --- | --- | --- |
 /// | `/act` | the users' sessions | [`Site::act`] with the session and the request's body |
+/// | `/fails` | the users' sessions | [`Site::act_or_fail`] with both; its error is passed on in the way of the framework |
 /// | `/stream` | the users' sessions | status 200 and [`Site::stream`] with both as its body |
 /// | `/plain` | the users' sessions | [`Site::plain`], without asking for the session |
 /// | `/unlayered` | nothing | [`Site::plain`] |
@@ -100,6 +101,18 @@ impl Site {
         match serde_json::from_slice::<Vec<Step>>(body) {
             Ok(script) => script::perform(self, session, &script).await,
             Err(error) => not_a_script(&error),
+        }
+    }
+
+    /// What a handler does that has the users' session, and fails as soon as that does.
+    ///
+    /// # Errors
+    ///
+    /// For the handler to pass on, so that nothing more is committed.
+    pub async fn act_or_fail(&self, session: &Session, body: &[u8]) -> Result<Reply, Error> {
+        match serde_json::from_slice::<Vec<Step>>(body) {
+            Ok(script) => script::attempt(self, session, &script).await,
+            Err(error) => Ok(not_a_script(&error)),
         }
     }
 

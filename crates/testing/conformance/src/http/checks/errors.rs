@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::http::script::steps::{get, header, increment, set, wait};
 use crate::http::script::{REFUSAL, Step};
 use crate::http::site::Adapter;
-use crate::http::stage::{Answer, Live, Stage, handle_of};
+use crate::http::stage::{Answer, Live, Stage, handle_of, json as bytes};
 use crate::http::watched::{COMPLAINT, Operation};
 use crate::store::{Failure, Outcome, ensure};
 
@@ -106,6 +106,37 @@ pub async fn a_refused_update_commits_nothing<A: Adapter>(stage: &Stage<A>) -> O
     ensure!(
         *keys == json!(["seats"]),
         "after a refused update the keys are {keys}"
+    );
+    Ok(())
+}
+
+/// Nor does a handler that passes on an error of its session. What it had saved before stays, and its secret gets to the
+/// browser.
+pub async fn an_error_that_a_handler_passes_on_commits_nothing<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    let ada = live.browser();
+    ada.does(&[set("a", 1)]).await?;
+    let handle = handle_of(&ada.token()?)?;
+    live.store.calls();
+    let refused = Step::IncrementUnless("a".into(), 2);
+    let script = [set("a", 2), Step::Rotate, refused.clone()];
+    is_bare_error(&ada.post("/fails", &bytes(&script)).await?, 409, handle)?;
+    let calls = live.store.calls();
+    ensure!(calls.writes() == 0, "a handler that failed cost {calls:?}");
+    ensure!(
+        ada.does(&[get("a")]).await?[0] == 1,
+        "a handler that failed changed the session"
+    );
+    let script = [set("a", 2), Step::Rotate, Step::Save, set("b", 1), refused];
+    let answer = ada.post("/fails", &bytes(&script)).await?;
+    is_error(&answer, 409, handle)?;
+    answer.cookie()?;
+    let said = ada.does(&[get("a"), Step::Keys]).await?;
+    ensure!(
+        said == [json!(2), json!(["a"])],
+        "after a handler saved and then failed, the session says {said:?}"
     );
     Ok(())
 }
