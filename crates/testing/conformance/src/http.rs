@@ -132,6 +132,8 @@ macro_rules! __with_http_checks {
             http lifecycle a_request_that_is_cut_commits_nothing;
             http lifecycle a_task_commits_nothing_of_a_request_that_was_cut;
             http lifecycle an_error_status_commits_like_any_other;
+            http lifecycle each_method_commits_like_any_other;
+            http lifecycle a_response_without_a_body_commits_like_any_other;
             http lifecycle the_commit_comes_before_the_body;
             http lifecycle writes_after_the_end_are_refused;
             http lifecycle a_long_task_can_ask_and_transact;

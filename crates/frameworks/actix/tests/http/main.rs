@@ -54,7 +54,7 @@ fn routes(site: &Site) -> impl FnOnce(&mut ServiceConfig) + use<> {
     move |config| {
         let layered = web::scope("")
             .wrap(users.clone())
-            .route("/act", web::post().to(act))
+            .route("/act", web::to(act))
             .route("/fails", web::post().to(fails))
             .route("/stream", web::post().to(stream))
             .route("/plain", web::post().to(plain))

@@ -34,7 +34,7 @@ fn router(site: Site) -> Router {
         .route("/twice", post(act))
         .layer(users.clone());
     Router::new()
-        .route("/act", post(act))
+        .route("/act", post(act).get(act))
         .route("/fails", post(fails))
         .route("/stream", post(stream))
         .route("/plain", post(plain))

@@ -86,7 +86,9 @@ pub(crate) async fn perform(site: &Site, session: &Session, script: &[Step]) -> 
             }
         }
     }
-    reply.body = serde_json::to_vec(&said).expect("values are JSON").into();
+    if !matches!(reply.status, 204 | 304) {
+        reply.body = serde_json::to_vec(&said).expect("values are JSON").into();
+    }
     reply
 }
 

@@ -17,7 +17,7 @@ use super::script::{self, Reply, Step};
 ///
 /// | `POST` to | under | the handler answers |
 /// | --- | --- | --- |
-/// | `/act` | the users' sessions | [`Site::act`] with the session and the request's body |
+/// | `/act`, also by `GET` and `HEAD` | the users' sessions | [`Site::act`] with the session and the request's body |
 /// | `/fails` | the users' sessions | [`Site::act_or_fail`] with both; its error is passed on in the way of the framework |
 /// | `/stream` | the users' sessions | status 200 and [`Site::stream`] with both as its body |
 /// | `/plain` | the users' sessions | [`Site::plain`], without asking for the session |

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use crate::http::script::steps::{get, header, keep, login, set, take, wait};
 use crate::http::script::{Said, Step, name_of};
 use crate::http::site::Adapter;
-use crate::http::stage::{Answer, Stage, json as bytes, said};
+use crate::http::stage::{Answer, Live, Stage, json as bytes, said};
 use crate::http::watched::Calls;
 use crate::store::{Failure, Outcome, ensure};
 
@@ -108,6 +108,26 @@ pub async fn an_error_status_commits_like_any_other<A: Adapter>(stage: &Stage<A>
             ada.does(&[get("a")]).await?[0] == status,
             "with status {status}, nothing was committed"
         );
+    }
+    Ok(())
+}
+
+/// A `GET` commits as a `POST` does, and so does a `HEAD`, whose response is a head alone.
+pub async fn each_method_commits_like_any_other<A: Adapter>(stage: &Stage<A>) -> Outcome {
+    let live = stage.start().await;
+    for method in ["GET", "HEAD"] {
+        makes_a_session(&live, method, 200).await?;
+    }
+    Ok(())
+}
+
+/// A 204 or a 304 has no body, and a head all the same.
+pub async fn a_response_without_a_body_commits_like_any_other<A: Adapter>(
+    stage: &Stage<A>,
+) -> Outcome {
+    let live = stage.start().await;
+    for status in [204, 304] {
+        makes_a_session(&live, "POST", status).await?;
     }
     Ok(())
 }
@@ -245,6 +265,24 @@ pub async fn what_was_saved_early_gets_its_cookie<A: Adapter>(stage: &Stage<A>) 
     ensure!(
         ada.does(&[Step::Keys]).await?[0] == json!(["a", "b"]),
         "what came after `save` is not there"
+    );
+    Ok(())
+}
+
+/// That a visitor's first write is kept, and its cookie sent.
+async fn makes_a_session(live: &Live, method: &str, status: u16) -> Outcome {
+    let visitor = live.browser();
+    let script = bytes(&[set("a", status), Step::Status(status)]);
+    let answer = visitor.requests(method, "/act", &script).await?;
+    ensure!(
+        answer.status() == status,
+        "a {method} that is to have status {status} is answered with {}",
+        answer.status()
+    );
+    answer.cookie()?;
+    ensure!(
+        visitor.does(&[get("a")]).await?[0] == status,
+        "of a {method} with status {status}, nothing was committed"
     );
     Ok(())
 }
