@@ -298,6 +298,19 @@ pub async fn a_response_that_read_the_session_varies_by_cookie<A: Adapter>(
         found == "cookie",
         "beside the handler's Cookie, Vary is {found:?}"
     );
+    for (second, expected) in [
+        ("x-lang", ["accept", "cookie", "x-lang"].as_slice()),
+        ("Cookie", &["accept", "cookie"]),
+    ] {
+        let own = [header("vary", "accept"), header("vary", second), get("a")];
+        let found = varies(&ada.act(&own).await?);
+        let mut entries: Vec<_> = found.split(", ").collect();
+        entries.sort_unstable();
+        ensure!(
+            entries == expected,
+            "beside the handler's lines with accept and {second}, Vary is {found:?}"
+        );
+    }
     let found = varies(&ada.post("/plain", b"").await?);
     ensure!(
         found.is_empty(),
