@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 mod answer;
+mod mistakes;
 mod spawning;
 mod stores;
 
@@ -34,7 +35,7 @@ impl Adapter for Plain {
 
 async fn served<F: Future<Output = ()> + Send + 'static>(
     site: Site,
-    connection: fn(TcpStream, Site) -> F,
+    connection: impl Fn(TcpStream, Site) -> F + Send + 'static,
 ) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
