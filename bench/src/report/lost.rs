@@ -12,7 +12,8 @@ const LOSS: &str = "
 ## Acknowledged and lost
 
 64 requests at once on one session, over HTTP. \"Slow\": all handlers have loaded their session before the first goes on, as when \
-each waits for a database. Lost of all acknowledged. Rotations and renewals, likewise 64 at once: rounds after which someone may \
+each waits for a database. Lost of all acknowledged. A logout is final if neither the cookie that there was opens the session \
+afterwards, nor one that the slow request's answer sent: the browser takes that. Rotations and renewals, likewise 64 at once: rounds after which someone may \
 be signed out, because a cookie that a response sent opens nothing; of renewals also the cookie that requests under way still \
 bring. Libraries without renewals rotate.
 
