@@ -91,7 +91,7 @@ pub async fn measure(backend: &Backend, rounds: usize) -> Result<Vec<Losses>> {
         backend.store.title()
     );
     let mut all = Vec::new();
-    for contestant in backend.store.contestants() {
+    for contestant in backend.store.tried() {
         let losses = of(contestant, backend, rounds).await;
         all.push(losses.with_context(|| contestant.library.label())?);
     }

@@ -46,7 +46,7 @@ const LINE: usize = 20;
 const BAR: usize = 12;
 const BETWEEN_GROUPS: usize = 18;
 /// What a bar's label and its figure take of a cell.
-const LABEL: usize = 114;
+const LABEL: usize = 130;
 const FIGURE: usize = 84;
 
 /// Colours of its own for the background too: a page may be dark where the system is light.

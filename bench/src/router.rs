@@ -27,7 +27,9 @@ pub async fn router(contestant: Contestant, url: &str) -> Router {
         }
         (Library::TowerSessions, Store::Redis) => tower_sessions::on(redis(url).await),
         (Library::AxumSession, Store::Memory) => axum_session::in_memory().await,
-        (Library::AxumSession, Store::Redis) => axum_session::on(redis_pool(url)).await,
+        (library @ (Library::AxumSession | Library::AxumSessionCached), Store::Redis) => {
+            axum_session::on(library, redis_pool(url)).await
+        }
         (Library::BareDriver, store) => limit::router(store, url).await.expect(OPENS),
         (Library::OnDriver, store) => limit::sessions::router(store, url).await.expect(OPENS),
         (Library::ByHand, Store::Memory) => limit::by_hand::router(),

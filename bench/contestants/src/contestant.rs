@@ -50,6 +50,8 @@ pub enum Library {
     TowerSessions,
     /// `axum_session`.
     AxumSession,
+    /// `axum_session` with its defaults where it has a database: from the process's memory.
+    AxumSessionCached,
     /// actix-session.
     ActixSession,
     /// None: the driver that this library's store is built on, with nothing around it.
@@ -62,12 +64,13 @@ pub enum Library {
 
 impl Library {
     /// All of them; this library first, and what is none for an application last.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ours,
         Self::OursPerThread,
         Self::OursOnActix,
         Self::TowerSessions,
         Self::AxumSession,
+        Self::AxumSessionCached,
         Self::ActixSession,
         Self::BareDriver,
         Self::OnDriver,
@@ -117,6 +120,7 @@ impl Library {
             Self::OursOnActix => "ours-on-actix",
             Self::TowerSessions => "tower-sessions",
             Self::AxumSession => "axum-session",
+            Self::AxumSessionCached => "axum-session-cached",
             Self::ActixSession => "actix-session",
             Self::BareDriver => "bare-driver",
             Self::OnDriver => "on-driver",
@@ -132,6 +136,7 @@ impl Library {
             Self::OursOnActix => ours_on_actix::NOTE,
             Self::TowerSessions => tower_sessions::NOTE,
             Self::AxumSession => axum_session::NOTE,
+            Self::AxumSessionCached => axum_session::CACHED,
             Self::ActixSession => actix_session::NOTE,
             Self::BareDriver => BARE,
             Self::OnDriver => ON_DRIVER,

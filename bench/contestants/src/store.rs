@@ -104,7 +104,22 @@ impl Store {
         libraries.iter().map(on_this).collect()
     }
 
-    /// The same, and the driver that this library's store is built on: with nothing around it, and with this library's
+    /// The same, and `axum_session` by default where it has a database: what it loses compares with others, and what it costs
+    /// does not, for it answers from memory.
+    pub fn tried(self) -> Vec<Contestant> {
+        let by_default = Contestant {
+            library: Library::AxumSessionCached,
+            store: self,
+        };
+        let has_database = matches!(
+            self,
+            Self::Sqlite | Self::Postgres | Self::Mariadb | Self::Redis
+        );
+        let by_default = has_database.then_some(by_default);
+        self.contestants().into_iter().chain(by_default).collect()
+    }
+
+    /// The libraries, and the driver that this library's store is built on: with nothing around it, and with this library's
     /// sessions; in memory, where they are already on little else, with its promises by hand.
     pub fn served(self) -> Vec<Contestant> {
         let limits: &[Library] = match self {

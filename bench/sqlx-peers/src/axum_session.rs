@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use axum::Router;
 use axum_session_sqlx::{SessionMySqlPool, SessionPgPool, SessionSqlitePool};
-use contestants::{Store, axum_session};
+use contestants::{Library, Store, axum_session};
 use sqlx::mysql::MySqlPool;
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
@@ -12,16 +12,18 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSy
 const OPENS: &str = "the store opens";
 
 /// All routes, with sessions in the database at `url`.
-pub async fn router(store: Store, url: &str) -> Router {
+pub async fn router(library: Library, store: Store, url: &str) -> Router {
     match store {
-        Store::Sqlite => axum_session::on(SessionSqlitePool::from(sqlite(url).await)).await,
+        Store::Sqlite => {
+            axum_session::on(library, SessionSqlitePool::from(sqlite(url).await)).await
+        }
         Store::Postgres => {
             let pool = PgPool::connect(url).await.expect(OPENS);
-            axum_session::on(SessionPgPool::from(pool)).await
+            axum_session::on(library, SessionPgPool::from(pool)).await
         }
         Store::Mariadb => {
             let pool = MySqlPool::connect(url).await.expect(OPENS);
-            axum_session::on(SessionMySqlPool::from(pool)).await
+            axum_session::on(library, SessionMySqlPool::from(pool)).await
         }
         _ => panic!("not a database of sqlx"),
     }

@@ -29,7 +29,9 @@ async fn main() -> std::io::Result<()> {
     } = Cli::parse();
     serve(match library {
         Library::TowerSessions => tower_sessions::router(store, &url).await,
-        Library::AxumSession => axum_session::router(store, &url).await,
+        Library::AxumSession | Library::AxumSessionCached => {
+            axum_session::router(library, store, &url).await
+        }
         _ => panic!("not a library on sqlx"),
     })
     .await
