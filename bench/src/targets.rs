@@ -41,6 +41,8 @@ pub struct Target {
     pub hit: bool,
     /// What stands in the way, as measured in the same run; `None` where it was kept or nothing below was measured.
     pub limit: Option<String>,
+    /// What the same took in this library's other servers, kept or not; `None` where they were not measured.
+    pub beside: Option<String>,
 }
 
 /// On which side of a figure the promise is kept.
@@ -95,6 +97,7 @@ impl Target {
             promised,
             hit: promised.holds(ours),
             limit: None,
+            beside: None,
         }
     }
 
@@ -103,6 +106,18 @@ impl Target {
     fn below(mut self, limit: Option<String>) -> Self {
         self.limit = limit.filter(|_| !self.hit);
         self
+    }
+
+    /// Says what was measured beside it.
+    #[must_use]
+    fn beside(mut self, beside: Option<String>) -> Self {
+        self.beside = beside;
+        self
+    }
+
+    /// Whether it is of correctness, of which nothing may go wrong, and not of cost or speed.
+    pub fn is_of_correctness(&self) -> bool {
+        matches!(self.promised, Bound::AtMost(0.0))
     }
 }
 

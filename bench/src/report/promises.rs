@@ -11,13 +11,26 @@ pub fn write(text: &mut String, targets: &[Target]) -> Result<()> {
     if targets.is_empty() {
         return Ok(());
     }
-    let met = targets.iter().filter(|target| target.hit).count();
-    writeln!(text, "\n## Targets\n\n{met} of {} met.\n", targets.len())?;
+    writeln!(
+        text,
+        "\n## Targets\n\nMet: {} figures of cost and speed, and {} promises of correctness, of which nothing may go wrong.\n",
+        met(targets, |target| !target.is_of_correctness()),
+        met(targets, Target::is_of_correctness)
+    )?;
     text.push_str("| store | promise | measured by | ours | promised | |\n| --- | --- | --- | --: | --: | --- |\n");
     for target in targets {
         line(text, target)?;
     }
     Ok(())
+}
+
+/// How many of one kind.
+fn met(targets: &[Target], is_one: fn(&Target) -> bool) -> String {
+    let (met, missed): (Vec<_>, Vec<_>) = targets
+        .iter()
+        .filter(|target| is_one(target))
+        .partition(|target| target.hit);
+    format!("{} of {}", met.len(), met.len() + missed.len())
 }
 
 fn line(text: &mut String, target: &Target) -> Result<()> {
@@ -39,11 +52,17 @@ fn line(text: &mut String, target: &Target) -> Result<()> {
 }
 
 fn verdict(target: &Target) -> String {
-    let limit = target.limit.as_deref().map(|limit| format!("; {limit}"));
-    match target.missed_by() {
+    let verdict = match target.missed_by() {
         None => "met".to_owned(),
-        Some(missed) => format!("**missed by {missed}**{}", limit.unwrap_or_default()),
-    }
+        Some(missed) => format!("**missed by {missed}**"),
+    };
+    let also = [&target.limit, &target.beside].into_iter().flatten();
+    let parts: Vec<_> = [&verdict]
+        .into_iter()
+        .chain(also)
+        .map(String::as_str)
+        .collect();
+    parts.join("; ")
 }
 
 impl Target {
@@ -84,6 +103,29 @@ mod tests {
             (ours, "ms"),
             limit,
         ))
+    }
+
+    fn hit() -> Target {
+        Target {
+            beside: Some("in actix-web 13 ms".to_owned()),
+            ..Target::at_most(Store::Memory, "is quick", "clock", (11.0, "ms"), 12.0)
+        }
+    }
+
+    #[test]
+    fn a_hit_says_what_other_servers_take() {
+        assert_eq!(verdict(&hit()), "met; in actix-web 13 ms");
+    }
+
+    #[test]
+    fn promises_of_correctness_are_counted_apart() {
+        let kept = Target::at_most(Store::Memory, "loses nothing", "count", (0.0, "times"), 0.0);
+        let mut text = String::new();
+        write(&mut text, &[hit(), kept]).unwrap();
+        assert!(
+            text.contains("1 of 1 figures of cost and speed, and 1 of 1 promises of correctness"),
+            "{text}"
+        );
     }
 
     #[test]

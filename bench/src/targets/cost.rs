@@ -32,10 +32,12 @@ fn limits(store: Store) -> Option<[(&'static str, Scenario, f64); 2]> {
 pub fn of_cost(store: Store, rows: &[Row], beside: &[Limit], core_us: &[CoreTime]) -> Vec<Target> {
     let target = |(promise, scenario, limit)| {
         let target = cost(store, promise, "server CPU", rows, scenario, limit)?;
-        Some(target.below(match store {
+        let below = match store {
             Store::Memory => below_memory(rows, core_us, scenario),
             _ => below_store(store, rows, beside, scenario),
-        }))
+        };
+        let elsewhere = with_own_runtimes(store, rows, scenario);
+        Some(target.below(below).beside(elsewhere))
     };
     let limits = limits(store).into_iter().flatten();
     limits.filter_map(target).collect()
@@ -46,7 +48,9 @@ pub fn half_of_peers(measured_by: &'static str, rows: &[Row], core_us: &[CoreTim
     let target = |(promise, scenario)| {
         let limit = best_peer(rows, scenario)? / 2.0;
         let target = cost(Store::Memory, promise, measured_by, rows, scenario, limit)?;
-        Some(target.below(below_memory(rows, core_us, scenario)))
+        let elsewhere = with_own_runtimes(Store::Memory, rows, scenario);
+        let below = below_memory(rows, core_us, scenario);
+        Some(target.below(below).beside(elsewhere))
     };
     let promises = [
         (
@@ -83,26 +87,22 @@ fn best_peer(rows: &[Row], scenario: Scenario) -> Option<f64> {
         .min_by(f64::total_cmp)
 }
 
-/// What stands in the way in memory: the floor, without promises and with them, the layer, the core's paths, and that tasks go
-/// from thread to thread.
+/// What stands in the way in memory: the floor, without promises and with them, the layer, and the core's paths.
 fn below_memory(rows: &[Row], core_us: &[CoreTime], scenario: Scenario) -> Option<String> {
     sentence([
         of_bare_driver(Store::Memory, rows, scenario),
         of_promises(rows, scenario),
         of_layer(rows),
         of_core(core_us, scenario),
-        with_own_runtimes(Store::Memory, rows, scenario),
     ])
 }
 
-/// What stands in the way on any other store: the driver without sessions and with them, the store beside its driver, and
-/// that tasks and connections go from thread to thread, which they don't where each has a runtime.
+/// What stands in the way on any other store: the driver without sessions and with them, and the store beside its driver.
 fn below_store(store: Store, rows: &[Row], beside: &[Limit], scenario: Scenario) -> Option<String> {
     sentence([
         of_bare_driver(store, rows, scenario),
         of_sessions_on_driver(store, rows, scenario),
         of_store(beside, scenario),
-        with_own_runtimes(store, rows, scenario),
     ])
 }
 
@@ -122,7 +122,8 @@ fn of_sessions_on_driver(store: Store, rows: &[Row], scenario: Scenario) -> Opti
     Some(format!("with sessions on it {micros:.1} µs"))
 }
 
-/// What it takes where each thread has a runtime: in axum, and in actix-web, which always has it so.
+/// What it takes where each thread has a runtime, so that tasks and connections don't go from thread to thread: in axum, and in
+/// actix-web, which always has it so.
 fn with_own_runtimes(store: Store, rows: &[Row], scenario: Scenario) -> Option<String> {
     let of = |library| over_plain(rows, Contestant { library, store }, scenario);
     let (axum, actix) = (of(Library::OursPerThread)?, of(Library::OursOnActix)?);
