@@ -71,10 +71,11 @@ pub async fn measure(backend: &Backend, plan: &Plan) -> Result<Vec<Served>> {
         subjects.push(Subject::start(*contestant, backend, plan).await?);
     }
     plan.announce(backend.store, subjects.len());
+    let mut orders = fastrand::Rng::with_seed(0);
     for round in 0..=plan.rounds {
-        // Nobody always comes first.
-        subjects.rotate_left(1);
         for (index, kind) in plan.kinds.iter().enumerate() {
+            // Nobody always comes after the same one, who may have put work off.
+            orders.shuffle(&mut subjects);
             for subject in subjects.iter_mut().filter(|has| has.serves(*kind)) {
                 let turn = subject.turn(*kind, plan.turn, backend).await?;
                 if round > 0 {
