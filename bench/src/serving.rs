@@ -58,8 +58,8 @@ pub struct Served {
     pub median_us: Spread,
     /// 99 of 100 at most this.
     pub within_99_us: Spread,
-    /// 999 of 1000 at most this, of all rounds together: a turn has too few to tell.
-    pub within_999_us: f64,
+    /// 999 of 1000 at most this, of all rounds together: a turn has too few to tell. `None` where they have too few as well.
+    pub within_999_us: Option<f64>,
     /// Requests that had another answer than asked for, or none.
     pub failed: Failures,
 }
@@ -206,7 +206,7 @@ impl Subject {
             per_second: spread(|turn| turn.per_second),
             median_us: spread(|turn| micros(turn.answers.within(500))),
             within_99_us: spread(|turn| micros(turn.answers.within(990))),
-            within_999_us: micros(within_999(turns)),
+            within_999_us: within_999(turns).map(micros),
             failed: failed(turns),
         }
     }
@@ -245,11 +245,12 @@ fn failed(turns: &[Turn]) -> Failures {
     failed
 }
 
-fn within_999(turns: &[Turn]) -> Duration {
+/// `None` where fewer than a hundred took longer: a few slow ones by chance would decide it.
+fn within_999(turns: &[Turn]) -> Option<Duration> {
     let latencies = turns.iter().map(|turn| turn.answers.latencies.as_slice());
     let mut latencies = latencies.collect::<Vec<_>>().concat();
     latencies.sort_unstable();
-    within(&latencies, 999)
+    (latencies.len() >= 100_000).then(|| within(&latencies, 999))
 }
 
 impl Turn {

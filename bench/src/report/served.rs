@@ -19,6 +19,10 @@ proportion to 1/n. Mixed load: of 100 requests 90 read, 9 write, and 1 signs in 
 gone, the handler panics, and its connection is closed.
 ";
 
+const TIMES: &str = "
+Time of an answer, ms: half of them within, 99 of 100, and of all rounds together 999 of 1000, where at least a hundred took longer:
+";
+
 /// Each store on which servers were measured.
 pub fn write(text: &mut String, stores: &[OnStore]) -> Result<()> {
     let mut measured = stores
@@ -43,7 +47,7 @@ fn store(text: &mut String, on: &OnStore) -> Result<()> {
         by_kind(text, on.store, &on.tail, |served| {
             precise(served.per_second, 0)
         })?;
-        text.push_str("\nTime of an answer, ms: half of them within, 99 of 100, and of all rounds together 999 of 1000:\n");
+        text.push_str(TIMES);
         by_kind(text, on.store, &on.tail, times)?;
     }
     let mut contestants = on.store.served().into_iter();
@@ -95,11 +99,14 @@ fn title((scenario, connections): Kind) -> String {
 }
 
 fn times(served: &Served) -> String {
+    let within_999 = served
+        .within_999_us
+        .map(|micros| format!("{:.2}", micros / 1e3));
     format!(
-        "{:.2} / **{:.2}** / {:.2}",
+        "{:.2} / **{:.2}** / {}",
         served.median_us.median / 1e3,
         served.within_99_us.median / 1e3,
-        served.within_999_us / 1e3
+        within_999.as_deref().unwrap_or("–")
     )
 }
 
