@@ -8,8 +8,11 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 /// What is measured and the drivers below it, as the lock files name them.
-const PACKAGES: [&str; 11] = [
+const PACKAGES: [&str; 16] = [
     "fasthttpsession",
+    "axum",
+    "actix-web",
+    "tokio",
     "rusqlite",
     "libsqlite3-sys",
     "tokio-postgres",
@@ -19,10 +22,21 @@ const PACKAGES: [&str; 11] = [
     "tower-sessions-redis-store",
     "fred",
     "axum_session",
+    "axum_session_redispool",
+    "redis_pool",
     "actix-session",
 ];
 /// Likewise of the peers that have a program of their own.
-const SQLX_PEERS: [&str; 3] = ["tower-sessions-sqlx-store", "sqlx", "libsqlite3-sys"];
+const SQLX_PEERS: [&str; 8] = [
+    "axum",
+    "tokio",
+    "tower-sessions",
+    "tower-sessions-sqlx-store",
+    "axum_session",
+    "axum_session_sqlx",
+    "sqlx",
+    "libsqlite3-sys",
+];
 
 /// What figures depend on.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -31,6 +45,12 @@ pub struct Machine {
     pub processor: String,
     /// How many of them.
     pub cores: usize,
+    /// Gigabytes of memory; `None` where the system does not say.
+    pub memory_gb: Option<f64>,
+    /// Which kernel; `None` where the system does not say.
+    pub kernel: Option<String>,
+    /// Which commit of this library, and whether files differ from it; `None` outside a repository.
+    pub commit: Option<String>,
     /// The compiler.
     pub compiler: String,
     /// What is measured, and the drivers below it.
@@ -45,6 +65,9 @@ impl Machine {
         Self {
             processor: processor(),
             cores: available_parallelism().map_or(1, usize::from),
+            memory_gb: memory_gb(),
+            kernel: kernel(),
+            commit: commit(),
             compiler: compiler(),
             versions: versions(include_str!("../Cargo.lock"), &PACKAGES),
             versions_of_sqlx_peers: versions(include_str!("../sqlx-peers/Cargo.lock"), &SQLX_PEERS),
@@ -83,12 +106,40 @@ fn processor() -> String {
     )
 }
 
+fn memory_gb() -> Option<f64> {
+    let info = read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: f64 = kilobytes.trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024.0 / 1e9)
+}
+
+fn kernel() -> Option<String> {
+    let version = read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(format!("Linux {}", version.trim()))
+}
+
+fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    said(git.args([
+        "-C",
+        env!("CARGO_MANIFEST_DIR"),
+        "describe",
+        "--always",
+        "--dirty",
+    ]))
+}
+
 fn compiler() -> String {
-    let output = Command::new("rustc").arg("--version").output();
-    output.map_or_else(
-        |_| "unknown".to_owned(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
+    said(Command::new("rustc").arg("--version")).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What a program said; `None` where it is not there or failed.
+fn said(program: &mut Command) -> Option<String> {
+    let output = program.output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(said)
 }
 
 /// Those of `packages` that `lock` has, in each version that it has.

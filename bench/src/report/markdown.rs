@@ -65,6 +65,9 @@ impl Report {
             versions,
             versions_of_sqlx_peers,
             ..
+            memory_gb,
+            kernel,
+            commit,
         } = &self.machine;
         text.push_str(DETAILS);
         for library in Library::ALL {
@@ -74,6 +77,15 @@ impl Report {
         writeln!(
             text,
             "- Versions: {}; peers on sqlx: {}.",
+        let memory = memory_gb.map(|gigabytes| format!("{gigabytes:.1} GB of memory"));
+        let commit = commit
+            .as_ref()
+            .map(|commit| format!("this library at {commit}"));
+        let on: Vec<_> = [kernel.clone(), memory, commit]
+            .into_iter()
+            .flatten()
+            .collect();
+        writeln!(text, "- On: {}.", on.join(", "))?;
             versions.join(", "),
             versions_of_sqlx_peers.join(", ")
         )?;
