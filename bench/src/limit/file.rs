@@ -1,11 +1,11 @@
-//! Bare files: read, and written anew under another name that is then changed, on threads that may wait.
+//! Bare files: read, and written over what is there, on the thread that asks.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use fasthttpsession::{Handle, Record};
-use tokio::task::spawn_blocking;
 
 use super::bare::Bare;
 
@@ -30,22 +30,17 @@ impl Folder {
 
 impl Bare for Folder {
     async fn create(&self, handle: Handle, record: &Record) -> Result<()> {
-        self.replace(handle, 0, record).await
+        Ok(fs::write(self.file(handle), record.to_bytes())?)
     }
 
     async fn load(&self, handle: Handle) -> Result<()> {
-        let file = self.file(handle);
-        std::hint::black_box(spawn_blocking(move || fs::read(file)).await??);
+        std::hint::black_box(fs::read(self.file(handle))?);
         Ok(())
     }
 
     async fn replace(&self, handle: Handle, _: u64, record: &Record) -> Result<()> {
-        let (file, bytes) = (self.file(handle), record.to_bytes());
-        let write = move || {
-            let new = file.with_extension("new");
-            fs::write(&new, bytes)?;
-            fs::rename(new, file)
-        };
-        Ok(spawn_blocking(write).await??)
+        let mut file = OpenOptions::new().write(true).open(self.file(handle))?;
+        // All records are as long.
+        Ok(file.write_all(&record.to_bytes())?)
     }
 }

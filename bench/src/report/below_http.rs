@@ -21,8 +21,9 @@ The store as `Sessions` calls it, and its driver doing the same commands, in one
 threads, in turns. CPU is this process's. Records are the same, and so are statements and scripts. Where the store makes \
 calls of many tasks together, the driver does so too, in groups as large, on as many connections as make it fastest: one \
 transaction in SQLite, one statement in PostgreSQL, one text in MariaDB. Of memcached, the driver is the client that the \
-store is built on. Of memory, the floor is maps behind locks; of files, reading, and writing and renaming. The floors of \
-memory and files know no versions, deadlines or purging.
+store is built on. Of memory, the floor is maps behind locks; of files, reading, and writing over what is there, both on the thread that \
+asks, as the store does while the kernel has it all in memory. The floors of memory and files know no versions, deadlines or \
+purging, and that of files leaves half a record if it is killed.
 
 | store | operation | ours, a second | bare, a second | ours, CPU µs | bare, CPU µs | ours / bare |
 | --- | --- | --: | --: | --: | --: | --: |
