@@ -38,8 +38,8 @@ const AXUM: &str = "axum = \"0.8\"\n";
 const ACTIX: &str =
     "actix-web = { version = \"4\", default-features = false, features = [\"macros\"] }\n";
 
-/// Every library with its default features and what its framework needs, built in so many rounds. In each, a framework alone
-/// is built beside its libraries.
+/// Every library with its default features and what its framework needs, and actix-session with its smallest store, for by
+/// default it has none; built in so many rounds. In each, a framework alone is built beside its libraries.
 pub fn measure(rounds: usize) -> Result<Vec<Weight>> {
     let mut measured = Vec::new();
     for framework in [AXUM, ACTIX] {
@@ -73,7 +73,7 @@ pub fn measure(rounds: usize) -> Result<Vec<Weight>> {
     Ok(measured)
 }
 
-fn projects() -> [Project; 4] {
+fn projects() -> [Project; 5] {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/fasthttpsession");
     let ours = |feature| {
         let path = ours.display();
@@ -90,6 +90,11 @@ fn projects() -> [Project; 4] {
             "tower-sessions, axum",
             AXUM,
             "tower-sessions = \"0.14\"\n".to_owned(),
+        ),
+        project(
+            "axum_session, axum",
+            AXUM,
+            "axum_session = \"0.22\"\n".to_owned(),
         ),
         project("fasthttpsession, actix-web", ACTIX, ours("actix")),
         project(

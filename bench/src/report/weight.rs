@@ -10,8 +10,8 @@ use crate::weight::Weight;
 const WEIGHT: &str = "
 ## Before the first request
 
-Crates of a program that has nothing but the library with its default features and its framework, and a clean build of it without \
-optimisation on this machine, this library's crates built as those of a registry are: the median of five, each beside a build \
+Crates of a program that has nothing but the library with its default features and its framework (and actix-session's store in cookies, for by default it \
+has none), and a clean build of it without optimisation on this machine, this library's crates built as those of a registry are: the median of five, each beside a build \
 of the framework alone. Added is what that does not need.
 
 | program | crates | added | clean build, s | added, s |

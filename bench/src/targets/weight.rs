@@ -29,7 +29,7 @@ fn target(
     let ours = figure(weights.iter().find(|weight| weight.is_ours())?)?;
     let peers = weights.iter().filter(|weight| !weight.is_ours());
     let leanest = peers.filter_map(&figure).min_by(f64::total_cmp)?;
-    let measured_by = "default features, beyond the framework";
+    let measured_by = "a store in memory or cookies, beyond the framework";
     let target = Target::at_most(Store::Memory, promise, measured_by, (ours, unit), leanest);
     let programs = weights.iter().filter_map(|weight| {
         let figure = figure(weight)?;
