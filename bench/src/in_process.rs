@@ -1,7 +1,7 @@
 //! The CPU of one request without a socket: the router is called as a service. What HTTP costs, and its noise, are left
 //! out, and so is every store but memory: what waits for a disk or a server has other threads work for it.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{COOKIE, SET_COOKIE};
@@ -23,6 +23,38 @@ pub struct Plan {
     pub requests: u32,
     /// Sessions in each store.
     pub sessions: usize,
+    /// What sessions are like.
+    pub size: Size,
+}
+
+/// What sessions are like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// Ten values of 100 bytes and a counter.
+    Usual,
+    /// A user and a counter.
+    Small,
+}
+
+impl Size {
+    /// What is asked for one after another, so that there is such a session.
+    fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &["/seed"],
+            Self::Small => &["/sign-in", "/add"],
+        }
+    }
+
+    /// What small ones have routes for.
+    fn is_asked_for(self, scenario: Scenario) -> bool {
+        self == Self::Usual || matches!(scenario, Scenario::Plain | Scenario::Write)
+    }
+
+    /// Whose routers are called: those that can make such a session.
+    pub fn contestants(self) -> Vec<Contestant> {
+        let can = |who: &Contestant| self == Self::Usual || who.library.serves(Scenario::SignIn);
+        contestants().into_iter().filter(can).collect()
+    }
 }
 
 /// A router, and sessions to ask it for.
@@ -45,12 +77,14 @@ pub fn contestants() -> Vec<Contestant> {
 /// Microseconds per request, on one thread. A first round is not counted.
 pub async fn measure(plan: Plan) -> Result<Vec<Row>> {
     let mut subjects = Vec::new();
-    for contestant in contestants() {
-        subjects.push(Subject::new(contestant, plan.sessions).await?);
+    for contestant in plan.size.contestants() {
+        subjects.push(Subject::new(contestant, plan.sessions, plan.size).await?);
     }
     let mut samples = Samples::default();
+    let mut orders = fastrand::Rng::with_seed(0);
     for round in 0..=plan.rounds {
-        for scenario in Scenario::simple() {
+        for scenario in Scenario::simple().filter(|scenario| plan.size.is_asked_for(*scenario)) {
+            orders.shuffle(&mut subjects);
             let serves = |has: &&mut Subject| has.contestant.library.serves(scenario);
             for subject in subjects.iter_mut().filter(serves) {
                 let start = ThreadTime::now();
@@ -61,15 +95,13 @@ pub async fn measure(plan: Plan) -> Result<Vec<Row>> {
                 }
             }
         }
-        // Nobody always comes first.
-        subjects.rotate_left(1);
     }
     Ok(samples.rows())
 }
 
 impl Subject {
     /// The router of `contestant` on memory, with so many sessions in its store.
-    pub async fn new(contestant: Contestant, sessions: usize) -> Result<Self> {
+    pub async fn new(contestant: Contestant, sessions: usize, size: Size) -> Result<Self> {
         let mut subject = Self {
             contestant,
             router: router(contestant, "memory:").await,
@@ -77,12 +109,24 @@ impl Subject {
             sent: 0,
         };
         for _ in 0..sessions {
-            let response = subject.call(Uri::from_static("/seed"), None).await?;
-            let lines = response.headers().get_all(SET_COOKIE).into_iter();
-            let cookie = cookie(lines.filter_map(|line| line.to_str().ok()));
-            subject.cookies.push(cookie.try_into()?);
+            let cookie = subject.make(size).await?;
+            subject.cookies.push(cookie);
         }
         Ok(subject)
+    }
+
+    /// Makes a session; returns its cookie.
+    async fn make(&mut self, size: Size) -> Result<HeaderValue> {
+        let mut kept = None;
+        for path in size.paths() {
+            let response = self.call(Uri::from_static(path), kept.clone()).await?;
+            let lines = response.headers().get_all(SET_COOKIE).into_iter();
+            let cookie = cookie(lines.filter_map(|line| line.to_str().ok()));
+            if !cookie.is_empty() {
+                kept = Some(cookie.try_into()?);
+            }
+        }
+        kept.context("a new session has a cookie")
     }
 
     /// Sends `count` requests, one after another. Any status but 200 is an error.

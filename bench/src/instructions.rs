@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::core_paths::{self, CorePath};
-use crate::in_process::{self, Subject};
+use crate::in_process::{self, Size, Subject};
 use crate::machine::Machine;
 
 /// Sessions in the store of a counted run.
@@ -82,7 +82,7 @@ pub async fn run(library: Library, scenario: Scenario, count: u32) -> Result<()>
         library,
         store: Store::Memory,
     };
-    Subject::new(contestant, SESSIONS)
+    Subject::new(contestant, SESSIONS, Size::Usual)
         .await?
         .ask(scenario, count)
         .await

@@ -35,6 +35,7 @@ use fasthttpsession::connect;
 
 use backend::Backend;
 use core_paths::CorePath;
+use in_process::Size;
 use records::with_tables;
 use report::{OnStore, Report};
 use what::{Part, What};
@@ -193,8 +194,11 @@ fn below_http(what: &What, backend: &Backend, on: &mut OnStore) -> Result<()> {
 
 async fn without_servers(what: &What, report: &mut Report) -> Result<()> {
     if what.has(Part::InProcess) {
-        report.in_process_us = Some(in_process::measure(what.in_process()).await?);
-        report.core_us = Some(core_times::measure(what.in_process().rounds).await?);
+        let usual = what.in_process(Size::Usual);
+        report.in_process_us = Some(in_process::measure(usual).await?);
+        let small = what.in_process(Size::Small);
+        report.small_in_process_us = Some(in_process::measure(small).await?);
+        report.core_us = Some(core_times::measure(usual.rounds).await?);
     }
     if what.has(Part::Instructions) && what.stores().contains(&Store::Memory) {
         report.instructions = instructions::measure()?;

@@ -45,6 +45,8 @@ pub struct Report {
     pub stores: Vec<OnStore>,
     /// CPU per call of the router, in µs; `None` if left out.
     pub in_process_us: Option<Vec<Row>>,
+    /// The same on small sessions; `None` if left out.
+    pub small_in_process_us: Option<Vec<Row>>,
     /// CPU of the core's hot paths, in µs; `None` if left out.
     pub core_us: Option<Vec<CoreTime>>,
     /// Instructions per call of the router; `None` if left out.

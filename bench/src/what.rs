@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use contestants::{Contestant, Store};
 
+use crate::in_process::Size;
 use crate::load::Order;
 use crate::{in_process, limit, serving};
 
@@ -121,12 +122,13 @@ impl What {
     }
 
     /// Of the router.
-    pub fn in_process(&self) -> in_process::Plan {
+    pub fn in_process(&self, size: Size) -> in_process::Plan {
         let rounds = if self.long { 500 } else { 100 };
         in_process::Plan {
             rounds,
             requests: 1000,
             sessions: 4000,
+            size,
         }
     }
 

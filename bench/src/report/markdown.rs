@@ -7,7 +7,7 @@ use contestants::{Contestant, Library, Scenario};
 
 use super::table::{grid, precise};
 use super::{Report, below_http, lost, promises, served, weight};
-use crate::in_process;
+use crate::in_process::{self, Size};
 use crate::instructions::Count;
 use crate::machine::Machine;
 use crate::pictures::Picture;
@@ -27,6 +27,10 @@ impl Report {
         if let Some(rows) = &self.in_process_us {
             text += IN_PROCESS;
             costs(&mut text, &in_process::contestants(), rows, 3)?;
+        }
+        if let Some(rows) = &self.small_in_process_us {
+            text += SMALL;
+            costs(&mut text, &Size::Small.contestants(), rows, 3)?;
         }
         if let Some(counts) = &self.instructions {
             text += INSTRUCTIONS;
@@ -97,6 +101,10 @@ const IN_PROCESS: &str = "
 ## CPU per call of the router, µs
 
 The same routers on memory stores called as services on one thread, without a socket: beyond a route outside the layer.
+";
+
+const SMALL: &str = "
+The same on sessions of a user and a counter:
 ";
 
 const INSTRUCTIONS: &str = "
