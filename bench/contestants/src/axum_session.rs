@@ -13,16 +13,16 @@ use crate::contestant::Library;
 use crate::routes::{Api, Layers, routes};
 
 /// What to know about its defaults.
-pub const NOTE: &str = "defaults: 6 h on databases and 1 to 2 in memory, extended by every request; every layered request, also one that does not ask, looks its \
-    session up or makes one, and its response sets one cookie and removes another; a visitor's record stays for an hour, so the \
-    store grows while visitors are measured; adds with `get` and `set`; touching: as always; rotating and renewing: `renew`; on \
+pub const NOTE: &str = "defaults: 6 h on databases and 1 to 2 in memory, extended by every request; every layered request, also \
+    one that does not ask, looks its session up or makes one, and its response sets one cookie and removes another; a visitor's \
+    record stays for an hour, so the store grows while visitors are measured; adds with `get` and `set`; touching: as always; rotating and renewing: `renew`; on \
     databases `with_memory_lifetime(0)`, so that it asks the database at each request as all others do, and also writes at each, and \
     `with_clear_check_on_load(false)`, for otherwise a second request at once takes the session for expired and empties it; through \
     sqlx and its pool of at most 10 connections, on Redis through redis_pool";
 
 /// What to know about its defaults where it has a database.
-pub const CACHED: &str = "`axum_session` on databases with its defaults: it answers from the process's memory for an hour, and writes changes to \
-    the database, so that what another process changed or ended does not show; tried for what is lost in one process, and left out \
+pub const CACHED: &str = "`axum_session` on databases with its defaults: it answers from the process's memory for an hour, and \
+    writes changes to the database, so that what another process changed or ended does not show; tried for what is lost in one process, and left out \
     where cost and speed are compared, for all others ask the database";
 
 /// All routes, with sessions in memory.

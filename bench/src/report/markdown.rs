@@ -65,22 +65,18 @@ impl Report {
 
     fn details(&self, text: &mut String) -> Result<()> {
         let Machine {
+            memory_gb,
+            kernel,
+            commit,
             compiler,
             versions,
             versions_of_sqlx_peers,
             ..
-            memory_gb,
-            kernel,
-            commit,
         } = &self.machine;
         text.push_str(DETAILS);
         for library in Library::ALL {
             writeln!(text, "- {}: {}.", library.label(), library.note())?;
         }
-        writeln!(text, "- Compiler: {compiler}.")?;
-        writeln!(
-            text,
-            "- Versions: {}; peers on sqlx: {}.",
         let memory = memory_gb.map(|gigabytes| format!("{gigabytes:.1} GB of memory"));
         let commit = commit
             .as_ref()
@@ -90,6 +86,10 @@ impl Report {
             .flatten()
             .collect();
         writeln!(text, "- On: {}.", on.join(", "))?;
+        writeln!(text, "- Compiler: {compiler}.")?;
+        writeln!(
+            text,
+            "- Versions: {}; peers on sqlx: {}.",
             versions.join(", "),
             versions_of_sqlx_peers.join(", ")
         )?;
@@ -118,10 +118,22 @@ processor has them.
 const DETAILS: &str = "
 ## How it was measured
 
-- All servers of a store run at once and have their turns one after another, round by round; the first round is not counted. \
-Figures are medians of rounds, ± the median distance from them.
+- All servers of a store run at once and have their turns one after another, round by round, in an order that is shuffled for each \
+kind of request and the same in every run; the first round is not counted. Figures are medians of rounds, ± the median distance \
+from them.
 - The same handlers for all, over HTTP/1.1 on connections that are kept open. Sessions have ten values of 100 bytes and a \
 counter. The load comes from the benchmark's own process.
+- Each connection asks again once it is answered. So from 32 connections on, times of answers mostly repeat the requests a \
+second. At 1 connection they are mostly what two processors take to wake: kept on one (`taskset -c 0`), the same servers \
+answered four times as many reads from files. Where the scheduler puts both ends on one by itself, a row stands out.
+- Without \"slow\", whether requests meet that never wait is luck: in memory tower-sessions lost from none to two thirds of the \
+increments, from run to run.
+- No peer was measured in axum with a runtime on each thread, which might serve it as well: compare ours-per-thread with ours alone.
+- tower-sessions' memory store, whose page recommends it for tests and not for real applications, copies a session's values at \
+each load and each save. So what it costs grows with them; small sessions stand below the table of routers.
+- Before each use, sqlx asks a connection whether it is still there (`test_before_acquire`, by default), which is another round trip \
+to PostgreSQL and MariaDB. On SQLite, peers have its defaults: a cache of 2 MB for each connection, and checkpoints amid commits, \
+each 1,000 pages. This library's store gives its writer 64 MiB, and a thread makes checkpoints, each 4,000 pages.
 ";
 
 /// What is added to a route outside the layer, and that route's own first.
