@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fasthttpsession_core::{
-    Deleted, Replaced, Sessions, Store as _, StoreError, StoreErrorKind, Touched,
+    Deleted, Handle, Replaced, Sessions, Store as _, StoreError, StoreErrorKind, Touched,
 };
 use fasthttpsession_memcached::MemcachedStore;
 use fasthttpsession_servers::{Memcached, MemcachedServer};
@@ -17,7 +17,7 @@ fn three() -> [MemcachedServer; 3] {
 }
 
 /// What each operation on `handle`, but a creation, answers.
-async fn errors(store: &MemcachedStore, handle: fasthttpsession_core::Handle) -> [StoreError; 4] {
+async fn errors(store: &MemcachedStore, handle: Handle) -> [StoreError; 4] {
     let record = next(&record());
     let dead = "its server does not answer";
     [
@@ -32,6 +32,20 @@ async fn errors(store: &MemcachedStore, handle: fasthttpsession_core::Handle) ->
             .expect_err(dead),
         store.delete(handle, now()).await.expect_err(dead),
     ]
+}
+
+/// The handle of a new session; `None` if no server took it. With one of three that does not answer, the eight handles that
+/// are tried all lead there once in 6,561 times.
+async fn begun(sessions: &Sessions) -> Option<Handle> {
+    let mut browser = Browser::default();
+    let visited = browser.visit(sessions, |session| session.set("n", &1));
+    match visited.await {
+        Ok(()) => Some(browser.handle()),
+        Err(error) => {
+            assert!(error.is_retryable(), "{error}");
+            None
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,20 +90,9 @@ async fn new_sessions_avoid_a_dead_server_and_return_to_it() {
     let servers = three();
     let sessions = Sessions::new(open(&servers).await);
     let raw = client(&servers);
-    // With one of three dead, the eight handles that are tried all lead there once in 6,561 times.
     let server_of_new = async || {
-        let mut browser = Browser::default();
-        let visited = browser.visit(&sessions, |session| session.set("n", &1));
-        match visited.await {
-            Ok(()) => {
-                let key = format!("session:{}", browser.handle());
-                Some(raw.server_of(&key).to_string())
-            }
-            Err(error) => {
-                assert!(error.is_retryable(), "{error}");
-                None
-            }
-        }
+        let handle = begun(&sessions).await?;
+        Some(raw.server_of(&format!("session:{handle}")).to_string())
     };
     let first = Some(servers[0].address());
     servers[0].kill();
@@ -162,11 +165,11 @@ async fn a_hung_server_is_a_timeout_until_it_goes_on() {
     for error in errors(&store, there).await {
         assert!(error.is_retryable(), "{error}");
     }
+    let mut failed = 0;
     for _ in 0..20 {
-        let mut browser = Browser::default();
-        let visited = browser.visit(&sessions, |session| session.set("n", &1));
-        visited.await.expect("the others answer");
+        failed += usize::from(begun(&sessions).await.is_none());
     }
+    assert!(failed < 3, "{failed} of 20 found none that answers");
     assert!(start.elapsed() < Duration::from_secs(60));
     servers[0].resume();
     until_it_answers(&store, there).await;
