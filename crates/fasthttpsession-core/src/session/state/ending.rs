@@ -140,9 +140,10 @@ impl State {
         let (had, has) = (base.dated, DatedBy::of(&base.stored));
         let is_later = has.idle_deadline > had.idle_deadline;
         (is_later || has.lifetimes != had.lifetimes)
-            && match self.has_date(has.lifetimes, manager) {
-                true => is_later,
-                false => self.has_date(had.lifetimes, manager),
+            && if self.has_date(has.lifetimes, manager) {
+                is_later
+            } else {
+                self.has_date(had.lifetimes, manager)
             }
             && (base.stored.control.secrets).may_resend(&base.authority.presented)
     }
