@@ -218,17 +218,7 @@ async fn one_that_the_server_has_closed_while_it_lay_unused_is_replaced_before_i
     let place = Place::new();
     let store = place.store().await;
     create(&store, [1]).await;
-    let closed = place.connections();
-    assert!(!closed.is_empty(), "none stayed open");
-    for id in &closed {
-        place.run(&format!("KILL {id}"));
-    }
-    within(async {
-        while place.connections().iter().any(|id| closed.contains(id)) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    place.cut().await;
     // Only one that has lain for a moment is asked.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let replaced = replace(&store, 1).await.expect("another is opened");

@@ -83,6 +83,22 @@ impl Place {
         ids.collect::<Result<_, _>>().expect("they are numbers")
     }
 
+    /// Closes all connections to the database, and returns when the server is done with them: until then they may answer once
+    /// more.
+    pub(crate) async fn cut(&self) {
+        let closed = self.connections();
+        assert!(!closed.is_empty(), "none stayed open");
+        for id in &closed {
+            self.run(&format!("KILL {id}"));
+        }
+        within(async {
+            while self.connections().iter().any(|id| closed.contains(id)) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// How many updates the server has made.
     pub(crate) fn updates(&self) -> u64 {
         let answer = self
