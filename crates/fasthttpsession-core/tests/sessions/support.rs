@@ -242,7 +242,9 @@ pub(crate) fn mutate(valid: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
             }
             5 => {
                 let end = random.usize(at..=bytes.len());
-                bytes.splice(at..end, [0xff; 10]);
+                // The largest length there is, or one that is none.
+                let last = if random.bool() { 0x01 } else { 0xff };
+                bytes.splice(at..end, [0xff; 9].into_iter().chain([last]));
             }
             _ if random.u8(0..8) == 0 => {
                 bytes = (0..random.usize(0..200)).map(|_| random.u8(..)).collect();

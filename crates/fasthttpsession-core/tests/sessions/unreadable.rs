@@ -122,7 +122,8 @@ async fn hostile_cookies_cost_little_and_never_panic() {
     }
 }
 
-/// Whatever is in the store is a session or a typed error; never a panic.
+/// Whatever is in the store is a session or a typed error; never a panic, which to make room for a length would be: some of
+/// them are as large as a length can be.
 #[tokio::test]
 async fn hostile_records_cost_little_and_never_panic() {
     let world = World::new();
