@@ -5,8 +5,6 @@
 //!
 //! All of them, when the store can't be opened.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use fasthttpsession::connect;
 use fasthttpsession::memory::MemoryStore;
 use fasthttpsession_conformance::http::Opened;
@@ -63,14 +61,9 @@ fn url_of_all(servers: &[MemcachedServer; 3]) -> String {
     format!("memcached://{}", places.join(","))
 }
 
-/// What other tests leave on the servers expires by itself.
+/// One that no other store has, also of a former process of this number. What tests leave on the servers expires by itself.
 async fn under_a_prefix<S: Send + Sync + 'static>(servers: S, url: fn(&S) -> String) -> Opened {
-    static STORES: AtomicUsize = AtomicUsize::new(0);
-    let prefix = format!(
-        "{}.{}:",
-        std::process::id(),
-        STORES.fetch_add(1, Ordering::Relaxed)
-    );
+    let prefix = format!("test-{:016x}:", fastrand::u64(..));
     opened(&format!("{}?prefix={prefix}", url(&servers)), servers).await
 }
 
