@@ -9,10 +9,11 @@ const ABOVE: u16 = 10_000;
 
 /// A port that no server beside `folder` has, not even one that was killed. It and the one [`ABOVE`] it are below those
 /// that the kernel gives to clients: a client that reconnects to a dead server from the very port that it connects to
-/// would otherwise reach itself, and any client could have the port of a server that is to be started again.
+/// would otherwise reach itself, and any client could have the port of a server that is to be started again. Nor is it the
+/// one [`ABOVE`] another's, which a server that was killed needs again, too.
 pub(crate) fn draw(folder: &Path) -> u16 {
     let taken = taken_beside(folder);
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..22_000)).take(1_000);
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..20_000)).take(1_000);
     ports
         .find(|port| !taken.contains(port) && is_free(*port))
         .expect("some port is free")
