@@ -15,7 +15,7 @@ use crate::reads::made;
 /// How much longer the way is, in which there is room for many writes.
 const WAY: Duration = Duration::from_millis(20);
 /// What limits a deletion: the time of many looks.
-const LIMIT: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_secs(10);
 
 on_every_store!(a_session_that_is_written_all_the_time_is_deleted);
 
