@@ -404,7 +404,7 @@ async fn logout_during_a_slow_request_stays_logged_out() {
     let (_demo, visitor) = demo();
     sign_in(&visitor).await;
     let old = visitor.copy();
-    let slow = begin_slow(&visitor, "ms=300&key=late").await;
+    let slow = begin_slow(&visitor, "ms=2000&key=late").await;
     visitor.post("/api/logout").await;
     let late = slow.await.expect("the slow request ends");
     assert_eq!(late.json(), json!({ "outcome": "gone" }));
@@ -416,7 +416,11 @@ async fn logout_during_a_slow_request_stays_logged_out() {
 
 #[tokio::test]
 async fn what_was_under_way_before_a_sign_in_changes_nothing_after_it() {
-    for query in ["ms=300&then=rotate", "ms=300&then=clear", "ms=300&key=late"] {
+    for query in [
+        "ms=2000&then=rotate",
+        "ms=2000&then=clear",
+        "ms=2000&key=late",
+    ] {
         let (_demo, visitor) = demo();
         visitor.put("/api/values/a", "1").await;
         let slow = begin_slow(&visitor, query).await;
