@@ -31,10 +31,16 @@ async fn the_victims_of_a_deadlock_try_again() {
     place
         .run(&format!(
             "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
-             CREATE TRIGGER wait BEFORE INSERT ON fasthttpsession
-             FOR EACH ROW WHEN (NEW.handle = {}) EXECUTE FUNCTION wait()",
-            literal(0)
+             $$ BEGIN
+               PERFORM pg_advisory_lock_shared(TG_ARGV[0]::int); PERFORM pg_advisory_unlock_shared(TG_ARGV[0]::int);
+               RETURN NEW;
+             END $$;
+             CREATE TRIGGER wait_0 BEFORE INSERT ON fasthttpsession
+             FOR EACH ROW WHEN (NEW.handle = {}) EXECUTE FUNCTION wait(0);
+             CREATE TRIGGER wait_2 BEFORE INSERT ON fasthttpsession
+             FOR EACH ROW WHEN (NEW.handle = {}) EXECUTE FUNCTION wait(2)",
+            literal(0),
+            literal(2)
         ))
         .await;
     let foreign = place.holder(&[]).await;
@@ -51,17 +57,25 @@ async fn the_victims_of_a_deadlock_try_again() {
 
     let wanted = record();
     let gate = place.outside().await;
-    let lock = "SELECT pg_advisory_lock(1)";
+    let lock = "SELECT pg_advisory_lock(0), pg_advisory_lock(2)";
     gate.batch_execute(lock).await.expect(lock);
     let [first, one, two] =
         [0, 1, 2].map(|number| start(store.create(handle(number), &wanted, NOW)));
-    let unlock = "SELECT pg_advisory_unlock(1)";
-    gate.batch_execute(unlock).await.expect(unlock);
+    let open = async |number: u8| {
+        let unlock = format!("SELECT pg_advisory_unlock({number})");
+        gate.batch_execute(&unlock).await.expect(&unlock);
+    };
+    open(0).await;
     assert_eq!(first.await.expect("an answer"), Created::Created);
     place.until_waiting(1).await;
-    within(foreign.0.batch_execute(&insert(1)))
-        .await
-        .expect("the other one is the victim");
+    // Who waits looks for a deadlock once, so the group is to wait for the other one last.
+    let (insert_one, group_goes_on) = (insert(1), async {
+        place.until_waiting(2).await;
+        open(2).await;
+    });
+    let inserting = within(foreign.0.batch_execute(&insert_one));
+    let (inserted, ()) = tokio::join!(inserting, group_goes_on);
+    inserted.expect("the other one is the victim");
     foreign.0.batch_execute("ROLLBACK").await.expect("it ends");
     for victim in [one, two] {
         assert_eq!(victim.await.expect("an answer"), Created::Created);
