@@ -156,6 +156,11 @@ async fn followed_when(what: &str, happens: impl FnOnce(&RedisSentinel)) {
 /// A primary that is cut off from its replicas under load, and killed some time later.
 async fn cut_and_killed(wait_replicas: u32) -> Report {
     let watched = RedisSentinel::start();
+    // A replica that was cut off for ten times as long is not made the primary.
+    let (setting, value) = ("down-after-milliseconds", "3000");
+    for sentinel in &watched.sentinels {
+        sentinel.cli(&["SENTINEL", "SET", RedisSentinel::PRIMARY, setting, value]);
+    }
     let config = config(&watched).wait_replicas(wait_replicas);
     let store = open_with(&config.wait_timeout(Duration::from_millis(200))).await;
     let load = Load::start(&store, 16);
