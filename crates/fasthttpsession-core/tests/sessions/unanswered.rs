@@ -467,9 +467,10 @@ async fn a_rotation_of_which_nobody_knows_is_not_forgotten_at_the_end() {
             assert!(matches!(saved, Err(Error::OutcomeUnknown { .. })));
             if again {
                 request.rotate().unwrap();
-                let expected = match lands {
-                    true => Outcome::Overtaken,
-                    false => Outcome::Committed,
+                let expected = if lands {
+                    Outcome::Overtaken
+                } else {
+                    Outcome::Committed
                 };
                 assert_eq!(request.save().await.unwrap(), expected);
             }
