@@ -76,6 +76,14 @@ impl Faulty {
         data.server_clock && end <= SystemClock.now().after(passed)
     }
 
+    /// Writes find nothing where the server's own clock has ended the record.
+    pub(super) fn end_by_server(&self, data: &mut Data, handle: Handle) {
+        let record = data.records.get(&handle);
+        if record.is_some_and(|record| self.removed_by_server(data, handle, record)) {
+            data.records.remove(&handle);
+        }
+    }
+
     /// The answer to a load comes over a line that answers in order, also to those who have left.
     pub(super) async fn load_in_line(&self, handle: Handle, now: Timestamp) -> Option<Record> {
         let _turn = self.line.lock().await;

@@ -116,6 +116,7 @@ impl Faulty {
         now: Timestamp,
     ) -> Replaced {
         let mut data = self.data();
+        self.end_by_server(&mut data, handle);
         let live_or_not = data.records.get(&handle);
         let live = live_or_not
             .filter(|old| self.is(Fault::ExpiredIsReplaced) || is_live(old, now, self.fault))
@@ -188,6 +189,7 @@ impl Faulty {
         now: Timestamp,
     ) -> Touched {
         let mut data = self.data();
+        self.end_by_server(&mut data, handle);
         let fault = self.fault;
         let live = data.records.get_mut(&handle);
         let live = live.filter(|old| self.counts(Fault::TouchCountsSeconds, old, now));
