@@ -13,7 +13,7 @@ use poem::{Endpoint, EndpointExt, Request, Response, Route, Server, get, handler
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let store = connect(&setting("STORE", "memory:")).await?;
-    // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
+    // Over plain HTTP not all browsers take a `Secure` cookie, and none from elsewhere. In production, leave the line out.
     let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;

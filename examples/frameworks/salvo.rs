@@ -14,7 +14,7 @@ use salvo::{Request, Response, Router, Scribe, Server, handler};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let store = connect(&setting("STORE", "memory:")).await?;
-    // Browsers take no `Secure` cookie over plain HTTP. In production, leave the line out.
+    // Over plain HTTP not all browsers take a `Secure` cookie, and none from elsewhere. In production, leave the line out.
     let sessions = Sessions::builder(store)
         .cookie(Cookie::insecure("id"))
         .build()?;
