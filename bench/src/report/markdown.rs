@@ -125,9 +125,8 @@ from them.
 counter. The load comes from the benchmark's own process.
 - Each connection asks again once it is answered. So from 32 connections on, times of answers mostly repeat the requests a \
 second. At 1 connection they are mostly what two processors take to wake: kept on one (`taskset -c 0`), the same servers \
-answered four times as many reads from files. Where the scheduler puts both ends on one by itself, a row stands out.
-- Without \"slow\", whether requests meet that never wait is luck: in memory tower-sessions lost from none to two thirds of the \
-increments, from run to run.
+answer more. Where the scheduler puts both ends on one by itself, a row stands out.
+- Without \"slow\", whether requests meet that never wait is luck, and differs from run to run.
 - No peer was measured in axum with a runtime on each thread, which might serve it as well: compare ours-per-thread with ours alone.
 - tower-sessions' memory store, whose page recommends it for tests and not for real applications, copies a session's values at \
 each load and each save. So what it costs grows with them; small sessions stand below the table of routers.
