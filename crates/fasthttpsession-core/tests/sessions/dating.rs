@@ -16,6 +16,13 @@ fn persistent(world: &World) -> Sessions {
     world.builder().cookie(cookie).build().unwrap()
 }
 
+async fn remembered(sessions: &Sessions) -> Client {
+    let mut client = Client::new();
+    let act: Act = |s| s.login("ada").and(s.set_lifetimes(Lifetimes::remember(30)));
+    client.visit(sessions, act).await;
+    client
+}
+
 #[tokio::test]
 async fn a_touch_dates_a_persistent_cookie_anew() {
     let world = World::new();
@@ -346,13 +353,7 @@ async fn who_is_no_longer_remembered_gets_the_cookie_again_without_a_date() {
     {
         let world = World::new();
         let sessions = world.sessions();
-        let mut client = Client::new();
-        client
-            .visit(&sessions, |s| {
-                s.login("ada")?;
-                s.set_lifetimes(Lifetimes::remember(30))
-            })
-            .await;
+        let client = remembered(&sessions).await;
         let request = client.request(&sessions).await;
         request.set_lifetimes(lifetimes).unwrap();
         if saves {
@@ -372,13 +373,7 @@ async fn who_is_no_longer_remembered_after_a_rotation_gets_no_old_cookie() {
     for saves in [false, true] {
         let world = World::new();
         let sessions = world.sessions();
-        let mut client = Client::new();
-        client
-            .visit(&sessions, |s| {
-                s.login("ada")?;
-                s.set_lifetimes(Lifetimes::remember(30))
-            })
-            .await;
+        let mut client = remembered(&sessions).await;
         let slow = client.request(&sessions).await;
         slow.set_lifetimes(None).unwrap();
         if saves {
