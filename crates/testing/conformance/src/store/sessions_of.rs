@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fasthttpsession_core::{Handle, Principal, Record, Store, Timestamp};
+use tokio::task::yield_now;
 
 use super::capabilities::lacks_sessions_of;
 use super::failure::{Failure, Outcome, ensure};
@@ -94,6 +95,8 @@ async fn lists_those_that_stay<S: Store>(
             if task == clients {
                 for handle in &*passing {
                     store.delete(*handle, now).await?;
+                    // A store that is never waited for would keep its thread from the other tasks.
+                    yield_now().await;
                 }
                 ended.store(true, Ordering::SeqCst);
                 return Ok(());
@@ -102,6 +105,7 @@ async fn lists_those_that_stay<S: Store>(
                 let mut listed = store.sessions_of(&principal, now).await?;
                 listed.retain(|(handle, _)| passing.binary_search(handle).is_err());
                 are(listed, &staying, &principal)?;
+                yield_now().await;
             }
             Ok(())
         }
