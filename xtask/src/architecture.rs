@@ -56,6 +56,7 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ),
     ("fasthttpsession-memory", &[&["tokio", "http"], FRAMEWORKS]),
     ("fasthttpsession-store-common", &[FRAMEWORKS]),
+    ("fasthttpsession-tcp", &[FRAMEWORKS]),
     ("fasthttpsession-sqlite", &[FRAMEWORKS]),
     ("fasthttpsession-file", &[FRAMEWORKS]),
     ("fasthttpsession-postgres", &[FRAMEWORKS]),
@@ -79,6 +80,7 @@ const COMMON: &[&str] = &[
     "fasthttpsession-core",
     "fasthttpsession-store-common",
     "fasthttpsession-memcached-client",
+    "fasthttpsession-tcp",
 ];
 
 pub(crate) fn check() -> Result<(), Failed> {

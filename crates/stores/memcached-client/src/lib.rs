@@ -91,7 +91,6 @@ mod pipe;
 mod reply;
 mod request;
 mod stream;
-mod tcp;
 mod tls;
 
 pub use address::Address;

@@ -1,9 +1,8 @@
 //! One connection to a server, made again whenever it is needed and gone.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
+use fasthttpsession_tcp::pause;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
@@ -94,36 +93,6 @@ async fn connect(lane: &Lane, connector: &Connector) -> Result<Connected, Error>
         tokio::select! {
             connected = &mut connecting => return connected,
             () = crate::pipe::at(deadline) => lane.expire(),
-        }
-    }
-}
-
-/// Between half of 50 ms and 50 ms after the first failure, then twice as long each time, at most a second. At random,
-/// so that not all clients of a server that is back come at once.
-fn pause(failures: u32) -> Duration {
-    let longest = Duration::from_millis(50 << failures.min(5)).min(Duration::from_secs(1));
-    let share = u16::try_from(RandomState::new().hash_one(failures) % 1_000).unwrap_or_default();
-    longest / 2 + longest.mul_f64(f64::from(share) / 2_000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_second_and_differ() {
-        for (failures, millis) in [(0, 50), (1, 100), (4, 800), (5, 1_000), (u32::MAX, 1_000)] {
-            let longest = Duration::from_millis(millis);
-            let pauses: HashSet<_> = (0..100).map(|_| pause(failures)).collect();
-            assert!(pauses.len() > 50, "{pauses:?}");
-            let (least, most) = (pauses.iter().min(), pauses.iter().max());
-            assert!(
-                least >= Some(&(longest / 2)) && most <= Some(&longest),
-                "{pauses:?}"
-            );
-            assert!(most > Some(&longest.mul_f64(0.8)), "{pauses:?}");
         }
     }
 }

@@ -14,7 +14,6 @@ use crate::address::{Address, Place};
 use crate::config::{ClientConfig, Credentials};
 use crate::error::{Error, ErrorKind};
 use crate::reply::{Parser, Refusal, Reply};
-use crate::tcp;
 use crate::tls::Tls;
 
 /// A connection that is ready for requests.
@@ -91,7 +90,7 @@ impl Connector {
             Place::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
             Place::Tcp { host, port } => (host, *port),
         };
-        let stream = tcp::connect(host, port, self.limit).await?;
+        let stream = fasthttpsession_tcp::connect(host, port, self.limit).await?;
         match &self.tls {
             None => Ok(Box::new(stream)),
             Some(tls) => tls.connect(host, stream).await,

@@ -18,7 +18,6 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::error::{connect_error, unreachable};
 use crate::gathering::{Calls, Gathering};
 use crate::place::{Address, Login};
-use crate::tcp;
 
 /// How many commands may wait to be written to a connection before callers have to wait.
 const QUEUE: usize = 1024;
@@ -66,7 +65,7 @@ impl Connector {
                 self.greet(address, stream).await
             }
             Address::Tcp { host, port } => {
-                let stream = tcp::connect(host, *port, self.connect_timeout);
+                let stream = fasthttpsession_tcp::connect(host, *port, self.connect_timeout);
                 let stream = stream.await.map_err(failed)?;
                 match &self.tls {
                     None => self.greet(address, stream).await,

@@ -370,7 +370,6 @@ mod scripts;
 mod sentinel;
 mod store;
 mod swaps;
-mod tcp;
 mod tls;
 
 pub use config::RedisConfig;

@@ -3,9 +3,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fasthttpsession_core::{StoreError, StoreErrorKind};
+use fasthttpsession_tcp::pause;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use redis::{Cmd, Value};
 
@@ -13,12 +14,6 @@ use crate::connect::{Connection, Connector};
 use crate::error::{store_error, unreachable};
 use crate::place::Address;
 use crate::sentinel::Sentinels;
-
-/// The longest pause after the first attempt that failed; each further one doubles it.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-/// The longest of all.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where a link leads.
 #[derive(Clone)]
@@ -241,13 +236,6 @@ fn pausing(failures: u32, error: StoreError) -> State {
     }
 }
 
-/// Shortened at random by up to half, so that not all clients of a server that is back come at once.
-fn pause(failures: u32) -> Duration {
-    let longest = FIRST_PAUSE.saturating_mul(1 << failures.min(10));
-    let longest = longest.min(LONGEST_PAUSE);
-    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
 /// Whether a server that should be a primary has become a replica: it takes no writes, or without its primary nothing at
 /// all, or waits for replicas of its own no longer.
 pub(crate) fn is_of_a_replica(answer: &Value) -> bool {
@@ -258,26 +246,4 @@ pub(crate) fn is_of_a_replica(answer: &Value) -> bool {
         || error
             .details()
             .is_some_and(|detail| detail.contains("READONLY"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_second_and_differ() {
-        for (failures, millis) in [(0, 50), (1, 100), (4, 800), (5, 1_000), (u32::MAX, 1_000)] {
-            let longest = Duration::from_millis(millis);
-            let pauses: HashSet<_> = (0..100).map(|_| pause(failures)).collect();
-            assert!(pauses.len() > 50, "{pauses:?}");
-            let (least, most) = (pauses.iter().min(), pauses.iter().max());
-            assert!(
-                least >= Some(&(longest / 2)) && most <= Some(&longest),
-                "{pauses:?}"
-            );
-            assert!(most > Some(&longest.mul_f64(0.8)), "{pauses:?}");
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Opens TCP connections, each to the first address of a name that takes it.
+//! Opens a connection to the first address of a name that takes it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +11,13 @@ use tokio::time::{Instant, timeout};
 /// How often a silent connection is asked whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// A connection to `host`, for one who gives up after `limit`.
-pub(crate) async fn connect(host: &str, port: u16, limit: Duration) -> io::Result<TcpStream> {
+/// A connection to `host`, which is an address or a name, for one who gives up after `limit`. It sends at once (`TCP_NODELAY`),
+/// and after 30 s of silence the system asks whether the other side is still there (`SO_KEEPALIVE`).
+///
+/// # Errors
+/// That the name has no address, or why the last of its addresses took no connection. Nothing here ends with `limit`: the last
+/// address is tried for as long as the caller waits.
+pub async fn connect(host: &str, port: u16, limit: Duration) -> io::Result<TcpStream> {
     let began = Instant::now();
     let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
     let left = limit.saturating_sub(began.elapsed());
